@@ -1,0 +1,212 @@
+package holdfast
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Call is one sending of one logical request. What all the sendings of the
+// request share is in its Record.
+//
+// A door fills a Call in; a policy reads it, and passes call.Again() to send the
+// request another time. A Call belongs to one goroutine at a time and is passed
+// down at most once.
+type Call struct {
+	Target     string // who is called: "users.internal:443"
+	Method     string // what is asked: "GET", "/users.v1.Users/Get"
+	Repeatable bool   // sending it twice does no harm, and the transport can
+	Stream     bool   // it goes on after its first message: no time limit fits it but an idle one
+	Unary      bool   // it is over when its Result is there: nothing is left to be read
+	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
+	Hedge      bool   // sent beside an earlier attempt that is still under way
+	Endpoint   string // the address chosen by a balancer; empty: the Target itself
+	Sender            // the transport
+
+	// Record is what the attempts of one request share. A door points it at
+	// a Record beside its Call, so that both are one allocation; Chain makes
+	// one where it is nil.
+	Record *Record
+
+	sent int64 // when the transport got it, by monotonic(); 0: not yet
+	ctx  callContext
+}
+
+// A Sender makes one attempt at a time, and may be asked for several at once:
+// Send is safe for concurrent use with different Calls. It sends to
+// call.Endpoint where that is set. It judges the outcome (Class, Code, After)
+// and, where the answer goes on after Send has returned, makes the Reply.
+//
+// Send returns promptly once ctx is done, and sends nothing when it is done
+// already. It passes call.Context(ctx) to whatever is beneath it.
+type Sender interface {
+	Send(ctx context.Context, call *Call) Result
+}
+
+// Again returns a Call for another sending of the same request, with the next
+// Attempt number, for a balancer to send where it will. It is safe to call while
+// c is under way.
+func (c *Call) Again() *Call {
+	return &Call{
+		Target: c.Target, Method: c.Method, Repeatable: c.Repeatable, Stream: c.Stream, Unary: c.Unary,
+		Attempt: int(c.Record.again.Add(1)) + 1, Endpoint: c.Record.endpoint, Sender: c.Sender, Record: c.Record,
+	}
+}
+
+// Context returns a context that carries c for what is beneath the Sender to
+// find with CallFrom: a gRPC picker, a nested layer of policies. Only the
+// Sender calls it, once; it allocates nothing.
+func (c *Call) Context(parent context.Context) context.Context {
+	if c.ctx.call != nil && CallFrom(parent) == c {
+		return parent // already in it; wrapping it again would make it its own parent
+	}
+	c.ctx = callContext{parent, c}
+	return &c.ctx
+}
+
+// CallFrom returns the Call that is being sent under ctx, the nearest where
+// several are nested, or nil.
+func CallFrom(ctx context.Context) *Call {
+	call, _ := ctx.Value(callKey{}).(*Call)
+	return call
+}
+
+type callKey struct{}
+
+type callContext struct {
+	context.Context
+	call *Call
+}
+
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
+}
+
+// Limit notes that a sending of this request may take no longer than d, so that
+// ClassOf can tell a server that was given its time from one that was not. The
+// shortest limit counts; zero and negative ones are ignored.
+func (c *Call) Limit(d time.Duration) {
+	for d > 0 {
+		old := c.Record.limit.Load()
+		if old != 0 && old <= int64(d) || c.Record.limit.CompareAndSwap(old, int64(d)) {
+			return
+		}
+	}
+}
+
+// Sent reports whether c reached its Sender. It and Ran are for whoever sent
+// the Call, once it has returned, and for what is beneath the Sender.
+func (c *Call) Sent() bool { return c.sent != 0 }
+
+// Ran returns the time since c reached its Sender, or 0 when it did not.
+func (c *Call) Ran() time.Duration {
+	if c.sent == 0 {
+		return 0
+	}
+	return time.Duration(monotonic() - c.sent)
+}
+
+// SendTo sets the Endpoint and notes it as tried. By a policy that stands
+// outside the one that repeats the call, it holds for every attempt.
+func (c *Call) SendTo(endpoint string) {
+	c.Endpoint = endpoint
+	r := c.Record
+	if !r.claimed.Load() {
+		r.endpoint = endpoint
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tried == nil {
+		r.tried = r.triedRoom[:0]
+	}
+	if !slices.Contains(r.tried, endpoint) && len(r.tried) < maxLedger {
+		r.tried = append(r.tried, endpoint)
+	}
+}
+
+// Tried reports whether any attempt of the request was sent to the endpoint.
+func (c *Call) Tried(endpoint string) bool {
+	r := c.Record
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.tried, endpoint)
+}
+
+// A Record is what all the attempts of one logical request share: the ledger,
+// the endpoints tried, and which policies have a claim on it. The zero Record
+// is ready. It is safe for concurrent use and must not be copied.
+type Record struct {
+	again    atomic.Int32 // attempts beyond the first
+	claimed  atomic.Bool  // a policy of this chain repeats the call
+	limited  atomic.Bool  // a policy of this chain limits the whole call
+	repeated atomic.Bool  // a layer further in has repeated it
+	limit    atomic.Int64 // the shortest time limit set on an attempt; 0: none
+	endpoint string       // fixed for all attempts, before the first is claimed
+
+	mu        sync.Mutex
+	attempts  []Attempt
+	omitted   int
+	stopped   string
+	tried     []string
+	triedRoom [2]string
+}
+
+// Claim asks to be the policy that repeats this call; the first to ask is. A
+// second one further in learns that it is not, and sends once, so that layers
+// do not multiply attempts.
+func (r *Record) Claim() bool { return !r.claimed.Swap(true) }
+
+// Bound tells a time limit where it stands: the first one asked, with no claim
+// made further out, is around the whole call; any other is around an attempt.
+func (r *Record) Bound() (whole bool) { return !r.limited.Swap(true) && !r.claimed.Load() }
+
+// MayRepeat asks leave to repeat the call once more, beyond what its Result
+// says. It is refused, with the reason, when the caller has switched repeats
+// off (WithoutRepeats), when an outer layer repeats this very call, which
+// carries c in its context, and when a layer further in has repeated it.
+// ctx is the context that the policy got.
+func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
+	if ctx.Value(noRepeatKey{}) != nil {
+		return "repeats are switched off by the context", false
+	}
+	if !c.Repeatable && c.Record.repeated.Load() {
+		return "a layer further in has repeated it", false
+	}
+	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
+		if outer.Repeatable && outer.Record.claimed.Load() {
+			return "an outer layer repeats it", false
+		}
+	}
+	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
+		outer.Record.repeated.Store(true)
+	}
+	return "", true
+}
+
+// outside returns the nearest Call in ctx that is another request than c's.
+func outside(ctx context.Context, c *Call) *Call {
+	outer := CallFrom(ctx)
+	for outer != nil && outer.Record == c.Record {
+		outer = CallFrom(outer.ctx.Context)
+	}
+	return outer
+}
+
+type noRepeatKey struct{}
+
+// WithoutRepeats returns a context under which no policy sends a call more than
+// once, not even one that was refused: for a request that is itself a repeat,
+// made by a caller further up.
+func WithoutRepeats(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noRepeatKey{}, true)
+}
+
+var epoch = time.Now()
+
+// monotonic is a clock that costs half of time.Now. It is never 0.
+func monotonic() int64 { return int64(time.Since(epoch)) | 1 }

@@ -1,0 +1,100 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// errNoReply answers a policy that returned nothing at all.
+var errNoReply = errors.New("holdfast: a policy returned a Result with neither a Reply nor an error")
+
+// errForeignReply answers a policy that made a Reply, which only doors may do.
+var errForeignReply = errors.New("holdfast: a policy returned a Reply that it did not get from this call")
+
+// Do calls f through h, a Handler made by Chain, and returns what f returned;
+// the zero T with an error. call names the call for policies and observers:
+// Target and Method, and Repeatable where calling f twice does no harm; without
+// that f is repeated only after an error that it marked as Refused.
+//
+// f may be called several times, by a hedge also at the same time, each with a
+// context of its own; it returns promptly once its context is done. What its
+// errors mean it says with Mark; an unmarked error is a Failure. A value that
+// nobody will see, since another attempt won, is closed if it is an io.Closer.
+//
+// A nil h calls f once, without any policy.
+func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context) (T, error)) (T, error) {
+	var zero T
+	if f == nil {
+		return zero, errors.New("holdfast: Do was given a nil function")
+	}
+	if h == nil {
+		h = Chain()
+	}
+	d := &doing[T]{call: call, f: f}
+	d.call.Sender, d.call.Record, d.call.Unary, d.call.Stream = d, &d.record, true, false
+	res := h(ctx, &d.call)
+	if res.Err != nil {
+		res.Discard()
+		return zero, res.Err
+	}
+	if res.Reply == nil {
+		return zero, errNoReply
+	}
+	v, mine := res.Reply.(*value[T])
+	if !mine || v.of != d {
+		res.Discard()
+		return zero, errForeignReply
+	}
+	return v.v, nil
+}
+
+// doing is one Do: its Call, its Record and its first value in one allocation.
+type doing[T any] struct {
+	call   Call
+	record Record
+	f      func(context.Context) (T, error)
+	first  value[T]
+}
+
+// Send calls f.
+func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
+	if ctx.Err() != nil {
+		err := context.Cause(ctx)
+		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err)}
+	}
+	ctx = call.Context(ctx)
+	v, err := d.f(ctx)
+	if err != nil {
+		if ours, ok := context.Cause(ctx).(*TimeoutError); ok && err == ctx.Err() {
+			err = ours // says which limit, and is a context.DeadlineExceeded all the same
+		}
+		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err), After: afterOf(err)}
+	}
+	reply := &d.first
+	if call != &d.call {
+		reply = new(value[T])
+	}
+	reply.of, reply.v = d, v
+	return Result{Reply: reply, Class: Success, Code: "ok"}
+}
+
+// A value is the Reply of a plain function: over as soon as it is there.
+type value[T any] struct {
+	of *doing[T]
+	v  T
+}
+
+func (v *value[T]) Discard() {
+	if c, ok := any(v.v).(io.Closer); ok {
+		var zero T
+		v.v = zero
+		_ = c.Close() // nobody is left to be told
+	}
+}
+
+func (v *value[T]) OnDone(h Hook, token uint64) {
+	if h != nil {
+		h.Done(token, End{Class: Success, Code: "ok"})
+	}
+}

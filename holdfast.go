@@ -1,0 +1,84 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A Handler sends a Call and reports a Result. It returns promptly once ctx is
+// done. See the package documentation for the whole contract.
+type Handler func(ctx context.Context, call *Call) Result
+
+// A Policy wraps a Handler to change when, whether, how long or how often it
+// is called.
+//
+// Wrap is called once for each chain that the Policy is part of, when the chain
+// is built. The Handler it returns must be safe for concurrent use. What a
+// policy remembers between calls belongs to the Policy and not to that Handler,
+// so that one Policy in several chains (unary calls and streams, say) has one
+// state, and building a chain anew loses none.
+type Policy interface {
+	Wrap(next Handler) Handler
+}
+
+// PolicyFunc makes a Policy of a function. A nil PolicyFunc does nothing.
+type PolicyFunc func(next Handler) Handler
+
+// Wrap calls f.
+func (f PolicyFunc) Wrap(next Handler) Handler {
+	if f == nil {
+		return next
+	}
+	return f(next)
+}
+
+var (
+	errNoCall   = errors.New("holdfast: the Call is nil; pass a *Call with a Sender")
+	errNoSender = errors.New("holdfast: the Call has no Sender; a door supplies one, for a plain function use holdfast.Do")
+)
+
+// Chain builds the Handler that runs a call through the policies, the first one
+// outermost, down to the call's own Send. Build it once and use it for every
+// call; it is safe for concurrent use.
+//
+// A nil Policy is skipped. A Policy whose Wrap returns nil makes a Handler that
+// answers every call with an error naming that policy.
+func Chain(policies ...Policy) Handler {
+	next := Handler(send)
+	for i := len(policies) - 1; i >= 0; i-- {
+		if policies[i] == nil {
+			continue
+		}
+		h := policies[i].Wrap(next)
+		if h == nil {
+			err := fmt.Errorf("holdfast: policy %d (%T): its Wrap returned a nil Handler", i+1, policies[i])
+			h = func(context.Context, *Call) Result { return Result{Err: err, Code: "config", After: -1} }
+		}
+		next = h
+	}
+	return func(ctx context.Context, call *Call) Result {
+		if call == nil {
+			return Result{Err: errNoCall, Code: "config", After: -1}
+		}
+		if call.Record == nil {
+			call.Record = new(Record)
+		}
+		if call.Attempt == 0 {
+			call.Attempt = 1
+		}
+		if call.Endpoint != "" {
+			call.Record.endpoint = call.Endpoint // the caller's choice holds for every attempt
+		}
+		return next(ctx, call)
+	}
+}
+
+// send is the innermost Handler.
+func send(ctx context.Context, call *Call) Result {
+	if call.Sender == nil {
+		return Result{Err: errNoSender, Code: "config", After: -1}
+	}
+	call.sent = monotonic()
+	return call.Send(ctx, call)
+}

@@ -1,0 +1,129 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxLedger bounds what a Record remembers of one call.
+const maxLedger = 32
+
+// An Attempt is one line of a Ledger.
+type Attempt struct {
+	Number   int
+	Hedge    bool
+	Endpoint string // empty: the target itself
+	Start    time.Time
+	Took     time.Duration // until the Result; 0 when it was never sent
+	Class    Class
+	Code     string
+}
+
+// A Ledger says what was tried for one call, and why nothing more was. It holds
+// attempts of calls that needed, or were refused, more than one; it is empty
+// for a call that succeeded at once.
+type Ledger struct {
+	Attempts []Attempt
+	Omitted  int    // attempts between the first half and the last that were left out, to bound it
+	Stopped  string // why there was no further attempt; empty when the last one succeeded
+}
+
+// String is one line for a log: "1: 503 in 12ms; 2: timeout in 500ms @10.0.0.2:80; stopped: budget empty".
+func (l Ledger) String() string {
+	var b strings.Builder
+	for i, a := range l.Attempts {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%d: %s in %v", a.Number, a.Code, a.Took.Round(time.Microsecond))
+		if a.Hedge {
+			b.WriteString(" (hedge)")
+		}
+		if a.Endpoint != "" {
+			b.WriteString(" @" + a.Endpoint)
+		}
+	}
+	if l.Omitted > 0 {
+		fmt.Fprintf(&b, "; %d left out", l.Omitted)
+	}
+	if l.Stopped != "" {
+		b.WriteString("; stopped: " + l.Stopped)
+	}
+	return strings.TrimPrefix(b.String(), "; ")
+}
+
+// Log enters one sending of the request into its ledger. The policy that
+// repeats calls logs each one that it sent, once it has returned; it need not
+// log a first attempt that succeeded.
+func (r *Record) Log(call *Call, res Result) {
+	a := Attempt{
+		Number: call.Attempt, Hedge: call.Hedge, Endpoint: call.Endpoint,
+		Took: call.Ran(), Class: res.Class, Code: res.Code,
+	}
+	a.Start = time.Now().Add(-a.Took)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.attempts) == maxLedger {
+		copy(r.attempts[maxLedger/2:], r.attempts[maxLedger/2+1:])
+		r.attempts = r.attempts[:maxLedger-1]
+		r.omitted++
+	}
+	r.attempts = append(r.attempts, a)
+}
+
+// Stop enters why there is no further attempt.
+func (r *Record) Stop(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = why
+}
+
+// Ledger returns a copy of the ledger as it stands.
+func (r *Record) Ledger() Ledger {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Ledger{append([]Attempt(nil), r.attempts...), r.omitted, r.stopped}
+}
+
+type ledgerKey struct{}
+
+// WithLedger returns a context in which LedgerOf finds the ledger of the record.
+// A door puts it on what it hands to its caller.
+func WithLedger(ctx context.Context, r *Record) context.Context {
+	return context.WithValue(ctx, ledgerKey{}, r)
+}
+
+// LedgerOf returns the ledger of the call whose answer carries ctx, such as
+// resp.Request.Context() of an HTTP response. It is empty when one attempt was
+// enough.
+func LedgerOf(ctx context.Context) Ledger {
+	if r, ok := ctx.Value(ledgerKey{}).(*Record); ok {
+		return r.Ledger()
+	}
+	return Ledger{}
+}
+
+// An AttemptsError is the error of a call that took several attempts. It
+// unwraps to the last attempt's error, so that errors.Is and errors.As see what
+// they would see without retries.
+type AttemptsError struct {
+	Err    error
+	Ledger Ledger
+}
+
+// Error is the last error, followed by the ledger.
+func (e *AttemptsError) Error() string {
+	return fmt.Sprintf("%v (attempts: %v)", e.Err, e.Ledger)
+}
+
+// Unwrap returns the last attempt's error.
+func (e *AttemptsError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the last attempt's error was a timeout.
+func (e *AttemptsError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.Err, &t) && t.Timeout()
+}

@@ -1,0 +1,115 @@
+package holdfast
+
+import "time"
+
+// A Result is what became of one sending of a Call. The zero Class is Ignored,
+// so that a Result whose maker forgot it harms nobody.
+type Result struct {
+	// Reply is the transport's response, nil exactly when there is an Err.
+	// Whoever does not return the Result calls Discard.
+	Reply Reply
+	// Err is the transport's own error, or a policy's; nil exactly when there is
+	// a Reply.
+	Err error
+	// Class is the transport's verdict; policies decide by it alone.
+	Class Class
+	// Code names the outcome for people and metrics. It is one of few values:
+	// "503", "UNAVAILABLE", "dial", "timeout".
+	Code string
+	// After is the server's wish: above zero, repeat no sooner; below zero, do
+	// not repeat.
+	After time.Duration
+}
+
+// Discard lets go of the Reply, if there is one.
+func (r Result) Discard() {
+	if r.Reply != nil {
+		r.Reply.Discard()
+	}
+}
+
+// OnDone has h told when the call is over: at the end of the Reply, or at once,
+// with the Result's own verdict, when there is none. A nil h is ignored.
+func (r Result) OnDone(h Hook, token uint64) {
+	switch {
+	case h == nil:
+	case r.Reply != nil:
+		r.Reply.OnDone(h, token)
+	default:
+		h.Done(token, End{Class: r.Class, Code: r.Code, Err: r.Err})
+	}
+}
+
+// A Reply is a transport's response on its way to the caller. Policies may only
+// let go of it or learn of its end. Its methods are safe for concurrent use.
+type Reply interface {
+	// Discard ends a Reply that nobody will read: it frees what the Reply holds
+	// and runs its hooks. Only the first call of several does anything, and none
+	// does after the end.
+	Discard()
+	// OnDone registers a hook. Hooks run in the order of registration, which is
+	// innermost first, each exactly once, and one that panics stops no other.
+	// One that comes after the end runs at once.
+	OnDone(h Hook, token uint64)
+}
+
+// A Hook is told of the end of a Reply. It is a value with a token, and not a
+// closure, so that a policy registers itself and allocates nothing. It may run
+// on any goroutine.
+type Hook interface {
+	Done(token uint64, end End)
+}
+
+// A Watcher is a Hook that also learns how a Reply progresses, which is what an
+// idle limit needs. Progress(token, true) says that the reader has begun to wait
+// for the server; Progress(token, false) that something has arrived.
+type Watcher interface {
+	Hook
+	Progress(token uint64, waiting bool)
+}
+
+// An End tells how a Reply ended. One that was read to its end, or closed early
+// by its reader, has the Class that its Result had. One that broke off is a
+// Failure; one ended by the caller's cancel or by a won hedge is Ignored; one
+// ended by a time limit is what ClassOf says.
+type End struct {
+	Class Class
+	Code  string
+	Err   error // nil when it was read to its end or closed early
+	Bytes int64 // of the body that were read; 0 where the transport has no such thing
+}
+
+// A Class is the verdict on one sending: what it says about the server, and
+// whether the server may have acted.
+type Class uint8
+
+const (
+	// Ignored says nothing about the server: the caller cancelled, another
+	// attempt won, or we refused the call ourselves.
+	Ignored Class = iota
+	// Success: the server answered for itself, with "not found" too.
+	Success
+	// Failure: it failed, and may have done some of the work.
+	Failure
+	// Overload: it asks for less. Repeat later, and only what is Repeatable.
+	Overload
+	// Refused: it did none of the work. Repeating is harmless, whatever the method.
+	Refused
+)
+
+// String returns the name in lower case.
+func (c Class) String() string {
+	switch c {
+	case Ignored:
+		return "ignored"
+	case Success:
+		return "success"
+	case Failure:
+		return "failure"
+	case Overload:
+		return "overload"
+	case Refused:
+		return "refused"
+	}
+	return "unknown"
+}
