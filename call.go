@@ -49,9 +49,12 @@ type Sender interface {
 // Attempt number, for a balancer to send where it will. It is safe to call while
 // c is under way.
 func (c *Call) Again() *Call {
+	c.Record.mu.Lock()
+	endpoint := c.Record.endpoint
+	c.Record.mu.Unlock()
 	return &Call{
 		Target: c.Target, Method: c.Method, Repeatable: c.Repeatable, Stream: c.Stream, Unary: c.Unary,
-		Attempt: int(c.Record.again.Add(1)) + 1, Endpoint: c.Record.endpoint, Sender: c.Sender, Record: c.Record,
+		Attempt: int(c.Record.again.Add(1)) + 1, Endpoint: endpoint, Sender: c.Sender, Record: c.Record,
 	}
 }
 
@@ -116,11 +119,11 @@ func (c *Call) Ran() time.Duration {
 func (c *Call) SendTo(endpoint string) {
 	c.Endpoint = endpoint
 	r := c.Record
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if !r.claimed.Load() {
 		r.endpoint = endpoint
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.tried == nil {
 		r.tried = r.triedRoom[:0]
 	}
@@ -146,9 +149,9 @@ type Record struct {
 	limited  atomic.Bool  // a policy of this chain limits the whole call
 	repeated atomic.Bool  // a layer further in has repeated it
 	limit    atomic.Int64 // the shortest time limit set on an attempt; 0: none
-	endpoint string       // fixed for all attempts, before the first is claimed
 
 	mu        sync.Mutex
+	endpoint  string // chosen before a policy claimed the call: for all its attempts
 	attempts  []Attempt
 	omitted   int
 	stopped   string

@@ -9,6 +9,8 @@ import (
 // errNoReply answers a policy that returned nothing at all.
 var errNoReply = errors.New("holdfast: a policy returned a Result with neither a Reply nor an error")
 
+var errNilArgument = errors.New("holdfast: Do needs a context and a function, and one of them is nil")
+
 // errForeignReply answers a policy that made a Reply, which only doors may do.
 var errForeignReply = errors.New("holdfast: a policy returned a Reply that it did not get from this call")
 
@@ -25,8 +27,8 @@ var errForeignReply = errors.New("holdfast: a policy returned a Reply that it di
 // A nil h calls f once, without any policy.
 func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context) (T, error)) (T, error) {
 	var zero T
-	if f == nil {
-		return zero, errors.New("holdfast: Do was given a nil function")
+	if f == nil || ctx == nil {
+		return zero, errNilArgument
 	}
 	if h == nil {
 		h = Chain()

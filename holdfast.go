@@ -68,7 +68,7 @@ func Chain(policies ...Policy) Handler {
 			call.Attempt = 1
 		}
 		if call.Endpoint != "" {
-			call.Record.endpoint = call.Endpoint // the caller's choice holds for every attempt
+			call.SendTo(call.Endpoint) // the caller's choice holds for every attempt
 		}
 		return next(ctx, call)
 	}
