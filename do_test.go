@@ -1,0 +1,151 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// twice sends every call a second time and returns the second Result.
+var twice = holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := next(ctx, call)
+		again := call.Again()
+		res.Discard()
+		return next(ctx, again)
+	}
+})
+
+func TestDoReturnsWhatTheFunctionReturned(t *testing.T) {
+	v, err := holdfast.Do(t.Context(), holdfast.Chain(), holdfast.Call{Target: "db", Method: "load"}, func(ctx context.Context) (string, error) {
+		if c := holdfast.CallFrom(ctx); c == nil || c.Target != "db" || c.Method != "load" || !c.Unary || c.Stream || c.Attempt != 1 {
+			t.Errorf("the function runs under the Call %+v", c)
+		}
+		return "value", nil
+	})
+	if v != "value" || err != nil {
+		t.Errorf("got %q, %v", v, err)
+	}
+	boom := errors.New("boom")
+	v, err = holdfast.Do(t.Context(), nil, holdfast.Call{}, func(context.Context) (string, error) { return "half", boom })
+	if v != "" || err != boom {
+		t.Errorf("got %q, %v; want no value and the function's own error", v, err)
+	}
+}
+
+func TestDoTellsPoliciesWhatAnErrorMeans(t *testing.T) {
+	var got holdfast.Result
+	spy := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			got = next(ctx, call)
+			return got
+		}
+	})
+	boom := errors.New("boom")
+	_, err := holdfast.Do(t.Context(), holdfast.Chain(spy), holdfast.Call{}, func(context.Context) (int, error) {
+		return 0, holdfast.Mark(boom, holdfast.Overload, 3*time.Second)
+	})
+	if got.Class != holdfast.Overload || got.After != 3*time.Second || got.Code != "error" || got.Reply != nil {
+		t.Errorf("policies saw %+v", got)
+	}
+	if !errors.Is(err, boom) {
+		t.Errorf("the caller saw %v", err)
+	}
+}
+
+func TestDoDoesNotCallUnderADoneContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := holdfast.Do(ctx, nil, holdfast.Call{}, func(context.Context) (int, error) {
+		t.Error("the function was called")
+		return 0, nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func TestDoNamesOurLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, limit)
+		defer cancel()
+		_, err := holdfast.Do(ctx, nil, holdfast.Call{}, func(ctx context.Context) (int, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		})
+		if err != error(limit) {
+			t.Errorf("got %v, want the limit that ran out", err)
+		}
+	})
+}
+
+type closer struct{ closed *int }
+
+func (c closer) Close() error { *c.closed++; return nil }
+
+func TestDoClosesAValueThatNobodySees(t *testing.T) {
+	var first, second int
+	calls := 0
+	v, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{}, func(context.Context) (closer, error) {
+		if calls++; calls == 1 {
+			return closer{&first}, nil
+		}
+		return closer{&second}, nil
+	})
+	if err != nil || v.closed != &second {
+		t.Fatalf("got %v, %v, want the second value", v, err)
+	}
+	if first != 1 || second != 0 {
+		t.Errorf("closed %d and %d times, want the discarded one once and the other not", first, second)
+	}
+}
+
+func TestDoAnswersBadInputWithAClearError(t *testing.T) {
+	f := func(context.Context) (int, error) { return 1, nil }
+	answers := func(res holdfast.Result) holdfast.Handler {
+		return func(context.Context, *holdfast.Call) holdfast.Result { return res }
+	}
+	foreign := new(reply)
+	var kept holdfast.Result // a Reply of another call of Do
+	keep := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result { kept = next(ctx, call); return kept }
+	})
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(keep), holdfast.Call{}, f)
+
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		h    holdfast.Handler
+		f    func(context.Context) (int, error)
+		want string
+	}{
+		"nil function":            {t.Context(), nil, nil, "one of them is nil"},
+		"nil context":             {nil, nil, f, "one of them is nil"},
+		"a Reply of nobody":       {t.Context(), answers(holdfast.Result{}), f, "neither a Reply nor an error"},
+		"a foreign Reply":         {t.Context(), answers(holdfast.Result{Reply: foreign}), f, "did not get from this call"},
+		"a Reply of another call": {t.Context(), answers(kept), f, "did not get from this call"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if v, err := holdfast.Do(c.ctx, c.h, holdfast.Call{}, c.f); err == nil || v != 0 || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, %v, want an error that says %q", v, err, c.want)
+			}
+		})
+	}
+	if foreign.discards != 1 {
+		t.Errorf("the foreign Reply was discarded %d times, want once", foreign.discards)
+	}
+}
+
+func TestDoPanicReachesTheCaller(t *testing.T) {
+	defer func() {
+		if got := recover(); got != "boom" {
+			t.Errorf("recovered %v, want the function's own panic", got)
+		}
+	}()
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(), holdfast.Call{}, func(context.Context) (int, error) { panic("boom") })
+}
