@@ -49,6 +49,11 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 			return ctx, func() {}
 		}
 	}
+	causedBy := func(cause error, d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+		return func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, d, cause)
+		}
+	}
 	none := func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
 
 	for name, c := range map[string]struct {
@@ -70,6 +75,7 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 		"caller's deadline, too soon":            {deadline(900 * time.Millisecond), 0, 901 * time.Millisecond, boom, holdfast.Ignored, "deadline"},
 		"caller's deadline, within our limit":    {deadline(100 * time.Millisecond), 300 * time.Millisecond, 101 * time.Millisecond, boom, holdfast.Ignored, "deadline"},
 		"caller's deadline, as long as ours":     {deadline(300 * time.Millisecond), 300 * time.Millisecond, 301 * time.Millisecond, boom, holdfast.Failure, "deadline"},
+		"caller's deadline with a cause":         {causedBy(boom, 2*time.Second), 0, 2001 * time.Millisecond, boom, holdfast.Failure, "deadline"},
 		"our limit":                              {ours(200 * time.Millisecond), 200 * time.Millisecond, 201 * time.Millisecond, boom, holdfast.Failure, "timeout"},
 		"our limit, by cancel":                   {oursByCancel, time.Second, 2 * time.Second, boom, holdfast.Failure, "timeout"},
 		"our limit over a whole call, too soon":  {ours(50 * time.Millisecond), 200 * time.Millisecond, 51 * time.Millisecond, boom, holdfast.Ignored, "timeout"},
@@ -92,6 +98,24 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 type late struct{ context.Context }
 
 func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Nanosecond), true }
+
+func TestTheShortestLimitCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		call := &holdfast.Call{Sender: senderFunc(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			for _, limit := range []time.Duration{time.Minute, 300 * time.Millisecond, time.Hour, 0, -1} {
+				call.Limit(limit)
+			}
+			ctx = call.Context(ctx)
+			<-ctx.Done()
+			return holdfast.Result{Err: ctx.Err(), Class: holdfast.ClassOf(ctx, ctx.Err())}
+		})}
+		if res := holdfast.Chain()(ctx, call); res.Class != holdfast.Failure {
+			t.Errorf("got %v after the shortest limit, want failure", res.Class)
+		}
+	})
+}
 
 func TestClassOfWithoutACall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)

@@ -106,6 +106,21 @@ func TestDoClosesAValueThatNobodySees(t *testing.T) {
 	}
 }
 
+func TestDoGivesEachAttemptAValueOfItsOwn(t *testing.T) {
+	firstWins := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			first := next(ctx, call)
+			next(ctx, call.Again()).Discard()
+			return first
+		}
+	})
+	n := 0
+	v, err := holdfast.Do(t.Context(), holdfast.Chain(firstWins), holdfast.Call{}, func(context.Context) (int, error) { n++; return n, nil })
+	if v != 1 || err != nil {
+		t.Errorf("got %d, %v, want the first attempt's value", v, err)
+	}
+}
+
 func TestDoAnswersBadInputWithAClearError(t *testing.T) {
 	f := func(context.Context) (int, error) { return 1, nil }
 	answers := func(res holdfast.Result) holdfast.Handler {
