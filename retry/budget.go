@@ -1,0 +1,202 @@
+package retry
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/keyed"
+)
+
+// BudgetOptions set up a Budget. The zero value is the default of every field.
+type BudgetOptions struct {
+	// Ratio is what a success pays in, in repeats: 0 means 0.2, so that in the
+	// long run one call in five is repeated; negative: successes pay nothing in,
+	// and only Min is ever spent. At most 10.
+	Ratio float64
+	// Min is how many repeats a target may have with no success behind them:
+	// 0 means 5; negative: none. At most 1,000,000.
+	Min int
+	// Window bounds the savings: a target holds no more than Ratio times its
+	// successes of the last Window, or Min where that is more. 0 or negative
+	// means 10 s; at most an hour.
+	Window time.Duration
+	// Unlimited makes a Budget that refuses nothing and only counts. Repeats
+	// without a bound have made many a short outage a long one.
+	Unlimited bool
+	// Targets is how many targets have an account of their own: 0 or negative
+	// means 1024. Past it, one that nobody used lately and that is as good as
+	// new, or that nobody used for ten windows, makes room for another; targets
+	// that find none share one account.
+	Targets int
+}
+
+// A Budget bounds the repeats of calls, for each target alone, so that a server
+// in trouble is not pushed under by its own clients. Successes pay in, repeats
+// draw, and time alone brings nothing back: in an outage, when there are no
+// successes, a client repeats a handful of calls and then none, however many
+// clients there are. One Budget may serve several policies and be shared with
+// hedging. It is safe for concurrent use.
+//
+// The rule: a target's tokens are at most cap = max(Min, Ratio × successes in
+// the last Window); a success adds Ratio; a repeat needs, and takes, one whole
+// token. It is the retry quota of the AWS SDKs and gRPC's retryThrottling
+// (gRFC A6) with a cap that follows the traffic.
+type Budget struct {
+	ratio     float64
+	floor     float64
+	width     time.Duration // of one bucket of the window
+	unlimited bool
+	accounts  keyed.Table[*account]
+}
+
+// NewBudget makes a Budget.
+func NewBudget(o BudgetOptions) *Budget {
+	b := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited}
+	switch {
+	case o.Ratio == 0 || math.IsNaN(o.Ratio):
+		b.ratio = 0.2
+	case o.Ratio < 0:
+		b.ratio = 0
+	}
+	b.ratio = min(b.ratio, 10)
+	switch {
+	case o.Min == 0:
+		b.floor = 5
+	case o.Min < 0:
+		b.floor = 0
+	}
+	b.floor = min(b.floor, 1_000_000)
+	window := o.Window
+	if window <= 0 {
+		window = 10 * time.Second
+	}
+	b.width = max(min(window, time.Hour)/buckets, 1)
+	b.accounts.Max = o.Targets
+	b.accounts.New = func(string) *account { return &account{tokens: b.floor} }
+	b.accounts.Idle = func(a *account) bool { return a.idle(b) }
+	return b
+}
+
+// Withdraw asks for one repeat of a call to target, and reports whether it is
+// granted.
+func (b *Budget) Withdraw(target string) bool {
+	a := b.accounts.Get(target)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !b.unlimited {
+		a.tokens = min(a.tokens, a.cap(b))
+		if a.tokens < 1-slack {
+			a.refused++
+			return false
+		}
+		a.tokens = max(a.tokens-1, 0)
+	}
+	a.withdrawn++
+	return true
+}
+
+// Refund gives back what Withdraw took for a repeat that was never sent.
+func (b *Budget) Refund(target string) {
+	a := b.accounts.Get(target)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refunded++
+	a.tokens = min(a.tokens+1, a.cap(b))
+}
+
+// Deposit pays in for one call to target that succeeded.
+func (b *Budget) Deposit(target string) {
+	a := b.accounts.Get(target)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.successes++
+	a.roll(b)
+	a.window[a.at]++
+	a.inWindow++
+	a.tokens = min(a.tokens+b.ratio, max(b.floor, b.ratio*float64(a.inWindow)))
+}
+
+// BudgetStats are the figures of one target. The counts only grow.
+type BudgetStats struct {
+	Tokens    float64 // repeats that would be granted now, in whole and parts
+	Successes uint64  // calls that paid in
+	Withdrawn uint64  // repeats granted
+	Refused   uint64  // repeats refused
+	Refunded  uint64  // repeats granted and never sent
+}
+
+// Stats returns the figures of target. Asking makes no account: a target never
+// called has the figures of a new one.
+func (b *Budget) Stats(target string) BudgetStats {
+	stats := BudgetStats{Tokens: b.floor}
+	b.Each(func(t string, s BudgetStats) bool {
+		if t == target {
+			stats = s
+		}
+		return t != target
+	})
+	return stats
+}
+
+// Each calls f for each target's figures, in no order, until f returns false.
+func (b *Budget) Each(f func(target string, stats BudgetStats) bool) {
+	b.accounts.Each(func(target string, a *account) bool { return f(target, a.stats(b)) })
+}
+
+// buckets divide the window; slack forgives the rounding of sums of a fifth.
+const (
+	buckets = 10
+	slack   = 1e-9
+)
+
+var epoch = time.Now()
+
+// An account is one target's. Its mutex is held for some ten instructions.
+type account struct {
+	mu       sync.Mutex
+	tokens   float64
+	bucket   int64 // the number of the newest bucket since epoch
+	at       int   // where it is in window
+	window   [buckets]uint64
+	inWindow uint64
+
+	successes, withdrawn, refused, refunded uint64
+}
+
+// roll empties the buckets that have left the window.
+func (a *account) roll(b *Budget) {
+	now := int64(time.Since(epoch) / b.width)
+	for n := min(now-a.bucket, buckets); n > 0; n-- { // a clock that steps back stays in its bucket
+		a.at = (a.at + 1) % buckets
+		a.inWindow -= a.window[a.at]
+		a.window[a.at] = 0
+	}
+	a.bucket = max(a.bucket, now)
+}
+
+func (a *account) cap(b *Budget) float64 {
+	a.roll(b)
+	return max(b.floor, b.ratio*float64(a.inWindow))
+}
+
+// idle reports whether the account may be forgotten: it is as good as new, or of
+// a target that is called no more.
+func (a *account) idle(b *Budget) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if int64(time.Since(epoch)/b.width)-a.bucket > 10*buckets {
+		return true
+	}
+	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack
+}
+
+func (a *account) stats(b *Budget) BudgetStats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tokens := min(a.tokens, a.cap(b))
+	if b.unlimited {
+		tokens = math.Inf(1)
+	}
+	return BudgetStats{tokens, a.successes, a.withdrawn, a.refused, a.refunded}
+}

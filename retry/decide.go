@@ -1,0 +1,141 @@
+package retry
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// decide says how long to wait before another attempt, or why there is none. It
+// spends nothing.
+func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, waits *waits) (wait time.Duration, why string) {
+	if why := mayRepeat(call, res); why != "" {
+		return 0, why
+	}
+	if ctx.Err() != nil {
+		return 0, "the call's context has ended"
+	}
+	if made >= r.attempts {
+		return 0, attemptsMade(made)
+	}
+	if why, ok := call.MayRepeat(ctx); !ok {
+		return 0, why
+	}
+	if res.After > r.maxAfter {
+		return 0, fmt.Sprintf("server asked for %s > %s cap", brief(res.After), brief(r.maxAfter))
+	}
+	wait, ok := waits.next(res.Class)
+	if !ok {
+		return 0, "the schedule ended"
+	}
+	least := wait
+	if res.After > 0 && wait < res.After {
+		// Not sooner than the server asked, and not all clients at once.
+		least = res.After
+		wait = res.After + rand.N(min(res.After/10, time.Second)+1)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		if left < least+r.minAttempt {
+			return 0, tooLate(left, least, r.minAttempt)
+		}
+		wait = min(wait, left-r.minAttempt)
+	}
+	return wait, ""
+}
+
+// mayRepeat is the whole of what an outcome itself says.
+func mayRepeat(call *holdfast.Call, res holdfast.Result) (why string) {
+	switch {
+	case res.After < 0 && res.Class != holdfast.Ignored:
+		return "told not to repeat"
+	case res.Class == holdfast.Refused:
+		return ""
+	case res.Class != holdfast.Failure && res.Class != holdfast.Overload:
+		return "no failure of the server"
+	case !call.Repeatable:
+		return "not repeatable"
+	}
+	return ""
+}
+
+func attemptsMade(n int) string {
+	if n == 1 {
+		return "1 attempt made"
+	}
+	return fmt.Sprintf("%d attempts made", n)
+}
+
+func tooLate(left, wait, attempt time.Duration) string {
+	if left < wait {
+		return fmt.Sprintf("%s left < %s wait", brief(left), brief(wait))
+	}
+	return fmt.Sprintf("%s left < %s wait and %s for the attempt", brief(left), brief(wait), brief(attempt))
+}
+
+// brief writes a duration for people: "180 ms", "1.5 s".
+func brief(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.3g ms", max(d, 0).Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.3g s", d.Seconds())
+	}
+	return fmt.Sprintf("%d s", int64(d.Seconds()))
+}
+
+// waits are the schedules of one call, made when they are needed: one for
+// failures and refusals and one for overload, or the user's one for both.
+type waits struct {
+	of                *Retry
+	failure, overload backoff.BackOff
+}
+
+func (w *waits) next(class holdfast.Class) (wait time.Duration, ok bool) {
+	if w.of.backoff != nil {
+		if w.failure == nil {
+			w.failure = w.of.backoff()
+		}
+		if w.failure == nil {
+			return 0, false
+		}
+		wait = w.failure.NextBackOff()
+		return min(wait, day), wait >= 0
+	}
+	of, base := &w.failure, w.of.base
+	if class == holdfast.Overload {
+		of, base = &w.overload, w.of.overload
+	}
+	if *of == nil {
+		*of = schedule(base, w.of.cap, w.of.jitter)
+	}
+	return min(max((*of).NextBackOff(), 0), w.of.cap), true
+}
+
+// An endedError is what a wait that the context cut short returns: it is the
+// context's error, its cause, and the last attempt's error too.
+type endedError struct{ last, err, cause error }
+
+func (e *endedError) Error() string {
+	if e.last == nil {
+		return fmt.Sprintf("%v while waiting to repeat", e.cause)
+	}
+	return fmt.Sprintf("%v while waiting to repeat; the last attempt: %v", e.cause, e.last)
+}
+
+func (e *endedError) Unwrap() []error {
+	if e.last == nil {
+		return []error{e.err, e.cause}
+	}
+	return []error{e.err, e.cause, e.last}
+}
+
+// Timeout reports whether it was a deadline that ended the wait.
+func (e *endedError) Timeout() bool { return e.err == context.DeadlineExceeded }

@@ -1,0 +1,224 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// Options set up a Retry. The zero value is the default of every field; a
+// negative value switches off what the field is for.
+type Options struct {
+	// Attempts is how often a call is sent at most, the first time included:
+	// 0 means 3; 1 and negative mean no repeats. At most 1,000.
+	Attempts int
+
+	// Base is the interval of the first repeat after a failure or a refusal:
+	// 0 means 50 ms; negative: no wait but what the server asks for.
+	Base time.Duration
+	// OverloadBase is the same after the server asked for less (429,
+	// RESOURCE_EXHAUSTED, 503 with a hint): 0 means 1 s, or Base where that is
+	// more; negative: as Base.
+	OverloadBase time.Duration
+	// Cap bounds the intervals: 0 means 20 s; negative: 24 h, which is also the
+	// most it can be.
+	Cap time.Duration
+	// Jitter says how a wait is drawn from its interval; Full is the default.
+	Jitter Jitter
+	// Backoff makes the schedule of one call, instead of Base, OverloadBase, Cap
+	// and Jitter. It is called when a first repeat is due, and what it returns is
+	// used by one call alone. A schedule that returns backoff.Stop, or any
+	// negative wait, ends the repeats.
+	Backoff func() backoff.BackOff
+
+	// MaxAfter is the longest wait that a server may ask for. A server that asks
+	// for longer is not called again, and its answer is returned at once. 0 means
+	// 60 s; negative: 24 h.
+	MaxAfter time.Duration
+	// MinAttempt is the time that an attempt needs at least: no repeat is made
+	// that would have less of it left before the deadline. 0 means 5 ms;
+	// negative: none.
+	MinAttempt time.Duration
+
+	// Budget bounds the repeats. nil means one of its own, as NewBudget makes it
+	// with no options. Share one among policies, and with hedging, that call the
+	// same targets.
+	Budget *Budget
+
+	// OnRetry is called before each repeat that will be made, once its wait is
+	// known; OnStop when a call that did not succeed is not repeated, with the
+	// reason. Both run on the caller's goroutine, with the caller's context and
+	// no lock held. A wait that is cut short by the context calls OnStop too.
+	OnRetry func(ctx context.Context, e Event)
+	OnStop  func(ctx context.Context, e Event)
+}
+
+// An Event tells of an attempt that did not succeed, and what follows.
+type Event struct {
+	Target, Method string
+	Attempt        int // the number of the attempt that did not succeed, from 1
+	Class          holdfast.Class
+	Code           string
+	Err            error         // nil when the attempt was answered
+	Wait           time.Duration // until the next attempt; for OnRetry
+	Reason         string        // why there is none; for OnStop
+}
+
+// A Retry is a Policy that repeats calls. It is safe for concurrent use. Make one
+// for a client and keep it: its Budget is what bounds the repeats.
+type Retry struct {
+	attempts             int
+	base, overload, cap  time.Duration
+	jitter               Jitter
+	backoff              func() backoff.BackOff
+	maxAfter, minAttempt time.Duration
+	budget               *Budget
+	onRetry, onStop      func(context.Context, Event)
+}
+
+var _ holdfast.Policy = (*Retry)(nil)
+
+const day = 24 * time.Hour
+
+// New makes a Retry. Every value of every option means something; see Options.
+func New(o Options) *Retry {
+	r := &Retry{
+		attempts: o.Attempts, base: o.Base, overload: o.OverloadBase, cap: o.Cap, jitter: o.Jitter,
+		backoff: o.Backoff, maxAfter: o.MaxAfter, minAttempt: o.MinAttempt, budget: o.Budget,
+		onRetry: o.OnRetry, onStop: o.OnStop,
+	}
+	if r.attempts == 0 {
+		r.attempts = 3
+	}
+	r.attempts = min(max(r.attempts, 1), 1000)
+	r.cap = bounded(r.cap, 20*time.Second, day)
+	r.base = min(bounded(r.base, 50*time.Millisecond, 0), r.cap)
+	switch {
+	case o.OverloadBase == 0:
+		r.overload = max(time.Second, r.base)
+		if o.Base < 0 {
+			r.overload = 0
+		}
+	case o.OverloadBase < 0:
+		r.overload = r.base
+	}
+	r.overload = min(r.overload, r.cap)
+	r.maxAfter = bounded(r.maxAfter, time.Minute, day)
+	r.minAttempt = bounded(r.minAttempt, 5*time.Millisecond, 0)
+	if r.budget == nil {
+		r.budget = NewBudget(BudgetOptions{})
+	}
+	return r
+}
+
+// bounded gives a duration option its meaning; none is over a day.
+func bounded(d, zero, negative time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return zero
+	case d < 0:
+		return negative
+	}
+	return min(d, day)
+}
+
+// Budget returns the Budget that r draws from, to share it or to read its figures.
+func (r *Retry) Budget() *Budget { return r.budget }
+
+// Wrap returns a Handler that repeats what next does. A nil Retry does nothing.
+func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
+	if r == nil {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		// Claimed with a single attempt too, so that what is further in knows
+		// that it stands around an attempt.
+		mine := call.Record.Claim()
+		res := next(ctx, call)
+		switch {
+		case !mine:
+			return res
+		case res.Class == holdfast.Success:
+			r.budget.Deposit(call.Target)
+			return res
+		}
+		return r.repeat(ctx, call, next, res)
+	}
+}
+
+// repeat goes on from a first attempt that did not succeed.
+func (r *Retry) repeat(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res holdfast.Result) holdfast.Result {
+	waits := waits{of: r}
+	for made := 1; ; made++ {
+		call.Record.Log(call, res)
+		if res.Class == holdfast.Success {
+			r.budget.Deposit(call.Target)
+			return res
+		}
+		wait, why := r.decide(ctx, call, res, made, &waits)
+		if why == "" && !r.budget.Withdraw(call.Target) {
+			why = "budget empty"
+		}
+		if why != "" {
+			return r.stop(ctx, call, res, made, why)
+		}
+		again, err := r.again(ctx, call, next, &res, wait)
+		if err != nil {
+			res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err), After: -1}
+			return r.stop(ctx, call, res, made+1, "ended while waiting")
+		}
+		call = again
+	}
+}
+
+// again discards *res, waits, and puts the Result of another attempt in its
+// place. It returns an error when ctx ends first. The token that the attempt was
+// granted goes back when the attempt does not reach the transport, also by a
+// panic.
+func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res *holdfast.Result, wait time.Duration) (again *holdfast.Call, err error) {
+	defer func() {
+		if again == nil || !again.Sent() {
+			r.budget.Refund(call.Target)
+		}
+	}()
+	timer := time.NewTimer(wait) // before the discarding, which may take some of the wait
+	defer timer.Stop()
+	res.Discard()
+	if r.onRetry != nil {
+		e := event(call, *res)
+		e.Wait = wait
+		r.onRetry(ctx, e)
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	if ctx.Err() != nil {
+		return nil, &endedError{last: res.Err, err: ctx.Err(), cause: context.Cause(ctx)}
+	}
+	again = call.Again()
+	*res = next(ctx, again)
+	return again, nil
+}
+
+// stop returns the last Result as it came; after several attempts its error
+// carries the ledger.
+func (r *Retry) stop(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, why string) holdfast.Result {
+	call.Record.Stop(why)
+	if res.Err != nil && made > 1 {
+		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
+	}
+	if r.onStop != nil {
+		e := event(call, res)
+		e.Reason = why
+		r.onStop(ctx, e)
+	}
+	return res
+}
+
+func event(call *holdfast.Call, res holdfast.Result) Event {
+	return Event{Target: call.Target, Method: call.Method, Attempt: call.Attempt, Class: res.Class, Code: res.Code, Err: res.Err}
+}
