@@ -73,7 +73,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	}
 	b.width = max(min(window, time.Hour)/buckets, 1)
 	b.accounts.Max = o.Targets
-	b.accounts.New = func(string) *account { return &account{tokens: b.floor} }
+	b.accounts.New = func(string) *account { return &account{tokens: b.floor, bucket: b.now()} }
 	b.accounts.Idle = func(a *account) bool { return a.idle(b) }
 	return b
 }
@@ -164,15 +164,27 @@ type account struct {
 	successes, withdrawn, refused, refunded uint64
 }
 
-// roll empties the buckets that have left the window.
+// now is the number of the current bucket.
+func (b *Budget) now() int64 { return int64(time.Since(epoch) / b.width) }
+
+// roll empties the buckets that have left the window. A clock that steps back a
+// little stays in its bucket; one that jumps (a Budget taken into a bubble of
+// testing/synctest, say) begins a new window.
 func (a *account) roll(b *Budget) {
-	now := int64(time.Since(epoch) / b.width)
-	for n := min(now-a.bucket, buckets); n > 0; n-- { // a clock that steps back stays in its bucket
+	now := b.now()
+	n := now - a.bucket
+	if n == 0 || n < 0 && n > -buckets {
+		return
+	}
+	if n < 0 || n > buckets {
+		n = buckets
+	}
+	for ; n > 0; n-- {
 		a.at = (a.at + 1) % buckets
 		a.inWindow -= a.window[a.at]
 		a.window[a.at] = 0
 	}
-	a.bucket = max(a.bucket, now)
+	a.bucket = now
 }
 
 func (a *account) cap(b *Budget) float64 {
@@ -185,7 +197,7 @@ func (a *account) cap(b *Budget) float64 {
 func (a *account) idle(b *Budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if int64(time.Since(epoch)/b.width)-a.bucket > 10*buckets {
+	if b.now()-a.bucket > 10*buckets {
 		return true
 	}
 	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack
