@@ -1,0 +1,127 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// R11: three layers of four attempts make four, and not 64.
+func TestR11_NestedLayersDoNotMultiply(t *testing.T) {
+	type layer struct {
+		repeatable bool
+		attempts   int
+	}
+	for name, c := range map[string]struct {
+		layers []layer
+		err    error
+		sends  int
+	}{
+		"all repeatable":                 {[]layer{{true, 4}, {true, 4}, {true, 4}}, errBoom, 4},
+		"the outer one is not":           {[]layer{{false, 4}, {true, 4}, {true, 4}}, errBoom, 4},
+		"only the innermost is":          {[]layer{{false, 4}, {false, 4}, {true, 4}}, errBoom, 4},
+		"none is":                        {[]layer{{false, 4}, {false, 4}, {false, 4}}, errBoom, 1},
+		"refused, all repeatable":        {[]layer{{true, 4}, {true, 4}, {true, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 4},
+		"refused, none is":               {[]layer{{false, 4}, {false, 4}, {false, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 4},
+		"refused, the outer one is not":  {[]layer{{false, 2}, {true, 3}, {true, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 3},
+		"an outer layer without repeats": {[]layer{{true, -1}, {true, 3}}, errBoom, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sends := 0
+				f := func(context.Context) (int, error) { sends++; return 0, c.err }
+				for i := len(c.layers) - 1; i >= 0; i-- {
+					h := holdfast.Chain(constant(retry.Options{Attempts: c.layers[i].attempts}))
+					inner, repeatable := f, c.layers[i].repeatable
+					f = func(ctx context.Context) (int, error) {
+						return holdfast.Do(ctx, h, holdfast.Call{Repeatable: repeatable}, inner)
+					}
+				}
+				_, err := f(t.Context())
+				if sends != c.sends || !errors.Is(err, errBoom) {
+					t.Errorf("%d sends, %v; want %d", sends, err, c.sends)
+				}
+			})
+		})
+	}
+}
+
+func TestTwoRetriesInOneListDoNotMultiply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{results: []holdfast.Result{failure()}}
+		send(t.Context(), true, s, retry.New(retry.Options{Attempts: 4}), retry.New(retry.Options{}), retry.New(retry.Options{}))
+		if len(s.sends) != 4 {
+			t.Errorf("%d sends, want the outer policy's four", len(s.sends))
+		}
+	})
+}
+
+func TestWithoutRepeatsIsObeyed(t *testing.T) {
+	s := &script{results: []holdfast.Result{status(holdfast.Refused, "dial", 0)}}
+	_, record := send(holdfast.WithoutRepeats(t.Context()), true, s, retry.New(retry.Options{}))
+	if len(s.sends) != 1 || record.Ledger().Stopped != "repeats are switched off by the context" {
+		t.Errorf("%d sends, %v", len(s.sends), record.Ledger())
+	}
+}
+
+// T92: a chain built for each call is harmless, since the state is in the policy;
+// so is a policy built for each call, but for its budget, and nothing is left.
+func TestT92_BuildingAnewForEachCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := new(outcome)
+		o.broken.Store(true)
+		shared := retry.New(retry.Options{Base: -1})
+		for range 100 {
+			call(t.Context(), holdfast.Chain(shared), "t", o) // built anew each time
+		}
+		if got := o.sends.Load(); got != 105 {
+			t.Errorf("%d sends, want the shared budget's five repeats and no more", got)
+		}
+		budget := retry.NewBudget(retry.BudgetOptions{})
+		o.sends.Store(0)
+		for range 100 {
+			call(t.Context(), holdfast.Chain(retry.New(retry.Options{Base: -1, Budget: budget})), "t", o)
+		}
+		if got := o.sends.Load(); got != 105 {
+			t.Errorf("%d sends, want the given budget's five repeats and no more", got)
+		}
+	})
+}
+
+// T88 for this policy alone: nothing is left after a thousand calls.
+func TestT88_NothingIsLeftAfterAThousandCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})})
+		h := holdfast.Chain(r)
+		run := func() {
+			for range 1000 {
+				ctx, cancel := context.WithTimeout(t.Context(), 70*time.Millisecond)
+				call(ctx, h, "t", &script{results: []holdfast.Result{failure(), success()}})
+				cancel()
+			}
+		}
+		run()
+		goroutines, objects := runtime.NumGoroutine(), heapObjects()
+		run()
+		if n := runtime.NumGoroutine(); n > goroutines {
+			t.Errorf("%d goroutines, %d before", n, goroutines)
+		}
+		if n := heapObjects(); n > objects+200 {
+			t.Errorf("%d objects on the heap, %d before", n, objects)
+		}
+	})
+}
+
+func heapObjects() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapObjects
+}
