@@ -1,0 +1,121 @@
+package timeout
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/quantile"
+)
+
+// Adaptive sets the limit to a quantile of what calls to the target took
+// lately, with some room above it, and never to more than Options.Limit. Each
+// target, of which the 1,024 in use are kept, has its own.
+//
+// Only successes are samples: the time to the answer, or to its end by a limit
+// around the whole call. A call that the limit cut took longer than anybody
+// knows, and counts as one that took Options.Limit. So when more calls are cut
+// than the quantile leaves room for, because the target has become slower, the
+// limit rises to Options.Limit, calls succeed again, and it settles at what they
+// take now. A limit that took a cut call for a sample of its length, or for
+// none, would shut itself in.
+//
+// Streams have the fixed limit and are not counted.
+type Adaptive struct {
+	// Quantile is the part of calls that should fit, in (0, 1]. 0: 0.99. Other
+	// values count as the nearest.
+	Quantile float64
+	// Factor is what the quantile is multiplied by. 0: 1.5. Negative: 1.
+	Factor float64
+	// Min is the least limit. 0: 10 ms. Negative: none. Options.Limit goes first
+	// where it is less.
+	Min time.Duration
+	// Samples is how many calls must be known before they are believed; until
+	// then Options.Limit holds. 0: 100. Negative: 1.
+	Samples int
+	// Window is how far back calls are remembered, at most; half of it at least.
+	// 0 and negative: one minute.
+	Window time.Duration
+}
+
+type adaptive struct {
+	Adaptive
+	ceiling time.Duration
+	table   keyed.Table[*target]
+}
+
+// A target is what was observed of one of them.
+type target struct {
+	of     *adaptive
+	window *quantile.Window
+	last   atomic.Pointer[allowance]
+}
+
+// An allowance is a limit with the errors that tell of it.
+type allowance struct {
+	limit          time.Duration
+	whole, attempt *holdfast.TimeoutError
+}
+
+func newAdaptive(o *Adaptive, ceiling time.Duration) *adaptive {
+	if o == nil {
+		return nil
+	}
+	a := &adaptive{Adaptive: *o, ceiling: ceiling}
+	if a.Quantile == 0 || a.Quantile != a.Quantile { // unset, or no number
+		a.Quantile = 0.99
+	}
+	a.Quantile = min(max(a.Quantile, 0), 1)
+	switch {
+	case a.Factor == 0 || a.Factor != a.Factor:
+		a.Factor = 1.5
+	case a.Factor < 0:
+		a.Factor = 1
+	}
+	a.Min = min(orDefault(a.Min, 10*time.Millisecond), ceiling)
+	if a.Samples == 0 {
+		a.Samples = 100
+	}
+	a.Samples = max(a.Samples, 1)
+	a.table.New = func(string) *target {
+		return &target{of: a, window: quantile.New(a.Window)}
+	}
+	return a
+}
+
+// allowance returns the limit for a call that begins now.
+func (t *target) allowance(now time.Time) *allowance {
+	a := t.of
+	limit := a.ceiling
+	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.Samples {
+		// Compared before it is converted: a float may be more than a Duration holds.
+		if f := float64(usual) * a.Factor; f < float64(a.ceiling) {
+			limit = max(time.Duration(f), a.Min, 1)
+		}
+	}
+	last := t.last.Load()
+	if last == nil || last.limit != limit {
+		last = &allowance{limit: limit}
+		last.whole, last.attempt = causes(limit)
+		t.last.Store(last)
+	}
+	return last
+}
+
+// sample tells the target how long the call took.
+func (c *bounded) sample(class holdfast.Class) {
+	if c.target == nil {
+		return
+	}
+	took := time.Since(c.start)
+	now := c.start.Add(took)
+	switch {
+	case class == holdfast.Success:
+	case c.limit > 0 && took >= c.limit:
+		took = c.target.of.ceiling // a lower bound is all that is known
+	default:
+		return
+	}
+	c.target.window.Observe(now, took)
+}

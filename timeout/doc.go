@@ -1,0 +1,41 @@
+// Package timeout limits how long a call, or one attempt of it, may take.
+//
+// Where the limit stands says what it limits. Outside the policy that repeats
+// calls it is around the whole call, repeats and waits included; inside it is
+// around each attempt. Without such a policy the first limit is around the
+// whole call and any further one around the attempt.
+//
+//	timeout.New(2*time.Second),            // the whole call, retries included
+//	retry.New(retry.Options{Attempts: 3}),
+//	timeout.New(500*time.Millisecond),     // each attempt
+//
+// A limit never gives more time than the deadline of the caller's context
+// leaves, and an attempt for which next to nothing is left is not sent.
+//
+// # What a limit covers
+//
+// Around the whole call it covers the answer to its end: when it runs out, a
+// body that is still being read breaks off.
+//
+// Around an attempt it covers the time until the answer begins (the headers,
+// the first message), and becomes an idle limit then: a large body that keeps
+// coming is read to its end, one that stalls is cut. The idle limit counts only
+// while the reader waits for the server. A reader that takes its time between
+// two reads has ten times as long, and a minute at least. One that never begins
+// to read has the idle limit itself, so that an answer that was forgotten gives
+// its connection back.
+//
+// A call that goes on after its first message (Call.Stream) is limited until
+// that message by a limit around the attempt, and not at all by one around the
+// whole call unless Options.Streams says so. No deadline is put on the wire for
+// it. Only an idle limit that was asked for by name holds on a stream, while
+// the reader waits for a message.
+//
+// # What comes back
+//
+// When a limit runs out it ends the context of the call, with a
+// *holdfast.TimeoutError as its cause, and the transport's own Result comes
+// back: its error is the transport's, its class what holdfast.ClassOf says. The
+// policy starts no goroutine to leave behind, so a Sender that ignores its
+// context is not cut short.
+package timeout

@@ -1,0 +1,98 @@
+package timeout
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		start := time.Now()
+		left := never
+		if deadline, ok := ctx.Deadline(); ok {
+			left = deadline.Sub(start)
+			if left < t.floor && ctx.Err() == nil {
+				return tooLate(ctx, left, t.floor)
+			}
+		}
+		b := t.bound(call, start)
+		call.Limit(b.limit)
+		if b.limit >= left {
+			b.limit = 0 // the caller's own deadline comes first
+		}
+		if b.idle >= left {
+			b.idle = 0
+		}
+		if b.limit == 0 && b.idle == 0 && b.target == nil {
+			return next(ctx, call) // and nothing is ours to let go of
+		}
+		c := &bounded{terms: b, parent: ctx, call: call}
+		return c.run(next)
+	}
+}
+
+// bound says what of t holds for this call, which begins now.
+func (t *Timeout) bound(call *holdfast.Call, now time.Time) terms {
+	stream := call.Stream && !call.Unary
+	b := terms{start: now, limit: t.limit, idle: t.idle, cause: t.attempt, unary: call.Unary, stream: stream}
+	if t.adaptive != nil && !stream {
+		b.target = t.adaptive.table.Get(call.Target)
+		a := b.target.allowance(now)
+		b.limit, b.cause = a.limit, a.attempt
+		b.whole = call.Record.Bound()
+		if b.whole {
+			b.cause = a.whole
+		}
+	} else if b.whole = call.Record.Bound(); b.whole {
+		b.cause = t.whole
+		if stream && !t.streams {
+			b.limit = 0
+		}
+	}
+	if call.Unary || (b.whole || stream) && !t.named {
+		b.idle = 0
+	}
+	return b
+}
+
+// run sends the call under c and sees to it that c is let go of on every path.
+func (c *bounded) run(next holdfast.Handler) holdfast.Result {
+	kept := false
+	defer func() {
+		if !kept { // next has panicked or left its goroutine, or nothing is open
+			c.release()
+		}
+	}()
+	res := next(c, c.call)
+	if c.unary || res.Reply == nil {
+		c.sample(res.Class)
+		return res
+	}
+	inTime := true
+	if !c.whole {
+		c.sample(res.Class)
+	}
+	if !c.whole || c.idle > 0 {
+		inTime = c.answered()
+	}
+	res.OnDone((*watch)(c), 0)
+	kept = true
+	if !inTime && !c.released() {
+		// The limit ran out as the answer came: what is behind it is cut off, and
+		// a policy further out can still repeat the call.
+		res.Discard()
+		return holdfast.Result{Err: c.cause, Class: c.verdict(), Code: "timeout"}
+	}
+	return res
+}
+
+// verdict is ClassOf for an attempt that this limit ended; the context that its
+// Sender passed on is not ours to ask.
+func (c *bounded) verdict() holdfast.Class {
+	if chance := min(c.limit, time.Second); c.call.Ran() >= chance-chance/50 {
+		return holdfast.Failure
+	}
+	return holdfast.Ignored
+}

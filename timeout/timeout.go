@@ -1,0 +1,132 @@
+package timeout
+
+import (
+	"math"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// DefaultLimit is the Limit of the zero Options.
+const DefaultLimit = 10 * time.Second
+
+const (
+	defaultFloor = time.Millisecond
+	// A reader that is slow itself, such as a proxy before a slow client, has
+	// this many idle limits between two reads, and slowLeast at least.
+	slowTimes = 10
+	slowLeast = time.Minute
+
+	never = time.Duration(math.MaxInt64)
+)
+
+// Options say how long a call may take. The zero Options are the limit that
+// New(DefaultLimit) sets.
+type Options struct {
+	// Limit is how long the call or the attempt may take. 0: DefaultLimit, 10 s.
+	// Negative: no limit; Idle, when it is above zero, holds all the same, and
+	// Adaptive does not.
+	Limit time.Duration
+
+	// Idle is how long the answer, once it has begun, may go without progress
+	// while it is being read. 0: as long as Limit around an attempt, and no such
+	// limit around a whole call or on a stream. Above zero it holds there too.
+	// Negative: none.
+	Idle time.Duration
+
+	// Floor is the least that must be left before the deadline of the context
+	// for the call to be sent at all. 0: 1 ms. Negative: none. It is never more
+	// than half the Limit.
+	Floor time.Duration
+
+	// Streams lets a limit around the whole call hold for streams as well, to
+	// their end. It makes no difference around an attempt.
+	Streams bool
+
+	// Adaptive, when it is not nil, lowers the limit to what calls to the target
+	// usually take. Limit is the ceiling then.
+	Adaptive *Adaptive
+}
+
+// A Timeout is a policy that limits time. It is safe for concurrent use; the
+// zero Timeout and the nil one limit nothing.
+type Timeout struct {
+	limit, idle, floor time.Duration // 0: none
+	named              bool          // the idle limit was asked for by name
+	streams            bool
+	whole, attempt     *holdfast.TimeoutError
+	adaptive           *adaptive
+}
+
+var _ holdfast.Policy = (*Timeout)(nil)
+
+// New returns the policy that limits a call, or an attempt, to d. 0 means
+// DefaultLimit, and a negative d no limit. It is With(Options{Limit: d}).
+func New(d time.Duration) *Timeout { return With(Options{Limit: d}) }
+
+// With returns the policy that o describes. It never fails: every value of
+// every option means something.
+func With(o Options) *Timeout {
+	t := &Timeout{
+		limit:   orDefault(o.Limit, DefaultLimit),
+		floor:   orDefault(o.Floor, defaultFloor),
+		named:   o.Idle > 0,
+		streams: o.Streams,
+	}
+	t.idle = orDefault(o.Idle, t.limit)
+	if t.limit > 0 {
+		t.floor = min(t.floor, t.limit/2)
+		t.adaptive = newAdaptive(o.Adaptive, t.limit)
+	}
+	t.whole, t.attempt = causes(t.limit)
+	return t
+}
+
+// orDefault reads an option: zero is the default, and negative is off, which is
+// zero from here on.
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return max(d, 0)
+}
+
+func causes(limit time.Duration) (whole, attempt *holdfast.TimeoutError) {
+	return &holdfast.TimeoutError{Limit: limit, Scope: "call"}, &holdfast.TimeoutError{Limit: limit, Scope: "attempt"}
+}
+
+// Limit returns the limit that a call to target has at present: the Limit of
+// the Options, or less where it is adaptive. It is 0 when there is none.
+func (t *Timeout) Limit(target string) time.Duration {
+	if t == nil {
+		return 0
+	}
+	if t.adaptive == nil {
+		return t.limit
+	}
+	return t.adaptive.table.Get(target).allowance(time.Now()).limit
+}
+
+// Wrap returns next under the limit, and next itself when nothing is limited.
+func (t *Timeout) Wrap(next holdfast.Handler) holdfast.Handler {
+	if t == nil || next == nil || t.limit == 0 && t.idle == 0 {
+		return next
+	}
+	return t.handler(next)
+}
+
+// plus adds two times, the second of which may be absurdly long.
+func plus(a, b time.Duration) time.Duration {
+	if b > never-a {
+		return never
+	}
+	return a + b
+}
+
+// slow returns what a slow reader has between two reads.
+func slow(idle time.Duration) time.Duration {
+	if idle > never/slowTimes {
+		return never
+	}
+	return max(idle*slowTimes, slowLeast)
+}
