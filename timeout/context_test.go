@@ -1,0 +1,246 @@
+package timeout
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+type sender func(ctx context.Context, call *holdfast.Call) holdfast.Result
+
+func (f sender) Send(ctx context.Context, call *holdfast.Call) holdfast.Result { return f(ctx, call) }
+
+type ended struct{ holdfast.Ending }
+
+func (e *ended) Discard() { e.Finish(holdfast.End{Class: holdfast.Success}) }
+
+type kind struct {
+	name  string
+	call  holdfast.Call
+	outer bool // inside a policy that repeats
+}
+
+var kinds = []kind{
+	{"unary", holdfast.Call{Unary: true}, false}, {"whole", holdfast.Call{}, false},
+	{"attempt", holdfast.Call{}, true}, {"stream", holdfast.Call{Stream: true}, true},
+}
+
+// under runs f as the transport of one call that is limited to a second.
+func under(ctx context.Context, k kind, f func(ctx context.Context)) {
+	call := k.call
+	call.Record = new(holdfast.Record)
+	if k.outer {
+		call.Record.Claim()
+	}
+	call.Sender = sender(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		f(ctx)
+		return holdfast.Result{Err: context.Canceled}
+	})
+	holdfast.Chain(New(time.Second))(ctx, &call)
+}
+
+func eachKind(t *testing.T, f func(t *testing.T, k kind)) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(t, k) }) })
+	}
+}
+
+func TestTheContextTellsTheTimeThoughNobodyWaits(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		under(t.Context(), k, func(ctx context.Context) {
+			time.Sleep(time.Second - 1)
+			if err := ctx.Err(); err != nil || context.Cause(ctx) != nil {
+				t.Errorf("%v before the limit", err)
+			}
+			if c := ctx.(*bounded); c.inner != nil || c.timer != nil {
+				t.Error("a timer was made for nobody")
+			}
+			time.Sleep(1)
+			if err := ctx.Err(); err != context.DeadlineExceeded {
+				t.Errorf("%v at the limit, want context.DeadlineExceeded", err)
+			}
+			select {
+			case <-ctx.Done():
+			default:
+				t.Error("Done is not closed, and Err says that it is over")
+			}
+			if _, ok := context.Cause(ctx).(*holdfast.TimeoutError); !ok {
+				t.Errorf("cause %v", context.Cause(ctx))
+			}
+		})
+	})
+}
+
+func TestContextsDerivedFromItStartNoGoroutine(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		under(t.Context(), k, func(ctx context.Context) {
+			before := runtime.NumGoroutine()
+			ctx = new(holdfast.Call).Context(ctx) // as a Sender passes it on
+			children := make([]context.Context, 100)
+			for i := range children {
+				child, cancel := context.WithCancel(ctx)
+				defer cancel()
+				children[i] = child
+			}
+			if n := runtime.NumGoroutine() - before; n > 0 {
+				t.Errorf("%d goroutines", n)
+			}
+			<-children[0].Done()
+			synctest.Wait() // the timer reaches them one after another
+			for _, child := range children {
+				if child.Err() == nil {
+					t.Fatal("a child outlives its parent")
+				}
+				if _, ok := context.Cause(child).(*holdfast.TimeoutError); !ok {
+					t.Errorf("cause %v", context.Cause(child))
+				}
+			}
+		})
+	})
+}
+
+func TestTheCallersEndIsSeen(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, asked := range []bool{false, true} {
+			parent, cancel := context.WithCancelCause(t.Context())
+			under(parent, k, func(ctx context.Context) {
+				if asked {
+					ctx.Done()
+				}
+				boom := fmt.Errorf("boom")
+				cancel(boom)
+				if ctx.Err() != context.Canceled || context.Cause(ctx) != boom {
+					t.Errorf("%v because of %v, want the caller's cancel", ctx.Err(), context.Cause(ctx))
+				}
+				<-ctx.Done()
+			})
+		}
+	})
+}
+
+func TestItIsOverWhenTheCallIs(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, asked := range []bool{false, true} {
+			var seen *bounded
+			under(t.Context(), k, func(ctx context.Context) {
+				seen = ctx.(*bounded)
+				if asked {
+					ctx.Done()
+				}
+			})
+			if seen.timer != nil && seen.timer.Stop() {
+				t.Error("the timer was not stopped")
+			}
+			if seen.Err() != context.Canceled {
+				t.Errorf("Err is %v", seen.Err())
+			}
+			<-seen.Done()
+			time.Sleep(time.Hour) // nothing comes later
+			if seen.Err() != context.Canceled || context.Cause(seen) != context.Canceled {
+				t.Errorf("%v because of %v after an hour", seen.Err(), context.Cause(seen))
+			}
+		}
+	})
+}
+
+func TestValuesAreFoundWithAndWithoutTheTimer(t *testing.T) {
+	type key struct{}
+	eachKind(t, func(t *testing.T, k kind) {
+		under(context.WithValue(t.Context(), key{}, "kept"), k, func(ctx context.Context) {
+			for range 2 {
+				if ctx.Value(key{}) != "kept" || ctx.Value("none") != nil {
+					t.Error("the caller's values are lost")
+				}
+				ctx.Done()
+			}
+			if s := fmt.Sprint(ctx); !strings.Contains(s, "timeout") {
+				t.Errorf("it prints as %q", s)
+			}
+		})
+	})
+}
+
+// An attempt with a deadline of its own takes no second timer for the whole
+// call, and is cancelled with the caller all the same.
+func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		whole  time.Duration
+		waited bool
+		over   bool
+	}{
+		"later":  {2 * time.Second, false, true},
+		"waited": {2 * time.Second, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				parent, cancel := context.WithCancel(t.Context())
+				var whole *bounded
+				between := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						if whole = ctx.(*bounded); c.waited {
+							ctx.Done()
+						}
+						return next(ctx, call)
+					}
+				})
+				holdfast.Chain(New(c.whole), between, New(time.Second))(parent, &holdfast.Call{Unary: true, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+					done := ctx.Done()
+					if got := whole.inner == nil; got != c.over {
+						t.Errorf("passed over: %v, want %v", got, c.over)
+					}
+					cancel()
+					<-done
+					if ctx.Err() != context.Canceled {
+						t.Errorf("ended with %v", ctx.Err())
+					}
+					return holdfast.Result{Err: ctx.Err()}
+				})})
+			})
+		})
+	}
+}
+
+// The context is asked from many goroutines while its call goes through all its
+// phases.
+func TestTheContextIsRaceFree(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		for i := range 50 {
+			var wg sync.WaitGroup
+			var reply *ended
+			call := k.call
+			call.Record = new(holdfast.Record)
+			if k.outer {
+				call.Record.Claim()
+			}
+			call.Sender = sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				for range 4 {
+					wg.Go(func() {
+						if i%2 == 0 {
+							<-ctx.Done()
+						}
+						ctx.Deadline()
+						ctx.Value(1)
+						for ctx.Err() == nil {
+							time.Sleep(time.Millisecond)
+						}
+					})
+				}
+				reply = new(ended)
+				return holdfast.Result{Reply: reply, Class: holdfast.Success}
+			})
+			res := holdfast.Chain(With(Options{Limit: 50 * time.Millisecond, Idle: 10 * time.Millisecond}))(t.Context(), &call)
+			if !k.call.Unary {
+				wg.Go(func() { reply.Progress(true); time.Sleep(time.Millisecond); reply.Progress(false) })
+				wg.Go(func() { time.Sleep(time.Duration(i) * time.Millisecond); res.Discard() })
+			}
+			wg.Wait()
+		}
+	})
+}
