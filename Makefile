@@ -1,0 +1,57 @@
+# make, or make help, lists what there is.
+LINT = go tool -modfile=tools/go.mod golangci-lint
+PKG ?= ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench storm consumer newest ci
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+all: fmt lint test ## Before a commit
+
+test: ## Every test, with the race detector: the command of the README
+	go test -race ./...
+
+short: ## Tests without the race detector, PKG=./retry/... for some of them
+	go test $(PKG)
+
+race: ## Tests of PKG twenty times with the race detector
+	go test -race -count=20 $(PKG)
+
+cover: ## Which statements of PKG no test runs
+	mkdir -p .tmp
+	go test -coverprofile=.tmp/cover.out -coverpkg=./... $(PKG)
+	go tool cover -func=.tmp/cover.out | grep -v '100.0%$$' || true
+
+lint: ## What a reviewer would say otherwise
+	$(LINT) run ./...
+
+staticcheck: ## staticcheck alone, in seconds
+	go tool -modfile=tools/go.mod staticcheck $(PKG)
+
+fmt: ## gofmt and the order of imports
+	$(LINT) fmt ./...
+
+traps: ## Fill the tests into docs/traps.md
+	go test ./internal/arch -update
+
+fuzz: ## Every fuzz target for FUZZTIME (20s) each
+	scripts/fuzz $(or $(FUZZTIME),20s)
+
+bench: ## Benchmarks of PKG ten times, then benchstat
+	mkdir -p .tmp
+	go test -run='^$$' -bench=. -benchmem -count=10 $(PKG) | tee .tmp/bench.txt
+	go tool -modfile=tools/go.mod benchstat .tmp/bench.txt
+
+storm: ## The demonstration: real traffic through real faults
+	go run ./examples/storm
+
+consumer: ## Use the last commit as a user would
+	scripts/consumer-check
+
+newest: ## The gRPC door against the newest gRPC
+	scripts/newest-grpc
+
+ci: ## All that a change must pass
+	.ci/run

@@ -1,0 +1,48 @@
+// A program of a user of gRPC. The check builds it outside this module, as go
+// get would.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+func dial(target string) (*grpc.ClientConn, error) {
+	policies := []holdfast.Policy{ // built once: one budget for unary calls and streams alike
+		timeout.New(2 * time.Second),
+		retry.New(retry.Options{Attempts: 3}),
+		timeout.New(500 * time.Millisecond),
+	}
+	return grpc.NewClient(target,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithChainUnaryInterceptor(grpcclient.Unary(policies...)),
+		grpc.WithChainStreamInterceptor(grpcclient.Stream(policies...)),
+		grpc.WithDisableRetry(), // one retry loop, not two
+	)
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Println("usage: consumer TARGET")
+		return
+	}
+	conn, err := dial(os.Args[1])
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	defer conn.Close()
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
+	fmt.Println(answer, err)
+}

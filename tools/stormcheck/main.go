@@ -1,0 +1,74 @@
+// Stormcheck reads what `go run ./examples/storm -json FILE` wrote and fails
+// unless the wrapped client came through: stormcheck FILE.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+)
+
+// What the wrapped client must reach over the whole storm but the outage.
+const (
+	minSuccess  = 0.995
+	maxAttempts = 1.25
+	minCalls    = 1000 // fewer say nothing about either
+)
+
+type row struct {
+	Client          string   `json:"client"`
+	Calls           int      `json:"calls"`
+	OK              int      `json:"ok"`
+	P50             *float64 `json:"p50_ms"`
+	P99             *float64 `json:"p99_ms"`
+	P999            *float64 `json:"p999_ms"`
+	AttemptsPerCall float64  `json:"attempts_per_call"`
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("stormcheck: ")
+	if len(os.Args) != 2 {
+		log.Fatal("usage: stormcheck FILE")
+	}
+	text, err := os.ReadFile(os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	var result struct {
+		Rows []row `json:"rows"`
+	}
+	if err := json.Unmarshal(text, &result); err != nil {
+		log.Fatalf("%s: %v", os.Args[1], err)
+	}
+	clients := map[string]row{}
+	for _, r := range result.Rows {
+		if r.P50 == nil || r.P99 == nil || r.P999 == nil {
+			log.Fatalf("%s: a percentile is missing", r.Client)
+		}
+		clients[r.Client] = r
+	}
+	bare, wrapped := need(clients, "http bare"), need(clients, "http holdfast")
+	success := func(r row) float64 { return float64(r.OK) / float64(r.Calls) }
+	switch {
+	case success(wrapped) < minSuccess:
+		log.Fatalf("%d of %d calls succeeded (%.2f %%), want %.1f %%", wrapped.OK, wrapped.Calls, 100*success(wrapped), 100*minSuccess)
+	case wrapped.AttemptsPerCall > maxAttempts:
+		log.Fatalf("%.3f attempts per call, want at most %v", wrapped.AttemptsPerCall, maxAttempts)
+	case wrapped.AttemptsPerCall < 1 || bare.AttemptsPerCall != 1:
+		log.Fatalf("attempts per call are miscounted: %v wrapped, %v bare", wrapped.AttemptsPerCall, bare.AttemptsPerCall)
+	case success(wrapped) <= success(bare):
+		log.Fatalf("the bare client did as well (%.2f %%): that was no storm", 100*success(bare))
+	}
+	fmt.Printf("storm: %.3f %% of %d calls at %.3f attempts each; the bare client %.3f %%\n",
+		100*success(wrapped), wrapped.Calls, wrapped.AttemptsPerCall, 100*success(bare))
+}
+
+func need(clients map[string]row, name string) row {
+	r, ok := clients[name]
+	if !ok || r.Calls < minCalls || r.OK > r.Calls {
+		log.Fatalf("no sound row for %q: %+v", name, r)
+	}
+	return r
+}
