@@ -24,11 +24,11 @@ const (
 	Constant
 )
 
-// schedule makes the waits of one call for one kind of failure. It is not safe
+// schedule makes the waits of one call for one kind of failure; base is at most
+// limit. It is not safe
 // for concurrent use, as no backoff.BackOff is, and is made when a first repeat
 // is due.
 func schedule(base, limit time.Duration, jitter Jitter) backoff.BackOff {
-	base = min(base, limit)
 	switch jitter {
 	case Constant:
 		return backoff.NewConstantBackOff(base)

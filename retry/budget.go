@@ -73,7 +73,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	}
 	b.width = max(min(window, time.Hour)/buckets, 1)
 	b.accounts.Max = o.Targets
-	b.accounts.New = func(string) *account { return &account{tokens: b.floor, bucket: b.now()} }
+	b.accounts.New = func(string) *account { return &account{tokens: b.floor} }
 	b.accounts.Idle = func(a *account) bool { return a.idle(b) }
 	return b
 }
@@ -102,7 +102,7 @@ func (b *Budget) Refund(target string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refunded++
-	a.tokens = min(a.tokens+1, a.cap(b))
+	a.tokens++ // bounded when it is next looked at
 }
 
 // Deposit pays in for one call to target that succeeded.

@@ -329,6 +329,55 @@ func TestBudgetIsBounded(t *testing.T) {
 	}
 }
 
+// A dead target's empty account is not dropped for a full one while the target is
+// in use, else its repeats would start anew; one that is called no more is.
+func TestBudgetForgetsTheRightAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := retry.NewBudget(retry.BudgetOptions{Targets: 10})
+		for b.Withdraw("dead") {
+		}
+		for i := range 900 {
+			b.Deposit(fmt.Sprint(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if b.Withdraw("dead") {
+			t.Error("the dead target's account was forgotten for another's")
+		}
+		for i := range 9 {
+			for b.Withdraw(fmt.Sprint("gone", i)) {
+			}
+		}
+		time.Sleep(101 * time.Second)
+		for i := range 100 {
+			b.Deposit(fmt.Sprint("new", i))
+		}
+		b.Each(func(target string, s retry.BudgetStats) bool {
+			if s.Tokens < 1 {
+				t.Errorf("the account of %s is kept though nobody used it for ten windows", target)
+			}
+			return true
+		})
+	})
+}
+
+// A budget of a program's start is used in a test's bubble, whose clock is
+// another: its window goes on working.
+func TestBudgetSurvivesAnotherClock(t *testing.T) {
+	b := retry.NewBudget(retry.BudgetOptions{})
+	for range 1000 {
+		b.Deposit("t")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			b.Deposit("t")
+		}
+		time.Sleep(11 * time.Second)
+		if got := b.Stats("t").Tokens; got != 5 {
+			t.Errorf("%v tokens, want what a new window has", got)
+		}
+	})
+}
+
 // FuzzBudget runs a schedule of deposits, withdrawals, refunds and waits against
 // a model that keeps every success and counts anew each time.
 func FuzzBudget(f *testing.F) {

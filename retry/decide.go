@@ -116,7 +116,8 @@ func (w *waits) next(class holdfast.Class) (wait time.Duration, ok bool) {
 	if *of == nil {
 		*of = schedule(base, w.of.cap, w.of.jitter)
 	}
-	return min(max((*of).NextBackOff(), 0), w.of.cap), true
+	wait = (*of).NextBackOff()
+	return min(wait, w.of.cap), wait >= 0
 }
 
 // An endedError is what a wait that the context cut short returns: it is the
