@@ -1,6 +1,7 @@
 package timeout
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -63,12 +64,12 @@ func newAdaptive(o *Adaptive, ceiling time.Duration) *adaptive {
 		return nil
 	}
 	a := &adaptive{Adaptive: *o, ceiling: ceiling}
-	if a.Quantile == 0 || a.Quantile != a.Quantile { // unset, or no number
+	if a.Quantile == 0 || math.IsNaN(a.Quantile) { // unset, or no number
 		a.Quantile = 0.99
 	}
 	a.Quantile = min(max(a.Quantile, 0), 1)
 	switch {
-	case a.Factor == 0 || a.Factor != a.Factor:
+	case a.Factor == 0 || math.IsNaN(a.Factor):
 		a.Factor = 1.5
 	case a.Factor < 0:
 		a.Factor = 1

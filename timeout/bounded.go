@@ -31,6 +31,7 @@ type bounded struct {
 	terms
 	parent context.Context
 	call   *holdfast.Call
+	outer  *bounded // a deadline of ours right outside this one, which it keeps as well
 
 	state atomic.Int64 // what the idle limit counts, and since when; see idle.go
 	armed atomic.Int64 // when the timer will run, since start; 0: there is none
@@ -39,7 +40,8 @@ type bounded struct {
 	ended  bool            // out of time, or let go of: no timer is to be set again
 	freed  bool            // let go of
 	inner  context.Context // nil until it is asked for
-	cancel context.CancelCauseFunc
+	stop   context.CancelFunc
+	cancel context.CancelCauseFunc // one of the two is there with inner
 	timer  *time.Timer
 }
 
@@ -124,11 +126,9 @@ func (c *bounded) real() context.Context {
 		c.inner, c.cancel = context.WithCancelCause(c.parent)
 		c.cancel(nil)
 	case c.fixed():
-		var cancel context.CancelFunc
-		c.inner, cancel = context.WithDeadlineCause(c.above(), c.start.Add(c.limit), c.cause)
-		c.cancel = func(error) { cancel() }
+		c.inner, c.stop = context.WithDeadlineCause(c.above(), c.start.Add(c.limit), c.cause)
 	default:
-		c.inner, c.cancel = context.WithCancelCause(c.parent)
+		c.inner, c.cancel = context.WithCancelCause(c.above())
 		c.armed.Store(int64(never))
 		if cause := c.arm(); cause != nil {
 			c.cancel(cause)
@@ -137,12 +137,12 @@ func (c *bounded) real() context.Context {
 	return c.inner
 }
 
-// above returns the context to derive from. A limit around the whole call that
-// runs out later than this one has nothing to add, and is passed over while
-// nobody waits for it, which saves its timer.
+// above returns the context to derive from. A deadline of ours right outside is
+// passed over while nobody waits for it, which saves its context and its timer:
+// this one ends no later.
 func (c *bounded) above() context.Context {
-	p, ok := c.parent.(*bounded)
-	if !ok || !c.unary || !p.fixed() || p.start.Add(p.limit).Before(c.start.Add(c.limit)) {
+	p := c.outer
+	if p == nil {
 		return c.parent
 	}
 	p.mu.Lock()
@@ -150,7 +150,7 @@ func (c *bounded) above() context.Context {
 	if p.inner != nil || p.ended {
 		return c.parent
 	}
-	return p.parent
+	return p.above()
 }
 
 // release lets go of everything c holds. It may be called several times.
@@ -161,8 +161,11 @@ func (c *bounded) release() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	cancel := c.cancel
+	stop, cancel := c.stop, c.cancel
 	c.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
 	if cancel != nil {
 		cancel(nil)
 	}

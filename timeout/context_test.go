@@ -167,16 +167,18 @@ func TestValuesAreFoundWithAndWithoutTheTimer(t *testing.T) {
 	})
 }
 
-// An attempt with a deadline of its own takes no second timer for the whole
-// call, and is cancelled with the caller all the same.
+// An attempt inside a limit of ours takes no second timer for the whole call,
+// and is cancelled with the caller all the same.
 func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
 	for name, c := range map[string]struct {
-		whole  time.Duration
+		unary  bool
 		waited bool
 		over   bool
 	}{
-		"later":  {2 * time.Second, false, true},
-		"waited": {2 * time.Second, true, false},
+		"unary":         {true, false, true},
+		"unary, waited": {true, true, false},
+		"body":          {false, false, true},
+		"body, waited":  {false, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -190,7 +192,7 @@ func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
 						return next(ctx, call)
 					}
 				})
-				holdfast.Chain(New(c.whole), between, New(time.Second))(parent, &holdfast.Call{Unary: true, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				holdfast.Chain(New(2*time.Second), between, New(time.Second))(parent, &holdfast.Call{Unary: c.unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 					done := ctx.Done()
 					if got := whole.inner == nil; got != c.over {
 						t.Errorf("passed over: %v, want %v", got, c.over)

@@ -29,6 +29,10 @@ func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
 			return next(ctx, call) // and nothing is ours to let go of
 		}
 		c := &bounded{terms: b, parent: ctx, call: call}
+		// A call without a limit of its own must see the outer one as a deadline.
+		if p, ok := ctx.(*bounded); ok && p.fixed() && (c.limit > 0 || !c.unary) {
+			c.outer = p
+		}
 		return c.run(next)
 	}
 }
@@ -77,7 +81,11 @@ func (c *bounded) run(next holdfast.Handler) holdfast.Result {
 	if !c.whole || c.idle > 0 {
 		inTime = c.answered()
 	}
-	res.OnDone((*watch)(c), 0)
+	if c.idle > 0 {
+		res.OnDone((*watch)(c), 0)
+	} else {
+		res.OnDone((*hook)(c), 0) // no progress need be told
+	}
 	kept = true
 	if !inTime && !c.released() {
 		// The limit ran out as the answer came: what is behind it is cut off, and

@@ -23,28 +23,33 @@ func (c *bounded) enter(phase int64) (state int64) {
 	return state
 }
 
-// A watch is a bounded as its Reply sees it: a context has a Done of its own.
-type watch bounded
+// A hook is a bounded as its Reply sees it: a context has a Done of its own.
+type hook bounded
 
-var _ holdfast.Watcher = (*watch)(nil)
+var _ holdfast.Hook = (*hook)(nil)
 
 // Done lets go of the context at the end of the Reply.
-func (w *watch) Done(_ uint64, end holdfast.End) {
-	c := (*bounded)(w)
+func (h *hook) Done(_ uint64, end holdfast.End) {
+	c := (*bounded)(h)
 	if c.whole {
 		c.sample(end.Class)
 	}
 	c.release()
 }
 
+// A watch is a hook that has an idle limit to keep.
+type watch bounded
+
+var _ holdfast.Watcher = (*watch)(nil)
+
+// Done does what the hook does.
+func (w *watch) Done(token uint64, end holdfast.End) { (*hook)(w).Done(token, end) }
+
 // Progress notes that the reader begins to wait, or has got something. It costs
 // a look at the clock and two atomic operations; the timer is left to run early
 // and to set itself again.
 func (w *watch) Progress(_ uint64, wait bool) {
 	c := (*bounded)(w)
-	if c.idle == 0 {
-		return
-	}
 	if !wait {
 		c.enter(resting)
 		return
@@ -128,9 +133,9 @@ func (c *bounded) due() time.Duration { return c.dueIn(c.state.Load()) }
 // dueIn returns when, since start, the context is to end if nothing changes.
 func (c *bounded) dueIn(state int64) time.Duration {
 	phase, since := state&3, time.Duration(state>>2)
-	due := never
+	due := c.outerDue()
 	if c.limited(phase) {
-		due = c.limit
+		due = min(due, c.limit)
 	}
 	if c.idle == 0 {
 		return due
@@ -144,6 +149,14 @@ func (c *bounded) dueIn(state int64) time.Duration {
 	return due
 }
 
+// outerDue returns when, since start, the deadline of ours outside runs out.
+func (c *bounded) outerDue() time.Duration {
+	if c.outer == nil {
+		return never
+	}
+	return max(plus(c.outer.limit, c.outer.start.Sub(c.start)), 0)
+}
+
 // limited reports whether the limit, and not the idle one alone, counts now.
 func (c *bounded) limited(phase int64) bool {
 	return c.limit > 0 && (c.whole || phase == asking)
@@ -155,6 +168,8 @@ func (c *bounded) ranOut(state int64, now time.Duration) error {
 	switch {
 	case c.limited(phase) && c.limit <= now:
 		return c.cause
+	case c.outerDue() <= now:
+		return c.outer.cause
 	case phase == waiting:
 		c.call.Limit(c.idle) // the server had its time
 		return &holdfast.TimeoutError{Limit: c.idle, Scope: "idle"}

@@ -1,0 +1,62 @@
+package timeout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+func ExampleNew() {
+	guarded := holdfast.Chain(timeout.New(20 * time.Millisecond)) // built once, used for every call
+
+	_, err := holdfast.Do(context.Background(), guarded, holdfast.Call{Target: "postgres"},
+		func(ctx context.Context) (string, error) {
+			<-ctx.Done() // a server that does not answer
+			return "", ctx.Err()
+		})
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output:
+	// holdfast: call timed out after 20ms
+	// true
+}
+
+func ExampleWith() {
+	attempt := timeout.With(timeout.Options{
+		Limit:    2 * time.Second,       // until the answer begins, at most
+		Idle:     5 * time.Second,       // then: between two pieces of it
+		Floor:    20 * time.Millisecond, // with less left, nothing is sent
+		Adaptive: new(timeout.Adaptive), // less than Limit, once the target is known
+	})
+	fmt.Println(attempt.Limit("users.internal:443"))
+	// Output: 2s
+}
+
+// The limit follows what calls to the target take.
+func ExampleAdaptive() {
+	p := timeout.With(timeout.Options{
+		Limit: 2 * time.Second,
+		Adaptive: &timeout.Adaptive{
+			Quantile: 0.99,
+			Factor:   3,
+			Min:      100 * time.Millisecond,
+			Samples:  100,
+		},
+	})
+	guarded := holdfast.Chain(p)
+	for range 200 {
+		_, _ = holdfast.Do(context.Background(), guarded, holdfast.Call{Target: "cache"},
+			func(context.Context) (string, error) { return "a quick answer", nil })
+	}
+	fmt.Println(p.Limit("cache") <= 2*time.Second, p.Limit("another"))
+	// Output: true 2s
+}
+
+func ExampleTimeout_Limit() {
+	fmt.Println(timeout.New(time.Second).Limit("any"), timeout.New(0).Limit("any"), timeout.New(-1).Limit("any"))
+	// Output: 1s 10s 0s
+}
