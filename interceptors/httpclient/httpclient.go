@@ -1,0 +1,169 @@
+// Package httpclient is the HTTP door: it puts holdfast's policies around an
+// [http.RoundTripper], so that an [http.Client] retries, times out and balances
+// without its user's code changing.
+//
+//	client := &http.Client{
+//		Transport: httpclient.Wrap(http.DefaultTransport,
+//			timeout.New(2*time.Second),
+//			retry.New(retry.Options{}),
+//			timeout.New(500*time.Millisecond),
+//		),
+//	}
+//
+// Beneath it everything works as without it: streaming in both directions,
+// trailers, upgrades, redirects, cookies, httptrace, connection reuse. Requests,
+// headers and bodies that belong to the caller are not changed.
+package httpclient
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A Wrapper is what can be set about the door. The zero value is the default of
+// every field; a negative value switches off what the field is for.
+type Wrapper struct {
+	// RepeatStatus names further statuses that are worth repeating, such as 500.
+	// 408, 429, 502, 503 and 504 always are.
+	RepeatStatus []int
+	// Repeatable reports whether sending the request twice does no harm. nil
+	// means RFC 9110's idempotent methods (GET, HEAD, OPTIONS, TRACE, PUT,
+	// DELETE), QUERY (RFC 10008), and any request with an Idempotency-Key or
+	// X-Idempotency-Key header. It must not change the request.
+	Repeatable func(*http.Request) bool
+	// Judge has the last word on an outcome: it gets the response or the error
+	// and what the door makes of it, and returns the class and the wish that
+	// count. It must not touch the body. nil: the door's own verdict.
+	Judge func(resp *http.Response, err error, class holdfast.Class, after time.Duration) (holdfast.Class, time.Duration)
+	// Stream reports that the answer goes on after its headers, with pauses that
+	// no time limit fits. Upgrades and requests that accept text/event-stream are
+	// streams always.
+	Stream func(*http.Request) bool
+
+	// IdempotencyKey makes a key for each call whose method is not idempotent
+	// and that has none, which makes the call repeatable. It is sent as
+	// Idempotency-Key, the same on every attempt. nil: none is made. UUID is one.
+	IdempotencyKey func() string
+
+	// ReplayCap is how many bytes of a request body without GetBody are kept,
+	// while it streams out, to be sent again: 0 means 64 KiB; negative: none. A
+	// longer one is sent once. A *os.File is read again instead.
+	ReplayCap int
+	// DrainBytes and DrainTime bound what is read of a discarded response so
+	// that its connection can be used again: 0 means 64 KiB and 50 ms; negative:
+	// nothing is read, and the connection is closed.
+	DrainBytes int64
+	DrainTime  time.Duration
+
+	// AttemptHeader names a header that tells the server the number of the
+	// attempt, from the second on: "X-Envoy-Attempt-Count", say. Empty: none.
+	AttemptHeader string
+	// ChainStop leaves a request alone that already carries AttemptHeader with a
+	// number over 1: it is a repeat of somebody further up, and is not repeated.
+	ChainStop bool
+	// DeadlineHeader names a header that tells the server how many milliseconds
+	// are left, such as "X-Envoy-Expected-Rq-Timeout-Ms". Empty: none.
+	DeadlineHeader string
+}
+
+// Wrap puts the policies around base, the first one outermost, with everything
+// else as it is by default. A nil base means http.DefaultTransport. The
+// RoundTripper that it returns is safe for concurrent use and has
+// CloseIdleConnections. Wrap once, and keep the client.
+func Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.RoundTripper {
+	return Wrapper{}.Wrap(base, policies...)
+}
+
+// Wrap puts the policies around base as the function Wrap does, with what w sets.
+func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	if w.ReplayCap == 0 {
+		w.ReplayCap = 64 << 10
+	}
+	if w.DrainBytes == 0 {
+		w.DrainBytes = 64 << 10
+	}
+	if w.DrainTime == 0 {
+		w.DrainTime = 50 * time.Millisecond
+	}
+	_, leaf := base.(*http.Transport)
+	return &door{Wrapper: w, base: base, leaf: leaf, handler: holdfast.Chain(policies...)}
+}
+
+type door struct {
+	Wrapper
+	base    http.RoundTripper
+	leaf    bool // no layer of ours can be beneath it
+	handler holdfast.Handler
+}
+
+// CloseIdleConnections closes the idle connections of the base.
+func (d *door) CloseIdleConnections() {
+	if c, ok := d.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+var (
+	errNoAnswer = errors.New("httpclient: a policy returned a Result with neither a Reply nor an error")
+	errForeign  = errors.New("httpclient: a policy returned a Reply that is not this call's")
+)
+
+// RoundTrip sends req through the policies.
+func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req == nil || req.URL == nil || req.Header == nil {
+		return d.base.RoundTrip(req) // which says what is wrong
+	}
+	x := &exchange{door: d, req: req}
+	x.call = holdfast.Call{
+		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.stream(req),
+		Sender: x, Record: &x.record,
+	}
+	if x.call.Method == "" {
+		x.call.Method = http.MethodGet
+	}
+	if !x.call.Repeatable && d.IdempotencyKey != nil {
+		if x.key = d.IdempotencyKey(); x.key != "" {
+			x.call.Repeatable = true
+		}
+	}
+	x.body.open(req, d.ReplayCap)
+	defer x.body.release()
+
+	ctx := req.Context()
+	if d.ChainStop && isRepeat(req.Header.Get(d.AttemptHeader)) {
+		ctx = holdfast.WithoutRepeats(ctx)
+	}
+	res := d.handler(ctx, &x.call)
+	switch a, _ := res.Reply.(*answer); {
+	case res.Err != nil:
+		res.Discard()
+		return nil, res.Err
+	case res.Reply == nil:
+		return nil, errNoAnswer
+	case a == nil || a.of != x:
+		res.Discard()
+		return nil, errForeign
+	default:
+		return a.deliver(res), nil
+	}
+}
+
+func (d *door) repeatable(req *http.Request) bool {
+	if d.Repeatable != nil {
+		return d.Repeatable(req)
+	}
+	return idempotent(req)
+}
+
+func (d *door) stream(req *http.Request) bool {
+	return req.Header["Upgrade"] != nil ||
+		strings.Contains(req.Header.Get("Accept"), "text/event-stream") ||
+		d.Stream != nil && d.Stream(req)
+}
