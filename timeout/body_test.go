@@ -241,6 +241,19 @@ func TestAnAttemptsLimitInsideAWholeOne(t *testing.T) {
 	})
 }
 
+func TestALimitInsideAnAttemptsLimit(t *testing.T) {
+	bubble(t, 20*time.Second, func(t *testing.T) { // the outer attempt limit ends at the answer too
+		b := open(t, t.Context(), takes(0), claim, timeout.New(2*time.Second), timeout.New(time.Second))
+		for range 20 {
+			if err := b.read(time.Second - 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1)
+		}
+		b.Close()
+	})
+}
+
 func TestTheCallersDeadlineCoversTheBody(t *testing.T) {
 	for _, outer := range []holdfast.Policy{nil, claim} {
 		bubble(t, 800*time.Millisecond, func(t *testing.T) {

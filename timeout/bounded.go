@@ -64,13 +64,12 @@ func (c *bounded) deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Deadline returns the nearer of the limit and the caller's deadline.
+// Deadline returns the limit's, which is always the nearer one, or the caller's.
 func (c *bounded) Deadline() (time.Time, bool) {
-	theirs, ok := c.parent.Deadline()
-	if ours, mine := c.deadline(); mine && (!ok || ours.Before(theirs)) {
-		return ours, true
+	if deadline, ok := c.deadline(); ok {
+		return deadline, true
 	}
-	return theirs, ok
+	return c.parent.Deadline()
 }
 
 // Done returns the channel that is closed when the limit runs out, the caller

@@ -209,6 +209,48 @@ func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
 	}
 }
 
+// A policy in between that waits for the call's context, and does not wait for
+// the attempt, ends the attempt along with the call.
+func TestAnAttemptEndsWithTheCallThatSomebodyWaitsFor(t *testing.T) {
+	for _, unary := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			left := make(chan error, 1)
+			between := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					ctx.Done()
+					go next(ctx, call)
+					synctest.Wait()
+					return holdfast.Result{Err: context.Canceled}
+				}
+			})
+			start := time.Now()
+			holdfast.Chain(New(2*time.Second), between, New(time.Second))(t.Context(), &holdfast.Call{Unary: unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				<-ctx.Done()
+				left <- ctx.Err()
+				return holdfast.Result{Err: ctx.Err()}
+			})})
+			if err := <-left; err != context.Canceled || time.Since(start) != 0 {
+				t.Errorf("the attempt ended after %v with %v", time.Since(start), err)
+			}
+		})
+	}
+}
+
+func TestTimesDoNotOverflow(t *testing.T) {
+	for d, want := range map[time.Duration]time.Duration{
+		1: time.Minute, time.Minute: 10 * time.Minute, never / 10: never / 10 * 10, never/10 + 1: never, 1 << 62: never, never: never,
+	} {
+		if got := slow(d); got != want {
+			t.Errorf("slow(%d) is %d, want %d", d, got, want)
+		}
+	}
+	for _, c := range [][3]time.Duration{{1, 2, 3}, {1, never, never}, {never, never, never}, {never - 1, 1, never}} {
+		if got := plus(c[0], c[1]); got != c[2] {
+			t.Errorf("plus(%d, %d) is %d, want %d", c[0], c[1], got, c[2])
+		}
+	}
+}
+
 // The context is asked from many goroutines while its call goes through all its
 // phases.
 func TestTheContextIsRaceFree(t *testing.T) {

@@ -38,4 +38,9 @@
 // back: its error is the transport's, its class what holdfast.ClassOf says. The
 // policy starts no goroutine to leave behind, so a Sender that ignores its
 // context is not cut short.
+//
+// The Err of that context is context.DeadlineExceeded. One that a transport
+// derives from it can say context.Canceled where the limit moves (around an
+// attempt whose answer goes on), as the limit is no fixed deadline there; its
+// context.Cause is the *holdfast.TimeoutError all the same, and is what to ask.
 package timeout

@@ -3,7 +3,6 @@ package timeout_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,13 +117,6 @@ func bubble(t *testing.T, want time.Duration, f func(t *testing.T)) {
 			t.Errorf("took %v, want exactly %v", got, want)
 		}
 	})
-}
-
-// goroutines counts those of the bubble that are not the test's own.
-func goroutines(t *testing.T) int {
-	t.Helper()
-	synctest.Wait()
-	return runtime.NumGoroutine()
 }
 
 // open sends one HTTP-like call and returns its body.

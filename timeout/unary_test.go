@@ -3,7 +3,6 @@ package timeout_test
 import (
 	"context"
 	"errors"
-	"math"
 	"runtime"
 	"sync"
 	"testing"
@@ -91,106 +90,6 @@ func TestT27_AnAttemptsOwnLimitLeavesTheCallAlive(t *testing.T) {
 		}, repeat(10), timeout.New(time.Second))
 		if sends != 1 || res.Code != "deadline" {
 			t.Errorf("%d sends, %+v; want one, ended by the caller", sends, res)
-		}
-	})
-}
-
-// T28 and R9: an attempt has the lesser of its limit and of what is left, and
-// that is what the transport reads; none starts with less than the floor left.
-func TestT28_AnAttemptNeverHasMoreThanIsLeft(t *testing.T) {
-	for name, c := range map[string]struct {
-		caller, limit, want time.Duration
-		cause               string
-	}{
-		"the limit is nearer":    {time.Second, 300 * time.Millisecond, 300 * time.Millisecond, "holdfast: attempt timed out after 300ms"},
-		"the caller is nearer":   {200 * time.Millisecond, 300 * time.Millisecond, 200 * time.Millisecond, "context deadline exceeded"},
-		"both at once":           {300 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond, "context deadline exceeded"},
-		"no limit that is worth": {time.Second, math.MaxInt64, time.Second, "context deadline exceeded"},
-	} {
-		for _, unary := range []bool{true, false} {
-			t.Run(name, func(t *testing.T) {
-				bubble(t, c.want, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), c.caller)
-					defer cancel()
-					start := time.Now()
-					h := holdfast.Chain(claim, timeout.New(c.limit))
-					h(ctx, &holdfast.Call{Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-						if d, ok := ctx.Deadline(); !ok || d.Sub(start) != c.want {
-							t.Errorf("the transport reads a deadline in %v, want %v", d.Sub(start), c.want)
-						}
-						<-ctx.Done()
-						if cause := context.Cause(ctx); cause.Error() != c.cause {
-							t.Errorf("cause %q, want %q", cause, c.cause)
-						}
-						if ctx.Err() != context.DeadlineExceeded {
-							t.Errorf("ended with %v", ctx.Err())
-						}
-						return failed(ctx, ctx.Err())
-					})})
-				})
-			})
-		}
-	}
-}
-
-func TestT28_NoAttemptStartsBelowTheFloor(t *testing.T) {
-	for name, c := range map[string]struct {
-		o    timeout.Options
-		left time.Duration
-		sent bool
-	}{
-		"default, below":            {timeout.Options{}, time.Millisecond - 1, false},
-		"default, at it":            {timeout.Options{}, time.Millisecond, true},
-		"set, below":                {timeout.Options{Floor: 20 * time.Millisecond}, 19 * time.Millisecond, false},
-		"set, at it":                {timeout.Options{Floor: 20 * time.Millisecond}, 20 * time.Millisecond, true},
-		"off":                       {timeout.Options{Floor: -1}, 1, true},
-		"more than half the limit":  {timeout.Options{Floor: time.Hour, Limit: 10 * time.Millisecond}, 5 * time.Millisecond, true},
-		"less than half the limit":  {timeout.Options{Floor: time.Hour, Limit: 10 * time.Millisecond}, 5*time.Millisecond - 1, false},
-		"limit off, idle limit on":  {timeout.Options{Limit: -1, Idle: time.Second, Floor: time.Minute}, time.Second, false},
-		"default, tiny limit":       {timeout.Options{Limit: 100 * time.Microsecond}, 60 * time.Microsecond, true},
-		"everything off: no policy": {timeout.Options{Limit: -1, Floor: time.Hour}, time.Second, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), c.left)
-				defer cancel()
-				sent := false
-				res := holdfast.Chain(claim, timeout.With(c.o))(ctx, &holdfast.Call{Sender: send(func(context.Context, *holdfast.Call) holdfast.Result {
-					sent = true
-					return over(nil, nil)
-				})})
-				if sent != c.sent {
-					t.Fatalf("sent: %v, want %v (%+v)", sent, c.sent, res)
-				}
-				if sent {
-					return
-				}
-				if res.Class != holdfast.Ignored || res.Code != "deadline" || !errors.Is(res.Err, context.DeadlineExceeded) || res.Reply != nil {
-					t.Errorf("got %+v, want a deadline that is nobody's failure", res)
-				}
-				if timeout, ok := res.Err.(interface{ Timeout() bool }); !ok || !timeout.Timeout() {
-					t.Error("the error is no timeout")
-				}
-			})
-		})
-	}
-}
-
-func TestT28_TheFloorTellsWhoseDeadlineIsNear(t *testing.T) {
-	bubble(t, 999500*time.Microsecond, func(t *testing.T) {
-		wait := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
-			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-				time.Sleep(999500 * time.Microsecond)
-				return next(ctx, call)
-			}
-		})
-		res := try(t.Context(), takes(0), timeout.New(time.Second), wait, timeout.New(300*time.Millisecond))
-		var limit *holdfast.TimeoutError
-		if res.Code != "timeout" || !errors.As(res.Err, &limit) || limit.Scope != "call" || res.Class != holdfast.Ignored {
-			t.Errorf("got %+v, want our limit over the call named", res)
-		}
-		if want := "holdfast: not sent: 500µs left before the deadline, less than 1ms"; res.Err.Error() != want {
-			t.Errorf("got %q", res.Err)
 		}
 	})
 }
@@ -322,72 +221,5 @@ func TestAThousandCallsAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := goroutines(t); n > 10 {
-			t.Errorf("%d goroutines are left", n)
-		}
-	})
-}
-
-func TestNothingLimitedIsNoPolicy(t *testing.T) {
-	next := holdfast.Handler(func(context.Context, *holdfast.Call) holdfast.Result { return holdfast.Result{Code: "next"} })
-	for name, p := range map[string]*timeout.Timeout{
-		"nil": nil, "zero": new(timeout.Timeout), "off": timeout.New(-1),
-		"all off":              timeout.With(timeout.Options{Limit: -1, Idle: -1, Floor: time.Hour, Adaptive: &timeout.Adaptive{}}),
-		"most negative number": timeout.New(math.MinInt64),
-	} {
-		// A Call without a Record would be a panic if anything were in between.
-		if got := p.Wrap(next)(nil, new(holdfast.Call)).Code; got != "next" {
-			t.Errorf("%s: %q", name, got)
-		}
-		if p.Limit("a") != 0 {
-			t.Errorf("%s: a limit of %v", name, p.Limit("a"))
-		}
-	}
-	if timeout.New(time.Second).Wrap(nil) != nil {
-		t.Error("a nil Handler was wrapped")
-	}
-}
-
-func TestAnOffTimeoutTakesNoPosition(t *testing.T) {
-	bubble(t, 2*time.Second, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), timeout.New(-1), timeout.New(2*time.Second))
-		if err := b.read(time.Hour); err == nil {
-			t.Error("the limit that is there is not around the whole call")
-		}
-	})
-}
-
-func TestAbsurdLimits(t *testing.T) {
-	if got := timeout.New(0).Limit("a"); got != timeout.DefaultLimit {
-		t.Errorf("New(0) limits to %v", got)
-	}
-	for _, d := range []time.Duration{1, 1 << 62, math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 / 10} {
-		for _, o := range []timeout.Options{{Limit: d}, {Limit: d, Idle: d, Floor: d, Streams: true}, {Limit: -1, Idle: d}, {Limit: d, Floor: math.MaxInt64, Adaptive: &timeout.Adaptive{Min: d, Window: d}}} {
-			for _, call := range []holdfast.Call{{Unary: true}, {}, {Stream: true}} {
-				for _, outer := range []holdfast.Policy{nil, claim} {
-					synctest.Test(t, func(t *testing.T) {
-						call := call
-						call.Sender = takes(0)
-						if d == 1 {
-							call.Sender = send(over)
-						}
-						res := holdfast.Chain(outer, timeout.With(o))(t.Context(), &call)
-						if res.Err != nil {
-							t.Fatalf("%+v: %v", o, res.Err)
-						}
-						if d > 1 && !call.Unary {
-							b := res.Reply.(*body)
-							for range 3 {
-								if err := b.read(time.Second); err != nil {
-									t.Errorf("%+v: %v", o, err)
-								}
-								time.Sleep(time.Second)
-							}
-						}
-						res.Discard()
-					})
-				}
-			}
-		}
-	}
+	}) // the bubble does not end while a goroutine is left
 }

@@ -99,8 +99,8 @@ func TestOldDurationsAreForgotten(t *testing.T) {
 		if d, n := at(); n != 30 || !near(d, time.Millisecond) {
 			t.Errorf("%v of %d, want 1ms of the newer half's 30", d, n)
 		}
-		w.Observe(time.Now().Add(-time.Minute), time.Hour) // of a half that is gone
 		w.Observe(time.Now(), time.Millisecond)
+		w.Observe(time.Now().Add(-time.Minute), time.Hour) // of a half that is gone
 		time.Sleep(time.Second)
 		if _, n := at(); n != 31 {
 			t.Errorf("%d durations, want 31", n)
