@@ -1,0 +1,244 @@
+package grpcclient
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A session is one streaming call: all of its attempts, of which at most one is
+// handed to the caller.
+type session struct {
+	call   holdfast.Call
+	record holdfast.Record
+
+	door     *door
+	ctx      context.Context // the caller's
+	desc     *grpc.StreamDesc
+	cc       *grpc.ClientConn
+	method   string
+	streamer grpc.Streamer
+	opts     []grpc.CallOption
+	onFinish []func(error)
+
+	busy atomic.Bool // an attempt is under way; what follows is its
+	last *open       // the last attempt's stream, if it got one
+	err  error       // what the last attempt came to
+
+	won atomic.Pointer[open] // what the caller reads
+}
+
+func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
+	s := &session{door: d, ctx: ctx, desc: desc, cc: cc, method: method, streamer: streamer}
+	s.opts, s.onFinish = withoutOnFinish(opts)
+	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
+	s.call.Record = &s.record
+	return s
+}
+
+// run sends the call through the policies. The caller gets the stream that they
+// settled on, or the error.
+func (s *session) run() (*open, error) {
+	res := s.door.handle(s.ctx, &s.call)
+	a, mine := res.Reply.(*open)
+	switch {
+	case res.Err != nil:
+	case res.Reply == nil:
+		res = holdfast.Result{Err: errNothing, Code: codeConfig}
+	case !mine || a.of != s:
+		res.Discard()
+		res = holdfast.Result{Err: errForeign, Code: codeConfig}
+	default:
+		s.won.Store(a)
+		if a.first == io.EOF {
+			a.out.publish()
+		}
+		a.OnDone(s, 0)
+		return a, nil
+	}
+	err := settle(s.ctx, res, s.err)
+	if s.last != nil {
+		s.last.out.publish()
+	}
+	s.Done(0, holdfast.End{Err: err})
+	return nil, err
+}
+
+// Done runs the caller's OnFinish callbacks, once for the call: at the end of the
+// stream that the caller got, or when there is none.
+func (s *session) Done(_ uint64, end holdfast.End) {
+	for _, f := range s.onFinish {
+		f(end.Err)
+	}
+}
+
+// An open is the stream of one attempt: the Reply of the policies and the
+// ClientStream of the caller.
+//
+// Nothing here calls Context of gRPC's stream unless the caller does: that
+// would switch off gRPC's own retry.
+type open struct {
+	holdfast.Ending
+	of     *session
+	inner  grpc.ClientStream
+	ctx    context.Context // the attempt's, for what has ended it
+	cancel context.CancelFunc
+	stop   func() bool // of the watch on ctx
+	out    *targets
+
+	waiters atomic.Int32 // how many of the caller's goroutines wait for the server
+	held    bool         // the first RecvMsg was the attempt's, and the caller is yet to learn of it
+	first   error        // what it came to: nil or io.EOF
+}
+
+var (
+	_ holdfast.Reply    = (*open)(nil)
+	_ grpc.ClientStream = (*open)(nil)
+)
+
+var errNoStream = status.Error(codes.Internal, "grpcclient: an interceptor further in returned neither a stream nor an error")
+
+// open creates a stream under ctx, the context that carries the attempt's Call.
+// The stream has a context of its own, so that it can be let go of alone.
+func (s *session) open(ctx context.Context) (*open, error) {
+	a := &open{of: s, ctx: ctx}
+	var opts []grpc.CallOption
+	opts, a.out = private(s.opts)
+	inner, cancel := context.WithCancel(ctx)
+	a.cancel = cancel
+	defer func() {
+		if a.inner == nil { // also by a panic
+			cancel()
+		}
+	}()
+	var err error
+	if a.inner, err = s.streamer(inner, s.desc, s.cc, s.method, opts...); err != nil {
+		a.inner = nil
+		return nil, err
+	}
+	if a.inner == nil {
+		return nil, errNoStream
+	}
+	return a, nil
+}
+
+// result is the Result of an attempt whose stream goes on.
+func (a *open) result() holdfast.Result {
+	a.stop = context.AfterFunc(a.ctx, a.cut)
+	return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
+}
+
+// cut ends a stream whose context is over, so that one that nobody reads ends.
+func (a *open) cut() {
+	err := overError(a.ctx)
+	a.end(holdfast.End{Class: holdfast.ClassOf(a.ctx, err), Code: holdfast.CodeOf(a.ctx, err), Err: err})
+}
+
+// end lets go of the stream and tells everybody, once.
+func (a *open) end(end holdfast.End) {
+	a.cancel()
+	a.Finish(end)
+}
+
+// Discard ends the stream of an attempt that is not the caller's.
+func (a *open) Discard() {
+	if a.Finished() {
+		return
+	}
+	if a.ctx.Err() != nil {
+		a.cut()
+		return
+	}
+	a.unwatch()
+	a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
+}
+
+func (a *open) unwatch() {
+	if a.stop != nil {
+		a.stop()
+	}
+}
+
+// ended notes what gRPC ended the stream with, and returns what the caller gets.
+func (a *open) ended(err error) error {
+	a.unwatch()
+	a.out.publish()
+	if err == nil || err == io.EOF {
+		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
+		return err
+	}
+	v := a.of.door.judge(a.ctx, a.of.method, err)
+	err = inTimeOf(a.ctx, err)
+	a.end(holdfast.End{Class: v.class, Code: v.code, Err: err})
+	return err
+}
+
+// wait and arrived are around whatever waits for the server. What arrives for one
+// goroutine is progress for the other, which then waits anew.
+func (a *open) wait() {
+	if a.waiters.Add(1) == 1 {
+		a.Progress(true)
+	}
+}
+
+func (a *open) arrived(err error) {
+	left := a.waiters.Add(-1)
+	if err != nil {
+		return // the end follows
+	}
+	a.Progress(false)
+	if left > 0 {
+		a.Progress(true)
+	}
+}
+
+// RecvMsg receives the next message, or the end.
+func (a *open) RecvMsg(m any) error {
+	a.wait()
+	err := a.inner.RecvMsg(m)
+	a.arrived(err)
+	if err != nil || !a.of.desc.ServerStreams {
+		return a.ended(err)
+	}
+	return nil
+}
+
+// SendMsg sends a message. io.EOF says that the stream has ended, and that
+// RecvMsg knows how.
+func (a *open) SendMsg(m any) error {
+	err := a.inner.SendMsg(m)
+	if err != nil && err != io.EOF {
+		return a.ended(err)
+	}
+	return err
+}
+
+// CloseSend says that no further message will be sent.
+func (a *open) CloseSend() error { return a.inner.CloseSend() }
+
+// Header waits for the server's header.
+func (a *open) Header() (metadata.MD, error) {
+	a.wait()
+	md, err := a.inner.Header()
+	a.arrived(err)
+	if err != nil {
+		return md, a.ended(err)
+	}
+	return md, nil
+}
+
+// Trailer returns the server's trailer, once RecvMsg has returned an error.
+func (a *open) Trailer() metadata.MD { return a.inner.Trailer() }
+
+// Context returns the stream's context, in which holdfast.LedgerOf finds what was
+// tried for the call.
+func (a *open) Context() context.Context {
+	return holdfast.WithLedger(a.inner.Context(), &a.of.record)
+}

@@ -1,0 +1,148 @@
+package grpcclient
+
+import (
+	"slices"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+)
+
+// withoutOnFinish takes the OnFinish callbacks out of the options, since gRPC
+// would run them at the end of each attempt. The caller's slice stays as it is,
+// and has no room for whoever appends to what is returned.
+func withoutOnFinish(opts []grpc.CallOption) (rest []grpc.CallOption, callbacks []func(error)) {
+	rest = opts[:len(opts):len(opts)]
+	for i, o := range opts {
+		f, ok := o.(grpc.OnFinishCallOption)
+		if !ok {
+			if callbacks != nil {
+				rest = append(rest, o)
+			}
+			continue
+		}
+		if callbacks == nil {
+			rest = append(make([]grpc.CallOption, 0, len(opts)-1), opts[:i]...)
+		}
+		callbacks = append(callbacks, f.OnFinish)
+	}
+	return slices.Clip(rest), callbacks
+}
+
+// forget clears what an earlier attempt has written for the caller, so that what
+// is there at the end is of the last attempt alone.
+func forget(opts []grpc.CallOption, reply any) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case grpc.HeaderCallOption:
+			set(o.HeaderAddr, nil)
+		case grpc.TrailerCallOption:
+			set(o.TrailerAddr, nil)
+		case grpc.PeerCallOption:
+			set(o.PeerAddr, peer.Peer{})
+		}
+	}
+	reset(reply)
+}
+
+// reset clears a message, as gRPC's codec does before it fills it. What is no
+// protocol buffer is left to its own codec, as gRPC's own retry leaves it.
+func reset(message any) {
+	if m := messageOf(message); m != nil && m.ProtoReflect().IsValid() {
+		proto.Reset(m)
+	}
+}
+
+func messageOf(message any) proto.Message {
+	switch m := message.(type) {
+	case proto.Message:
+		return m
+	case protoadapt.MessageV1:
+		return protoadapt.MessageV2Of(m)
+	}
+	return nil
+}
+
+// copyOf returns a copy of a message of no more than limit bytes, and nil of
+// any other.
+func copyOf(message any, limit int) any {
+	m := messageOf(message)
+	if m == nil || !m.ProtoReflect().IsValid() || proto.Size(m) > limit {
+		return nil
+	}
+	c := proto.Clone(m)
+	if _, v2 := message.(proto.Message); !v2 {
+		return protoadapt.MessageV1Of(c)
+	}
+	return c
+}
+
+func set[T any](addr *T, v T) {
+	if addr != nil {
+		*addr = v
+	}
+}
+
+// targets are where gRPC writes the header, trailer and peer of one attempt of a
+// stream. gRPC writes at the end of an attempt, on a goroutine of its own when
+// the attempt is cancelled, so the caller's own places are no good for it: the
+// next attempt is under way by then.
+type targets struct {
+	once    sync.Once
+	opts    []grpc.CallOption // the caller's
+	header  metadata.MD
+	trailer metadata.MD
+	peer    peer.Peer
+}
+
+// private returns options that write to targets, and nil targets when none of
+// the options writes.
+func private(opts []grpc.CallOption) ([]grpc.CallOption, *targets) {
+	var t *targets
+	mine := opts
+	for i, o := range opts {
+		var with grpc.CallOption
+		switch o.(type) {
+		case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption:
+			if t == nil {
+				t = &targets{opts: opts}
+				mine = slices.Clone(opts)
+			}
+		default:
+			continue
+		}
+		switch o.(type) {
+		case grpc.HeaderCallOption:
+			with = grpc.Header(&t.header)
+		case grpc.TrailerCallOption:
+			with = grpc.Trailer(&t.trailer)
+		case grpc.PeerCallOption:
+			with = grpc.Peer(&t.peer)
+		}
+		mine[i] = with
+	}
+	return slices.Clip(mine), t
+}
+
+// publish hands the caller what gRPC has written, once. It is called when gRPC
+// has ended the stream.
+func (t *targets) publish() {
+	if t == nil {
+		return
+	}
+	t.once.Do(func() {
+		for _, o := range t.opts {
+			switch o := o.(type) {
+			case grpc.HeaderCallOption:
+				set(o.HeaderAddr, t.header)
+			case grpc.TrailerCallOption:
+				set(o.TrailerAddr, t.trailer)
+			case grpc.PeerCallOption:
+				set(o.PeerAddr, t.peer)
+			}
+		}
+	})
+}

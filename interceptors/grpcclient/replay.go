@@ -1,0 +1,258 @@
+package grpcclient
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A replayed is a call with one request and a stream of answers. It keeps the
+// request and begins when the first answer is asked for: what is sent until then
+// can be sent again, and what the caller has seen never comes twice.
+type replayed struct {
+	*session
+
+	mu      sync.Mutex
+	request any           // a copy of the caller's message
+	has     bool          // there is a request
+	now     bool          // request is the caller's own and is sent at once, and once
+	closed  bool          // the caller has called CloseSend
+	asked   chan struct{} // closed when there is something to be sent
+	started bool
+
+	ready chan struct{} // closed when the policies are through
+	into  any           // where the first message goes; nil: the header is waited for
+	fault error         // what they came to when nothing was won
+}
+
+var _ grpc.ClientStream = (*replayed)(nil)
+
+var (
+	errSecondSend = status.Error(codes.Internal, "grpcclient: SendMsg called again, on a call with one request")
+	errHeaderless = status.Error(codes.Internal, "grpcclient: a message came on a stream without a header")
+	errBrokenOff  = status.Error(codes.Internal, "grpcclient: the call broke off by a panic")
+)
+
+func newReplayed(s *session) *replayed {
+	r := &replayed{session: s, asked: make(chan struct{}), ready: make(chan struct{})}
+	s.call.Sender = r
+	s.call.Repeatable = s.door.repeatable(s.method)
+	return r
+}
+
+// SendMsg keeps a copy of the request, or sends the request when there can be no
+// copy.
+func (r *replayed) SendMsg(m any) error {
+	kept := copyOf(m, r.door.ReplayCap)
+	r.mu.Lock()
+	if r.has || r.closed {
+		r.mu.Unlock()
+		return errSecondSend
+	}
+	r.has, r.request = true, kept
+	if kept == nil {
+		r.request, r.now = m, true
+	}
+	close(r.asked)
+	r.mu.Unlock()
+	if kept != nil {
+		return nil
+	}
+	r.start(nil)
+	r.mu.Lock()
+	r.request = nil // the caller's, who may change it now
+	r.mu.Unlock()
+	return r.fault
+}
+
+// CloseSend notes that there is nothing more to be sent.
+func (r *replayed) CloseSend() error {
+	r.mu.Lock()
+	ask := !r.closed && !r.has
+	r.closed = true
+	started := r.started
+	r.mu.Unlock()
+	if ask {
+		close(r.asked)
+	}
+	if started && !ask {
+		if a := r.stream(); a != nil {
+			return a.CloseSend()
+		}
+	}
+	return nil
+}
+
+// start runs the call, or waits until it has been run, and reports whether this
+// goroutine was it.
+func (r *replayed) start(into any) bool {
+	r.mu.Lock()
+	first := !r.started
+	r.started = true
+	r.mu.Unlock()
+	if !first {
+		<-r.ready
+		return false
+	}
+	r.fault = errBrokenOff
+	defer close(r.ready)
+	select {
+	case <-r.asked:
+	case <-r.ctx.Done(): // which the policies shall learn
+	}
+	r.into = into
+	r.mu.Lock()
+	if r.now {
+		r.call.Repeatable = false
+	}
+	r.mu.Unlock()
+	_, r.fault = r.run()
+	return true
+}
+
+// stream returns what was won once the call has been run, and nil before.
+func (r *replayed) stream() *open {
+	select {
+	case <-r.ready:
+		return r.won.Load()
+	default:
+		return nil
+	}
+}
+
+// RecvMsg begins the call, the first time, and receives a message.
+func (r *replayed) RecvMsg(m any) error {
+	r.start(m)
+	a := r.won.Load()
+	if a == nil {
+		return r.fault
+	}
+	if a.held {
+		a.held = false
+		return a.first
+	}
+	return a.RecvMsg(m)
+}
+
+// Header begins the call, if need be, and waits for the server's header. It
+// returns nothing when there is none: RecvMsg knows why.
+func (r *replayed) Header() (metadata.MD, error) {
+	r.start(nil)
+	if a := r.won.Load(); a != nil {
+		return a.Header()
+	}
+	if r.last != nil {
+		return r.last.inner.Header()
+	}
+	return nil, nil
+}
+
+// Trailer returns the server's trailer, once RecvMsg has returned an error.
+func (r *replayed) Trailer() metadata.MD {
+	if a := r.stream(); a != nil {
+		return a.Trailer()
+	}
+	select {
+	case <-r.ready:
+		if r.last != nil {
+			return r.last.inner.Trailer()
+		}
+	default:
+	}
+	return nil
+}
+
+// Context returns the stream's context, and the caller's before there is one.
+func (r *replayed) Context() context.Context {
+	if a := r.stream(); a != nil {
+		return a.Context()
+	}
+	return r.ctx
+}
+
+// Send makes one attempt: it is over when the first message is there, or the
+// header where that was asked for.
+func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	if !r.busy.CompareAndSwap(false, true) {
+		return overlapping()
+	}
+	defer r.busy.Store(false)
+	ctx = call.Context(ctx)
+	if ctx.Err() != nil {
+		return notSent(ctx)
+	}
+	if call.Attempt > 1 {
+		reset(r.into)
+	}
+	r.last = nil
+	a, err := r.open(ctx)
+	if err != nil {
+		return r.failed(ctx, err)
+	}
+	goesOn := false
+	defer func() {
+		if !goesOn { // also by a panic
+			a.cancel()
+		}
+	}()
+	switch err := r.answered(a); err {
+	case nil:
+		goesOn = true
+		return a.result()
+	case io.EOF: // no message at all, and all is well
+		a.held, a.first = true, err
+		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
+		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
+	default:
+		r.last = a
+		return r.failed(ctx, err)
+	}
+}
+
+// answered sends the request on the stream of an attempt and waits for what
+// begins the answer.
+func (r *replayed) answered(a *open) error {
+	r.mu.Lock()
+	request, has, now, closed := r.request, r.has, r.now, r.closed
+	r.mu.Unlock()
+	if has {
+		if err := a.inner.SendMsg(request); err != nil && err != io.EOF {
+			return err
+		}
+	}
+	if closed {
+		if err := a.inner.CloseSend(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case now:
+		return nil
+	case r.into != nil:
+		err := a.inner.RecvMsg(r.into)
+		a.held = err == nil
+		return err
+	}
+	if md, err := a.inner.Header(); err != nil || md != nil {
+		return err
+	}
+	// It ended without a header, and so without a message; how, RecvMsg says.
+	if err := a.inner.RecvMsg(new(emptypb.Empty)); err != nil {
+		return err
+	}
+	return errHeaderless
+}
+
+func (r *replayed) failed(ctx context.Context, err error) holdfast.Result {
+	res := r.door.failed(ctx, r.method, err)
+	r.err = res.Err
+	return res
+}

@@ -1,0 +1,143 @@
+package grpcclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A statusError reads like err and unwraps to it, and is a gRPC status besides.
+type statusError struct {
+	err    error
+	status *status.Status
+}
+
+func (e *statusError) Error() string              { return e.err.Error() }
+func (e *statusError) Unwrap() error              { return e.err }
+func (e *statusError) GRPCStatus() *status.Status { return e.status }
+
+type carrier interface{ GRPCStatus() *status.Status }
+
+// own returns the status that err itself is, and nil when it is none. A status
+// of OK is none: it would make a success of an error.
+func own(err error) *status.Status {
+	if c, ok := err.(carrier); ok {
+		if s := c.GRPCStatus(); s.Code() != codes.OK {
+			return s
+		}
+	}
+	return nil
+}
+
+// inside returns the status that err is or wraps, or nil.
+func inside(err error) *status.Status {
+	if s := own(err); s != nil {
+		return s
+	}
+	var c carrier
+	if errors.As(err, &c) {
+		if s := c.GRPCStatus(); s.Code() != codes.OK {
+			return s
+		}
+	}
+	return nil
+}
+
+// settle makes what the caller gets of the error that the policies returned. ctx
+// is the caller's, and last the error of the last attempt.
+func settle(ctx context.Context, res holdfast.Result, last error) error {
+	if own(res.Err) != nil || same(res.Err, last) {
+		return res.Err
+	}
+	return &statusError{res.Err, statusOf(ctx, res, last)}
+}
+
+// same is a == b that does not panic on an error that cannot be compared.
+func same(a, b error) bool {
+	return b != nil && reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
+}
+
+// statusOf gives an error that is not itself a status the one it stands for.
+func statusOf(ctx context.Context, res holdfast.Result, last error) *status.Status {
+	err := res.Err
+	for {
+		attempts, ok := err.(*holdfast.AttemptsError)
+		if !ok || attempts.Err == nil {
+			break
+		}
+		if err = attempts.Err; own(err) != nil {
+			return own(err) // the last attempt's, untouched
+		}
+		if same(err, last) {
+			return status.FromContextError(err) // what gRPC makes of an interceptor's plain error
+		}
+	}
+	answered := inside(err)
+	var code codes.Code
+	var overload interface{ Overloaded() bool }
+	switch over := ctx.Err(); {
+	// A wait that was cut short is the end of its context, and the last attempt's
+	// error as well; the caller's own end comes first of all.
+	case over != nil && errors.Is(err, over):
+		code = status.FromContextError(over).Code()
+	case errors.Is(err, context.DeadlineExceeded):
+		code = codes.DeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		code = codes.Canceled
+	case answered != nil:
+		return answered
+	case errors.As(err, &overload) && overload.Overloaded():
+		code = codes.ResourceExhausted
+	case res.Code == codeConfig:
+		code = codes.Internal
+	default:
+		code = codes.Unavailable
+	}
+	s := status.New(code, err.Error())
+	if answered != nil && len(answered.Proto().GetDetails()) > 0 {
+		p := s.Proto()
+		p.Details = answered.Proto().GetDetails() // what the last server said survives
+		s = status.FromProto(p)
+	}
+	return s
+}
+
+// overError says, as a status, why ctx is over.
+func overError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if limit, ours := cause.(*holdfast.TimeoutError); ours {
+		return &statusError{limit, status.New(codes.DeadlineExceeded, limit.Error())}
+	}
+	code := status.FromContextError(err).Code()
+	if cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &statusError{err, status.New(code, err.Error())}
+}
+
+// inTimeOf tells a limit of ours from the caller's deadline and cancel, which
+// gRPC does not: it returns the limit, as a status, where one has ended the
+// attempt, and else err. What gRPC was waiting for is kept in the message.
+func inTimeOf(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	limit, ours := context.Cause(ctx).(*holdfast.TimeoutError)
+	if code := codeOf(err); !ours || code != codes.Canceled && code != codes.DeadlineExceeded {
+		return err
+	}
+	s := status.Convert(err)
+	message := limit.Error()
+	if m := s.Message(); m != context.DeadlineExceeded.Error() && m != context.Canceled.Error() && m != message {
+		message += ": " + m
+	}
+	p := s.Proto()
+	p.Code, p.Message = int32(codes.DeadlineExceeded), message
+	return &statusError{fmt.Errorf("%w%s", limit, message[len(limit.Error()):]), status.FromProto(p)}
+}

@@ -1,0 +1,100 @@
+package grpcclient
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// DefaultReplayCap is the ReplayCap of the zero Wrapper, in bytes. It is that of
+// gRPC's own retry.
+const DefaultReplayCap = 256 << 10
+
+// A Wrapper makes interceptors. The zero Wrapper is ready, and repeats nothing
+// that a server may have acted upon.
+type Wrapper struct {
+	// Repeatable says whether sending a call of the method ("/users.v1.Users/Get")
+	// twice does no harm. nil: no method is such. It is asked once for each call,
+	// on the caller's goroutine, and must be safe for concurrent use.
+	Repeatable func(fullMethod string) bool
+
+	// ReplayCap is the size in bytes up to which the request of a server-streaming
+	// call is kept, to be sent again. 0: DefaultReplayCap. Negative: none is kept,
+	// and every such call is sent once, when its request is.
+	ReplayCap int
+
+	// Classify overrules the table of status codes, where it returns true: for a
+	// server that means something else by a code. What it calls a Failure, an
+	// Overload or Refused can be repeated as any other. It is not asked about
+	// attempts that the caller, a time limit or another attempt has ended, nor
+	// about OK. nil: the table alone. It runs on the goroutine that reads the
+	// answer and must be safe for concurrent use.
+	Classify func(fullMethod string, s *status.Status) (class holdfast.Class, ok bool)
+}
+
+// Unary makes an interceptor of the policies, the first one outermost, for unary
+// calls. Nothing is repeated but what the server refused: see Wrapper.Repeatable.
+// A nil policy is skipped. Build it once; it is safe for concurrent use.
+func Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor {
+	return Wrapper{}.Unary(policies...)
+}
+
+// Stream is as Unary, for streams. Give both the same policies, so that unary
+// calls and streams to one server share one budget.
+func Stream(policies ...holdfast.Policy) grpc.StreamClientInterceptor {
+	return Wrapper{}.Stream(policies...)
+}
+
+// A door is a Wrapper with its policies.
+type door struct {
+	Wrapper
+	handle holdfast.Handler
+}
+
+func (w Wrapper) door(policies []holdfast.Policy) *door {
+	switch {
+	case w.ReplayCap == 0:
+		w.ReplayCap = DefaultReplayCap
+	case w.ReplayCap < 0:
+		w.ReplayCap = -1
+	}
+	return &door{w, holdfast.Chain(policies...)}
+}
+
+func (d *door) repeatable(method string) bool { return d.Repeatable != nil && d.Repeatable(method) }
+
+// targetOf names the server for policies: what the ClientConn was made for.
+func targetOf(cc *grpc.ClientConn) string {
+	if cc == nil { // as in the tests of other interceptors
+		return ""
+	}
+	return cc.Target()
+}
+
+var errNoContext = status.Error(codes.Internal, "grpcclient: the context is nil")
+
+// errOverlap answers the second of two attempts at once. Both would write to the
+// caller's reply.
+var errOverlap = errors.New("grpcclient: another attempt of this call is under way; hedging of gRPC calls is not supported, take the hedging policy out of this chain")
+
+// errForeign answers a policy that made a Reply, which only doors may do.
+var errForeign = errors.New("grpcclient: a policy returned a Reply that it did not get from this call")
+
+// errNothing answers a policy that returned nothing at all.
+var errNothing = errors.New("grpcclient: a policy returned a Result with neither a Reply nor an error")
+
+func overlapping() holdfast.Result {
+	return holdfast.Result{Err: errOverlap, Code: codeConfig, After: -1}
+}
+
+// notSent answers an attempt whose context is over before it began. No server
+// was asked, so it says nothing about one.
+func notSent(ctx context.Context) holdfast.Result {
+	err := overError(ctx)
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
+}
