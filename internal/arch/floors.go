@@ -10,6 +10,7 @@ import (
 type place struct {
 	floor int
 	third []string // the third-party modules that it may import, as path prefixes
+	tests []string // further ones that its tests may
 }
 
 // The floors. internal/* and holdfasttest stand beside the house.
@@ -26,6 +27,7 @@ const (
 	backoff    = "github.com/cenkalti/backoff/v4"
 	gobreaker  = "github.com/sony/gobreaker/v2"
 	rate       = "golang.org/x/time"
+	http2      = "golang.org/x/net/http2"
 	grpc       = "google.golang.org/grpc"
 	protobuf   = "google.golang.org/protobuf"
 	genproto   = "google.golang.org/genproto/googleapis/rpc"
@@ -47,14 +49,14 @@ var places = map[string]place{
 	"observe/prometheus":      {floor: doors, third: []string{prometheus}},
 	"observe/otel":            {floor: doors, third: []string{otel}},
 	"loadbalance":             {floor: policies},
-	"interceptors":            {floor: doors},
-	"interceptors/httpclient": {floor: doors},
+	"interceptors":            {floor: doors, tests: []string{grpc, protobuf}}, // one list of policies at both doors
+	"interceptors/httpclient": {floor: doors, tests: []string{http2}},          // servers that misbehave
 	"interceptors/grpcclient": {floor: doors, third: []string{grpc, protobuf, genproto}},
 	"interceptors/httpserver": {floor: doors},
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
 	"preset":                  {floor: presets},
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf}},
-	"holdfasttest":            {floor: beside},
+	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
 	"internal/…":              {floor: beside},
 }
 
@@ -98,7 +100,7 @@ func (p place) forbids(f *file, path string) string {
 	switch {
 	case !ours && standard(path):
 		return ""
-	case !ours && slices.ContainsFunc(p.third, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }):
+	case !ours && (below(path, p.third) || f.test() && below(path, p.tests)):
 		return ""
 	case !ours:
 		return "this package has no leave for that module; nobody may need it who does not use the package"
@@ -141,6 +143,13 @@ func (p place) forbids(f *file, path string) string {
 		return "siblings never import each other; declare the one method that you need, at the consumer"
 	}
 	return "a package imports only lower floors"
+}
+
+// below reports whether path is one of the prefixes or beneath one.
+func below(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return path == prefix || strings.HasPrefix(path, prefix+"/")
+	})
 }
 
 // standard reports whether path is of the standard library: its first element

@@ -63,6 +63,8 @@ func TestTheFloorsAreEnforced(t *testing.T) {
 		"a policy on a door":                 {"retry/a.go", imports("retry", module+"/interceptors/httpclient"), "lower floors"},
 		"a policy on gRPC":                   {"timeout/a.go", imports("timeout", grpc+"/codes"), "no leave"},
 		"the HTTP door on gRPC":              {"interceptors/httpclient/a.go", imports("httpclient", grpc), "no leave"},
+		"a test of the HTTP door on HTTP/2":  {"interceptors/httpclient/a_test.go", imports("httpclient_test", http2), ""},
+		"the HTTP door on x/net":             {"interceptors/httpclient/a.go", imports("httpclient", http2), "no leave"},
 		"the HTTP door on the gRPC door":     {"interceptors/httpclient/a.go", imports("httpclient", module+"/interceptors/grpcclient"), "siblings"},
 		"a module with a like name":          {"retry/a.go", imports("retry", backoff+"x"), "no leave"},
 		"internal on the waist":              {"internal/keyed/a.go", imports("keyed", module), "internal packages"},
