@@ -1,0 +1,167 @@
+package grpcclient_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+)
+
+func returning(err error) grpc.UnaryInvoker {
+	return func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
+}
+
+// judged is the Result of an attempt that came to err.
+func judged(ctx context.Context, w grpcclient.Wrapper, err error) holdfast.Result {
+	p := &probe{}
+	_ = w.Unary(p)(ctx, get, nil, nil, nil, returning(err))
+	return p.results[0]
+}
+
+func TestTheTableOfCodes(t *testing.T) {
+	success := func(code string) holdfast.Result { return holdfast.Result{Class: holdfast.Success, Code: code} }
+	failure := func(code string, after time.Duration) holdfast.Result {
+		return holdfast.Result{Class: holdfast.Failure, Code: code, After: after}
+	}
+	want := map[codes.Code]holdfast.Result{
+		codes.Canceled:           {Class: holdfast.Ignored, Code: "CANCELLED"},
+		codes.Unknown:            failure("UNKNOWN", -1),
+		codes.InvalidArgument:    success("INVALID_ARGUMENT"),
+		codes.DeadlineExceeded:   failure("DEADLINE_EXCEEDED", -1),
+		codes.NotFound:           success("NOT_FOUND"),
+		codes.AlreadyExists:      success("ALREADY_EXISTS"),
+		codes.PermissionDenied:   success("PERMISSION_DENIED"),
+		codes.ResourceExhausted:  {Class: holdfast.Overload, Code: "RESOURCE_EXHAUSTED", After: -1},
+		codes.FailedPrecondition: success("FAILED_PRECONDITION"),
+		codes.Aborted:            success("ABORTED"),
+		codes.OutOfRange:         success("OUT_OF_RANGE"),
+		codes.Unimplemented:      success("UNIMPLEMENTED"),
+		codes.Internal:           failure("INTERNAL", -1),
+		codes.Unavailable:        failure("UNAVAILABLE", 0),
+		codes.DataLoss:           failure("DATA_LOSS", -1),
+		codes.Unauthenticated:    success("UNAUTHENTICATED"),
+		17:                       failure("UNKNOWN", -1),
+		1 << 31:                  failure("UNKNOWN", -1),
+	}
+	for code, want := range want {
+		for kind, err := range map[string]error{"status": status.Error(code, "x"), "wrapped": fmt.Errorf("x: %w", status.Error(code, "x"))} {
+			got := judged(t.Context(), grpcclient.Wrapper{}, err)
+			if got.Class != want.Class || got.Code != want.Code || got.After != want.After || got.Err != err || got.Reply != nil {
+				t.Errorf("%s %v: %+v, want %+v", kind, code, got, want)
+			}
+		}
+	}
+	for err, want := range map[error]holdfast.Result{
+		errors.New("plain"):      failure("UNKNOWN", -1),
+		context.DeadlineExceeded: failure("DEADLINE_EXCEEDED", -1), // an interceptor's own limit
+		context.Canceled:         {Class: holdfast.Ignored, Code: "CANCELLED"},
+	} {
+		if got := judged(t.Context(), grpcclient.Wrapper{}, err); got.Class != want.Class || got.Code != want.Code || got.After != want.After {
+			t.Errorf("%v: %+v, want %+v", err, got, want)
+		}
+	}
+	if got := judged(t.Context(), grpcclient.Wrapper{}, nil); got.Class != holdfast.Success || got.Code != "OK" || got.Err != nil || got.Reply == nil {
+		t.Errorf("OK: %+v", got)
+	}
+}
+
+// Who ended the context says what an error means; a server that has answered for
+// itself all the same has answered.
+func TestTheContextSpeaksFirst(t *testing.T) {
+	type ended struct {
+		ran   time.Duration
+		cause error // nil: a deadline passes
+	}
+	for name, c := range map[string]struct {
+		ended ended
+		class holdfast.Class
+		code  string
+	}{
+		"cancelled":                {ended{time.Hour, context.Canceled}, holdfast.Ignored, "cancelled"},
+		"superseded":               {ended{time.Hour, holdfast.ErrSuperseded}, holdfast.Ignored, "superseded"},
+		"our limit":                {ended{time.Second, &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"}}, holdfast.Failure, "timeout"},
+		"our limit, no chance":     {ended{0, &holdfast.TimeoutError{Limit: time.Second, Scope: "call"}}, holdfast.Ignored, "timeout"},
+		"their deadline":           {ended{time.Second, nil}, holdfast.Failure, "deadline"},
+		"their deadline, too near": {ended{10 * time.Millisecond, nil}, holdfast.Ignored, "deadline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+					ctx, cancel := context.WithCancelCause(t.Context())
+					end := func() { time.Sleep(c.ended.ran); cancel(c.ended.cause) }
+					if c.ended.cause == nil {
+						var stop context.CancelFunc
+						ctx, stop = context.WithTimeout(ctx, c.ended.ran)
+						defer stop()
+						end = func() { time.Sleep(c.ended.ran); synctest.Wait() }
+					}
+					p := &probe{}
+					err := all.Unary(p)(ctx, get, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+						end()
+						return status.Error(code, "what gRPC says")
+					})
+					cancel(nil)
+					got, table := p.results[0], judged(t.Context(), all, status.Error(code, "x"))
+					if table.Class == holdfast.Success {
+						if got.Class != table.Class || got.Code != table.Code {
+							t.Errorf("%v: %+v, want the server's answer", code, got)
+						}
+						continue
+					}
+					if got.Class != c.class || got.Code != c.code || got.After != 0 {
+						t.Errorf("%v: %+v, want %v and %q", code, got, c.class, c.code)
+					}
+					_, ours := c.ended.cause.(*holdfast.TimeoutError)
+					if ours = ours && (code == codes.Canceled || code == codes.DeadlineExceeded); !ours {
+						if status.Code(err) != code {
+							t.Errorf("%v became %v", code, err)
+						}
+						continue
+					}
+					if st := status.Convert(err); st.Code() != codes.DeadlineExceeded || st.Message() != c.ended.cause.Error()+": what gRPC says" || !errors.Is(err, c.ended.cause) {
+						t.Errorf("%v: %v, want the limit and what gRPC said", code, st)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestClassifyOverrulesTheTable(t *testing.T) {
+	asked := 0
+	w := grpcclient.Wrapper{
+		Repeatable: func(string) bool { return true },
+		Classify: func(method string, s *status.Status) (holdfast.Class, bool) {
+			asked++
+			if method != get {
+				t.Errorf("asked about %q", method)
+			}
+			return holdfast.Refused, s.Code() == codes.Aborted
+		},
+	}
+	if got := judged(t.Context(), w, status.Error(codes.Aborted, "x")); got.Class != holdfast.Refused || got.Code != "ABORTED" || got.After != 0 {
+		t.Errorf("overruled: %+v", got)
+	}
+	if got := judged(t.Context(), w, status.Error(codes.Internal, "x")); got.Class != holdfast.Failure || got.After != -1 {
+		t.Errorf("left alone: %+v", got)
+	}
+	asked = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &probe{}
+	_ = w.Unary(p)(ctx, get, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+		cancel()
+		return status.Error(codes.Unavailable, "x")
+	})
+	if judged(t.Context(), w, nil); asked != 0 {
+		t.Errorf("asked about OK, or about an attempt that the caller ended")
+	}
+}
