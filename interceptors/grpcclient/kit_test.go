@@ -13,6 +13,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -273,4 +276,22 @@ func hangs(ctx context.Context) error {
 	case <-time.After(24 * time.Hour):
 	}
 	return ctx.Err()
+}
+
+// protoCodec is gRPC's codec for protocol buffers, in the form that can be forced.
+var protoCodec = flatCodec{}
+
+type flatCodec struct{}
+
+func (flatCodec) Marshal(v any) ([]byte, error) {
+	out, err := encoding.GetCodecV2("proto").Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Free()
+	return out.Materialize(), nil
+}
+
+func (flatCodec) Unmarshal(b []byte, v any) error {
+	return encoding.GetCodecV2("proto").Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, v)
 }
