@@ -61,11 +61,11 @@ type doing[T any] struct {
 
 // Send calls f.
 func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
-	if ctx.Err() != nil {
+	ctx = call.Context(ctx)
+	if ctx.Err() != nil { // f is not called
 		err := context.Cause(ctx)
 		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err)}
 	}
-	ctx = call.Context(ctx)
 	v, err := d.f(ctx)
 	if err != nil {
 		if ours, ok := context.Cause(ctx).(*TimeoutError); ok && err == ctx.Err() {

@@ -61,12 +61,20 @@ func TestDoTellsPoliciesWhatAnErrorMeans(t *testing.T) {
 func TestDoDoesNotCallUnderADoneContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := holdfast.Do(ctx, nil, holdfast.Call{}, func(context.Context) (int, error) {
-		t.Error("the function was called")
-		return 0, nil
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	late, stop := context.WithTimeout(t.Context(), 0)
+	defer stop()
+	for _, ctx := range []context.Context{ctx, late} {
+		var got holdfast.Result
+		spy := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result { got = next(ctx, call); return got }
+		})
+		_, err := holdfast.Do(ctx, holdfast.Chain(spy), holdfast.Call{}, func(context.Context) (int, error) {
+			t.Error("the function was called")
+			return 0, nil
+		})
+		if !errors.Is(err, ctx.Err()) || got.Class != holdfast.Ignored {
+			t.Errorf("got %v, judged as %v; want %v, which says nothing of a server", err, got.Class, ctx.Err())
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -331,4 +332,10 @@ func TestT38_ARepeatIsNotRepeatedDownstream(t *testing.T) {
 			t.Errorf("the caller's header was changed to %q", got)
 		}
 	}
+}
+
+// newJar makes a cookie jar that keeps everything for every host that set it.
+func newJar() http.CookieJar {
+	jar, _ := cookiejar.New(nil)
+	return jar
 }

@@ -26,11 +26,11 @@ type exchange struct {
 
 // Send makes one attempt.
 func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	inside := call.Context(ctx)
 	if ctx.Err() != nil { // nothing is sent
 		err := context.Cause(ctx)
-		return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+		return holdfast.Result{Err: err, Class: holdfast.ClassOf(inside, err), Code: holdfast.CodeOf(inside, err)}
 	}
-	inside := call.Context(ctx)
 	out, err := x.request(ctx, inside, call)
 	if err != nil {
 		return holdfast.Result{Err: err, Code: "request", After: -1}

@@ -8,16 +8,23 @@ import (
 
 var errNotKept = errors.New("httpclient: the request body was longer than ReplayCap and has no GetBody, so it cannot be sent again")
 
+var errClosed = errors.New("httpclient: read of a closed request body")
+
 // A kept source keeps what has been read of the caller's Body, up to a limit,
 // while the attempts read it. Another attempt gets what was kept and then goes on
-// reading where the others left off; the Body itself is read by one at a time.
+// where the others left off. The Body is read by one goroutine at a time, and not
+// by the one that asks, since a transport that gives up an attempt closes its body
+// and waits for a Read that is under way: the next attempt still needs what that
+// one brings, so it cannot be ended by closing the Body.
 type kept struct {
 	src   io.ReadCloser
 	limit int
 
 	mu      sync.Mutex
-	turn    chan struct{} // closed when the one who reads src has done so; nil: nobody reads
+	turn    chan struct{} // closed when the read under way has ended; nil: there is none
 	bytes   []byte        // the first of what was read, all of it unless lost
+	chunk   []byte        // the last that was read
+	room    []byte        // what chunk is part of
 	total   int64         // how much was read
 	lost    bool          // more was read than is kept
 	err     error         // what reading ended with, io.EOF too
@@ -79,32 +86,34 @@ type keptReader struct {
 func (r *keptReader) Read(p []byte) (int, error) {
 	k := r.of
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	for {
 		switch {
 		case r.closed:
-			k.mu.Unlock()
-			return 0, errors.New("httpclient: read of a closed request body")
-		case r.at < k.total && k.lost:
-			k.mu.Unlock()
-			return 0, errNotKept
+			return 0, errClosed
 		case r.at < k.total:
-			n := copy(p, k.bytes[r.at:])
+			from := k.bytes[min(r.at, int64(len(k.bytes))):]
+			if k.lost {
+				start := k.total - int64(len(k.chunk))
+				if r.at < start {
+					return 0, errNotKept
+				}
+				from = k.chunk[r.at-start:]
+			}
+			n := copy(p, from)
 			r.at += int64(n)
-			k.mu.Unlock()
 			return n, nil
 		case k.err != nil:
-			err := k.err
-			k.mu.Unlock()
-			return 0, err
+			return 0, k.err
 		case len(p) == 0:
-			k.mu.Unlock()
 			return 0, nil
 		case k.turn == nil:
-			return r.readSource(p)
+			k.turn = make(chan struct{})
+			go k.read(k.turn)
 		}
 		turn := k.turn
 		k.mu.Unlock()
-		select { // an earlier attempt is reading; what it gets is ours too
+		select {
 		case <-turn:
 		case <-r.done:
 		}
@@ -112,37 +121,25 @@ func (r *keptReader) Read(p []byte) (int, error) {
 	}
 }
 
-// readSource reads on in the caller's Body. It is called with the lock held and
-// gives it back.
-func (r *keptReader) readSource(p []byte) (int, error) {
-	k := r.of
-	turn := make(chan struct{})
-	k.turn = turn
-	k.mu.Unlock()
-	n, err := 0, errors.New("httpclient: the request body's Read panicked")
-	defer func() {
-		k.mu.Lock()
-		k.turn = nil
-		k.total += int64(n)
-		switch {
-		case k.lost:
-		case len(k.bytes)+n > k.limit:
-			k.lost = n > 0
-			if k.lost {
-				k.bytes = nil
-			}
-		default:
-			k.bytes = append(k.bytes, p[:n]...)
-		}
-		if err != nil {
-			k.err = err
-		}
-		r.at += int64(n)
-		k.mu.Unlock()
-		close(turn)
-	}()
-	n, err = k.src.Read(p)
-	return n, err
+// read reads the caller's Body once.
+func (k *kept) read(turn chan struct{}) {
+	if k.room == nil {
+		k.room = make([]byte, 32<<10)
+	}
+	n, err := k.src.Read(k.room)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.chunk = k.room[:n]
+	k.total += int64(n)
+	if !k.lost && len(k.bytes)+n > max(k.limit, 0) {
+		k.lost, k.bytes = true, nil
+	}
+	if !k.lost {
+		k.bytes = append(k.bytes, k.chunk...)
+	}
+	k.err = err
+	k.turn = nil
+	close(turn)
 }
 
 func (r *keptReader) Close() error {

@@ -1,0 +1,63 @@
+package httpclient_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+func flaky() *httptest.Server {
+	n := 0
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+}
+
+func ExampleWrap() {
+	server := flaky()
+	defer server.Close()
+
+	client := &http.Client{Transport: httpclient.Wrap(http.DefaultTransport,
+		timeout.New(2*time.Second),            // the whole call, retries included
+		retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
+		timeout.New(500*time.Millisecond),     // each attempt
+	)}
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	fmt.Println(resp.Status, len(holdfast.LedgerOf(resp.Request.Context()).Attempts), "attempts")
+	// Output: 200 OK 3 attempts
+}
+
+// A POST is repeated when the server knows it again by its key.
+func ExampleWrapper_Wrap() {
+	server := flaky()
+	defer server.Close()
+
+	door := httpclient.Wrapper{IdempotencyKey: httpclient.UUID, AttemptHeader: "X-Attempt"}
+	client := &http.Client{Transport: door.Wrap(nil, retry.New(retry.Options{}))}
+	resp, err := client.Post(server.URL, "text/plain", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+func ExampleUUID() {
+	fmt.Println(len(httpclient.UUID()))
+	// Output: 38
+}
