@@ -49,6 +49,7 @@ type service struct {
 	get    func(ctx context.Context, n int, in string) (string, error)
 	list   func(n int, in string, s grpc.ServerStream) error
 	stream func(n int, s grpc.ServerStream) error // Put and Chat
+	native bool                                   // gRPC's own retry stays on
 	calls  atomic.Int32
 	seen   sync.Map // n → what was asked
 }
@@ -108,7 +109,10 @@ func (s *service) serve(tb testing.TB, l net.Listener, opts ...grpc.DialOption) 
 	srv.RegisterService(s.desc(), nil)
 	served := make(chan struct{})
 	go func() { defer close(served); _ = srv.Serve(l) }()
-	opts = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry()}, opts...)
+	opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if !s.native {
+		opts = append(opts, grpc.WithDisableRetry())
+	}
 	cc, err := grpc.NewClient("passthrough:///"+l.Addr().String(), opts...)
 	if err != nil {
 		tb.Fatal(err)
