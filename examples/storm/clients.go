@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+const (
+	target       = "items.storm.internal" // the logical name; no DNS knows it
+	patience     = time.Second            // both clients give up after this long
+	attemptLimit = 250 * time.Millisecond // 40 times what a healthy node usually takes
+	idlePerNode  = 64                     // connections that both clients keep
+)
+
+// A client is one of the contestants.
+type client struct {
+	name  string // as the report has it
+	short string
+	http  *http.Client
+	base  *http.Transport // its own, so that neither uses the other's connections
+	deeds *deeds          // what its policies did; nil: it has none
+}
+
+// newBare is net/http as a careful user sets it up: a timeout, a pool of
+// connections, and the nodes in turn.
+func newBare(nodes []string) *client {
+	base := transport()
+	return &client{name: "http bare", short: "bare", base: base, http: &http.Client{
+		Transport: &rotating{nodes: nodes, next: counting{base}},
+		Timeout:   patience,
+	}}
+}
+
+// newHoldfast is the same with policies around it.
+func newHoldfast(nodes []string, deeds *deeds) *client {
+	base := transport()
+	repeat := retry.New(retry.Options{Budget: deeds.budget, OnRetry: deeds.repeated, OnStop: deeds.stopped})
+	return &client{name: "http holdfast", short: "holdfast", base: base, deeds: deeds, http: &http.Client{
+		Transport: httpclient.Wrap(counting{base},
+			timeout.New(patience),     // the whole call
+			repeat,                    // three attempts, within a budget
+			&roundRobin{nodes: nodes}, // another node for each
+			timeout.New(attemptLimit), // each attempt
+		),
+	}}
+}
+
+func transport() *http.Transport {
+	return &http.Transport{MaxIdleConnsPerHost: idlePerNode, IdleConnTimeout: 30 * time.Second}
+}
+
+// roundRobin is a policy: the nodes in turn, and none twice for one call as long
+// as there is another. This is all that it takes to write one.
+type roundRobin struct {
+	nodes []string
+	turn  atomic.Uint64
+}
+
+// Wrap returns next with a node chosen for each attempt.
+func (r *roundRobin) Wrap(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		call.SendTo(r.pick(call.Tried))
+		return next(ctx, call)
+	}
+}
+
+func (r *roundRobin) pick(tried func(string) bool) string {
+	first := r.turn.Add(1)
+	for i := range uint64(len(r.nodes)) {
+		if node := r.nodes[(first+i)%uint64(len(r.nodes))]; !tried(node) {
+			return node
+		}
+	}
+	return r.nodes[first%uint64(len(r.nodes))]
+}
+
+// rotating is the bare client's round robin.
+type rotating struct {
+	nodes []string
+	turn  atomic.Uint64
+	next  http.RoundTripper
+}
+
+// RoundTrip sends a copy of req to the next node.
+func (r *rotating) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Host = req.URL.Host
+	req.URL.Host = r.nodes[r.turn.Add(1)%uint64(len(r.nodes))]
+	return r.next.RoundTrip(req)
+}
+
+// counting stands directly on the transport: what passes it is an attempt. A
+// request that net/http sends again by itself, since it found its connection
+// closed, is one attempt, for both clients.
+type counting struct{ next http.RoundTripper }
+
+// RoundTrip counts, and sends req on.
+func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
+	sampleOf(req.Context()).attempts++
+	return c.next.RoundTrip(req)
+}
+
+type sampleKey struct{}
+
+// withSample lets everything that happens on the way of a call find its sample.
+func withSample(ctx context.Context, s *sample) context.Context {
+	return context.WithValue(ctx, sampleKey{}, s)
+}
+
+func sampleOf(ctx context.Context) *sample {
+	return ctx.Value(sampleKey{}).(*sample) //nolint:errcheck // every call of the storm carries one
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A report is what the storm came to.
+type report struct {
+	setup       setup
+	interrupted bool
+	phases      []phase
+	clients     []*client
+	samples     [][]sample // of each client
+}
+
+func (r report) figures(client int, in func(phase int) bool) figures {
+	return sum(r.samples[client], in)
+}
+
+// storm and outage are the two parts of the phases; only is one of them.
+func (r report) storm(phase int) bool    { return !r.phases[phase].outage }
+func (r report) outage(phase int) bool   { return r.phases[phase].outage }
+func only(this int) func(phase int) bool { return func(phase int) bool { return phase == this } }
+
+// text is the report for people.
+func (r report) text() string {
+	var b strings.Builder
+	r.writeFigures(&b)
+	for _, c := range r.clients {
+		if c.deeds != nil {
+			r.writeDeeds(&b, c.deeds)
+		}
+	}
+	if r.interrupted {
+		b.WriteString("\nStopped early: this is the storm so far.\n")
+	}
+	b.WriteString("\n" + r.verdict() + "\n")
+	return b.String()
+}
+
+func (r report) writeFigures(b *strings.Builder) {
+	rows := [][]string{{"PHASE", "CLIENT", "CALLS", "SUCCESS", "P50", "P99", "P99.9", "ATTEMPTS", "FAILED"}}
+	section := func(name string, in func(int) bool) {
+		for i, c := range r.clients {
+			f := r.figures(i, in)
+			if f.calls == 0 {
+				continue
+			}
+			rows = append(rows, []string{
+				name, c.short, thousands(f.calls), percent(f), ms(f.p50), ms(f.p99), ms(f.p999),
+				fmt.Sprintf("%.2f", f.perCall()), counts(f.failed, ""),
+			})
+			name = "" // once for both
+		}
+	}
+	for i, p := range r.phases {
+		section(p.name, only(i))
+	}
+	rows = append(rows, nil)
+	section("ALL BUT THE OUTAGE", r.storm)
+	b.WriteString("\n")
+	writeTable(b, rows, 2, 7)
+	b.WriteString("\nEach call counts where it was due, and its time from then on, also when it failed. Attempts: per call.\n")
+}
+
+func (r report) writeDeeds(b *strings.Builder, d *deeds) {
+	rows := [][]string{{"WHAT HOLDFAST DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "TIMEOUT: CUT"}}
+	for i, p := range r.phases {
+		did := d.total(only(i))
+		rows = append(rows, []string{p.name, counts(did.repeats, "-"), counts(did.stops, "-"), counts(did.timeouts, "-")})
+	}
+	b.WriteString("\n")
+	writeTable(b, rows, 1, 0)
+	spent := d.spent()
+	fmt.Fprintf(b, "\nBudget: %s repeats granted, %s refused, %s given back unused.\n",
+		thousands(int(spent.Withdrawn)), thousands(int(spent.Refused)), thousands(int(spent.Refunded)))
+}
+
+// verdict says the difference in a sentence or two, whichever way it is.
+func (r report) verdict() string {
+	bare, ours := r.figures(0, r.storm), r.figures(1, r.storm)
+	if bare.calls == 0 {
+		return "No call was due yet: nothing to compare."
+	}
+	text := fmt.Sprintf("Outside the outage the bare client lost %s of %s calls, holdfast %s, for %.2f attempts per call;\n"+
+		"the slowest in a hundred took %s or longer with the bare client, %s with holdfast.",
+		lost(bare), thousands(bare.calls), lost(ours), ours.perCall(), ms(bare.p99), ms(ours.p99))
+	if out := r.figures(1, r.outage); out.calls > 0 {
+		text += fmt.Sprintf("\nIn the outage holdfast made %.2f attempts per call, of 3 that it may: its budget refused %s repeats.",
+			out.perCall(), thousands(r.clients[1].deeds.total(r.outage).stops[budgetEmpty]))
+	}
+	return text
+}
+
+// lost is how many calls failed, and one in how many that is.
+func lost(f figures) string {
+	n := f.calls - f.ok
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s (1 in %s)", thousands(n), thousands((f.calls+n/2)/n))
+}
+
+// percent is rounded down, so that 100 % are all.
+func percent(f figures) string {
+	of := f.ok * 10_000 / max(f.calls, 1)
+	return fmt.Sprintf("%d.%02d %%", of/100, of%100)
+}
+
+func ms(d time.Duration) string {
+	if d >= time.Second {
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.3g ms", d.Seconds()*1000)
+}
+
+// counts lists what happened how often, the most frequent first.
+func counts(n map[string]int, none string) string {
+	var whats []string
+	for what := range n {
+		whats = append(whats, what)
+	}
+	slices.SortFunc(whats, func(a, b string) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) })
+	for i, what := range whats {
+		whats[i] = fmt.Sprintf("%s x %s", thousands(n[what]), what)
+	}
+	if len(whats) == 0 {
+		return none
+	}
+	return strings.Join(whats, ", ")
+}
+
+// thousands writes a number as people read it: 12,345.
+func thousands(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
