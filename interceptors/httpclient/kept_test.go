@@ -1,0 +1,171 @@
+package httpclient
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A producer is a caller's body that brings its bytes in pieces, and may fail.
+type producer struct {
+	left   []byte
+	piece  int
+	end    error // what comes after the last piece; nil: io.EOF
+	pause  time.Duration
+	closes int
+}
+
+func (p *producer) Read(b []byte) (int, error) {
+	time.Sleep(p.pause)
+	if len(p.left) == 0 {
+		if p.end != nil {
+			return 0, p.end
+		}
+		return 0, io.EOF
+	}
+	n := copy(b, p.left[:min(p.piece, len(p.left))])
+	p.left = p.left[n:]
+	return n, nil
+}
+
+func (p *producer) Close() error { p.closes++; return nil }
+
+// An attempt that is given up while the caller's body has nothing to bring is let
+// go at once, and what the body brings later goes to the next attempt.
+func TestAnAttemptIsLetGoWhileTheBodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &producer{left: []byte("later"), piece: 10, pause: time.Hour}
+		k := &kept{src: src, limit: 100, held: true}
+		first, _ := k.next()
+		time.AfterFunc(time.Second, func() { _ = first.Close() })
+		start := time.Now()
+		if _, err := first.Read(make([]byte, 10)); !errors.Is(err, errClosed) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v, want to be let go at the close", err, time.Since(start))
+		}
+		second, _ := k.next()
+		if b, err := io.ReadAll(second); string(b) != "later" || err != nil {
+			t.Errorf("the next attempt got %q, %v", b, err)
+		}
+		_ = second.Close()
+		if src.closes != 0 {
+			t.Error("closed while another attempt may come")
+		}
+		k.release()
+		if src.closes != 1 {
+			t.Errorf("closed %d times, want once", src.closes)
+		}
+	})
+}
+
+// Once the call is over, giving up its last attempt closes the caller's body, even
+// while it is being read: that is what ends the reading, as it does without us.
+func TestTheLastAttemptClosesABodyThatIsBeingRead(t *testing.T) {
+	r, w := io.Pipe()
+	k := &kept{src: r, limit: 100, held: true}
+	rc, _ := k.next()
+	k.release()
+	read := make(chan error)
+	go func() { _, err := rc.Read(make([]byte, 1)); read <- err }()
+	_ = rc.Close()
+	<-read
+	if _, err := w.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the writer learned %v", err)
+	}
+}
+
+// FuzzKept: whatever attempts read, and when they stop, each gets the bytes of
+// the body from its start, or the error that says why not, and the body is closed
+// once, when all is over.
+func FuzzKept(f *testing.F) {
+	f.Add(uint16(100), uint16(50), uint8(7), false, []byte{1, 200, 2, 255, 3, 0})
+	f.Add(uint16(1000), uint16(2000), uint8(100), true, []byte{255, 255, 255})
+	f.Add(uint16(40_000), uint16(65_535), uint8(255), false, []byte{9, 9, 0, 200, 100, 1, 1, 1})
+	f.Fuzz(func(t *testing.T, size, limit uint16, piece uint8, fails bool, script []byte) {
+		payload := bytes.Repeat([]byte("abcdefghijklmnopqrstuvwxyz"), int(size)/26+1)[:size]
+		src := &producer{left: payload, piece: int(piece) + 1}
+		boom := errors.New("boom")
+		if fails {
+			src.end = boom
+		}
+		k := &kept{src: src, limit: int(limit), held: true}
+		type attempt struct {
+			rc     io.ReadCloser
+			got    []byte
+			err    error
+			closed bool
+		}
+		var all []*attempt
+		for i, op := range script[:min(len(script), 64)] {
+			if i == 0 || op < 30 {
+				rc, err := k.next()
+				if err != nil {
+					if !errors.Is(err, errNotKept) || k.again() || int(k.total) <= int(limit) {
+						t.Fatalf("an attempt was refused with %d of %d bytes read: %v", k.total, limit, err)
+					}
+					continue
+				}
+				all = append(all, &attempt{rc: rc})
+				continue
+			}
+			a := all[int(op)%len(all)]
+			if op > 240 {
+				_ = a.rc.Close()
+				_ = a.rc.Close() // closing twice is once
+				a.closed = true
+				continue
+			}
+			buf := make([]byte, int(op)*40)
+			n, err := a.rc.Read(buf)
+			a.got = append(a.got, buf[:n]...)
+			if a.closed && !errors.Is(err, errClosed) {
+				t.Fatalf("a closed attempt read %d bytes, %v", n, err)
+			}
+			if !bytes.HasPrefix(payload, a.got) {
+				t.Fatalf("an attempt got %q, which is not how the body begins", a.got)
+			}
+			if a.err = err; err == io.EOF && (len(a.got) != len(payload) || fails) {
+				t.Fatalf("the end after %d of %d bytes", len(a.got), len(payload))
+			}
+			if errors.Is(err, boom) && len(a.got) != len(payload) {
+				t.Fatalf("the body's error after %d of %d bytes", len(a.got), len(payload))
+			}
+			if errors.Is(err, errNotKept) && k.again() {
+				t.Fatal("an attempt was told that the body is lost, and it is not")
+			}
+			if len(k.bytes) > int(limit) {
+				t.Fatalf("%d bytes kept, want %d at most", len(k.bytes), limit)
+			}
+		}
+		if src.closes != 0 {
+			t.Fatal("closed before its time")
+		}
+		k.release()
+		for _, a := range all {
+			_ = a.rc.Close()
+		}
+		if src.closes != 1 {
+			t.Fatalf("closed %d times", src.closes)
+		}
+	})
+}
+
+func TestIdempotentMethods(t *testing.T) {
+	for _, method := range strings.Fields("GET HEAD OPTIONS TRACE PUT DELETE QUERY") {
+		if !idempotent(&http.Request{Method: method}) {
+			t.Errorf("%s is idempotent", method)
+		}
+	}
+	for _, method := range strings.Fields("POST PATCH CONNECT PURGE get query") {
+		if idempotent(&http.Request{Method: method}) {
+			t.Errorf("%s is not known to be idempotent", method)
+		}
+	}
+	if !idempotent(&http.Request{}) {
+		t.Error("no method is GET")
+	}
+}
