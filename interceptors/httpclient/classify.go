@@ -24,10 +24,9 @@ import (
 //	503          Overload when it says when to come back, else Failure
 //	502 504      Failure
 //	other 5xx    Failure, not to be repeated unless RepeatStatus names it
-func (d *door) judge(resp *http.Response) holdfast.Result {
-	wish := wishOf(resp)
-	res := holdfast.Result{Class: holdfast.Success, Code: codes[min(max(resp.StatusCode, 0), len(codes)-1)]}
-	switch s := resp.StatusCode; {
+func (d *door) judge(s int, wish wish) holdfast.Result {
+	res := holdfast.Result{Class: holdfast.Success, Code: codes[min(max(s, 0), len(codes)-1)]}
+	switch {
 	case s == http.StatusTooManyRequests, s == http.StatusServiceUnavailable && wish.after > 0:
 		res.Class, res.After = holdfast.Overload, wish.after
 	case s == http.StatusRequestTimeout, s == http.StatusBadGateway, s == http.StatusServiceUnavailable, s == http.StatusGatewayTimeout,
@@ -38,9 +37,6 @@ func (d *door) judge(resp *http.Response) holdfast.Result {
 		if wish.repeat {
 			res.After = wish.after
 		}
-	}
-	if wish.never && res.Class != holdfast.Success {
-		res.After = -1
 	}
 	return res
 }

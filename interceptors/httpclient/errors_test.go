@@ -277,6 +277,84 @@ func TestABodyThatBreaksOff(t *testing.T) {
 	}
 }
 
+// A body read to its end is over, closed or not.
+func TestABodyReadToItsEndIsOver(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/503" {
+			w.WriteHeader(503)
+		}
+		_, _ = io.WriteString(w, "body")
+	}))
+	defer server.Close()
+	for path, want := range map[string]holdfast.End{
+		"/":    {Class: holdfast.Success, Code: "200", Bytes: 4},
+		"/503": {Class: holdfast.Failure, Code: "503", Bytes: 4},
+	} {
+		var ends ends
+		resp, err := (&http.Client{Transport: httpclient.Wrap(nil, ends.policy())}).Do(request(t, "GET", server.URL+path, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ends.got) != 0 {
+			t.Error("over before it was read")
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		if end := ends.one(t); end != want {
+			t.Errorf("%s ended as %+v, want %+v", path, end, want)
+		}
+		_ = resp.Body.Close()
+		if len(ends.got) != 0 {
+			t.Error("over twice")
+		}
+	}
+}
+
+// What the user says of an outcome counts, but for headers and ends of our own.
+func TestClassifyOverrulesTheTable(t *testing.T) {
+	boom := errors.New("boom")
+	w := httpclient.Wrapper{Classify: func(resp *http.Response, err error) (holdfast.Class, bool) {
+		switch {
+		case errors.Is(err, boom):
+			return holdfast.Refused, true
+		case err != nil:
+			t.Errorf("asked about %v", err)
+		case resp.StatusCode == 500:
+			return holdfast.Failure, true
+		case resp.StatusCode == 503:
+			return holdfast.Success, true
+		}
+		return 0, false
+	}}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		ctx    context.Context
+		status int
+		header string
+		sends  int
+	}{{t.Context(), 500, "", 3}, {t.Context(), 500, "X-Should-Retry", 1}, {t.Context(), 503, "", 1}, {t.Context(), 502, "", 3}, {t.Context(), 0, "", 3}, {cancelled, 1, "", 1}} {
+		sends := 0
+		rt := w.Wrap(base(func(req *http.Request) (*http.Response, error) {
+			sends++
+			if c.status == 0 {
+				return nil, boom
+			}
+			resp := response(req, c.status, bodyOf(""))
+			if c.header != "" {
+				resp.Header.Set(c.header, "false")
+			}
+			return resp, nil
+		}), quick(3))
+		if c.status == 1 {
+			sends++ // the door sends nothing under a context that has ended
+		}
+		_, _ = rt.RoundTrip(request(t, "PUT", "http://a/", nil).WithContext(c.ctx))
+		if sends != c.sends {
+			t.Errorf("%d %s: %d sends, want %d", c.status, c.header, sends, c.sends)
+		}
+	}
+}
+
 // ends keeps how Replies ended.
 type ends struct{ got chan holdfast.End }
 

@@ -105,8 +105,10 @@ func (x *exchange) failed(ctx context.Context, err error) holdfast.Result {
 	if x.body.failedWith(err) {
 		res = holdfast.Result{Err: err, Code: "request_body", After: -1} // the caller's own reader; no server is to blame
 	}
-	if x.door.Judge != nil {
-		res.Class, res.After = x.door.Judge(nil, res.Err, res.Class, res.After)
+	if x.door.Classify != nil && ctx.Err() == nil {
+		if class, ok := x.door.Classify(nil, err); ok {
+			res.Class, res.After = class, 0
+		}
 	}
 	if !x.body.again() {
 		res.After = -1
@@ -123,9 +125,15 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	res := x.door.judge(resp)
-	if x.door.Judge != nil {
-		res.Class, res.After = x.door.Judge(resp, nil, res.Class, res.After)
+	wish := wishOf(resp)
+	res := x.door.judge(resp.StatusCode, wish)
+	if x.door.Classify != nil {
+		if class, ok := x.door.Classify(resp, nil); ok {
+			res.Class, res.After = class, wish.after
+		}
+	}
+	if wish.never && res.Class != holdfast.Success {
+		res.After = -1
 	}
 	if res.Class != holdfast.Success && !x.body.again() {
 		res.After = -1

@@ -35,10 +35,13 @@ type Wrapper struct {
 	// DELETE), QUERY (RFC 10008), and any request with an Idempotency-Key or
 	// X-Idempotency-Key header. It must not change the request.
 	Repeatable func(*http.Request) bool
-	// Judge has the last word on an outcome: it gets the response or the error
-	// and what the door makes of it, and returns the class and the wish that
-	// count. It must not touch the body. nil: the door's own verdict.
-	Judge func(resp *http.Response, err error, class holdfast.Class, after time.Duration) (holdfast.Class, time.Duration)
+	// Classify overrules the table of statuses and errors, where it returns true,
+	// for a server that means something else by a status. resp is nil when there
+	// is an err, and its body must not be touched. What it calls a Failure, an
+	// Overload or Refused can be repeated as any other, unless a header forbids
+	// it. It is not asked about attempts that the caller, a time limit or another
+	// attempt has ended. nil: the table alone. It must be safe for concurrent use.
+	Classify func(resp *http.Response, err error) (class holdfast.Class, ok bool)
 	// Stream reports that the answer goes on after its headers, with pauses that
 	// no time limit fits. Upgrades and requests that accept text/event-stream are
 	// streams always.

@@ -99,8 +99,8 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 				h.Add(name, value)
 			}
 		}
-		d := &door{Wrapper: Wrapper{RepeatStatus: []int{507, 418, 200}}}
-		res := d.judge(&http.Response{StatusCode: c.status, Header: h})
+		x := &exchange{door: &door{Wrapper: Wrapper{RepeatStatus: []int{507, 418, 200}}}, req: new(http.Request)}
+		res := x.answered(t.Context(), &x.call, nil, &http.Response{StatusCode: c.status, Header: h})
 		if res.Class != c.class || res.After != c.after || res.Code == "" {
 			t.Errorf("%d %s: %v after %v (%s), want %v after %v", c.status, c.header, res.Class, res.After, res.Code, c.class, c.after)
 		}
