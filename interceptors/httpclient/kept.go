@@ -30,7 +30,6 @@ type kept struct {
 	err     error         // what reading ended with, io.EOF too
 	readers int
 	held    bool // another attempt may come
-	closed  bool
 }
 
 func (k *kept) next() (io.ReadCloser, error) {
@@ -68,8 +67,7 @@ func (k *kept) release() {
 // called with the lock held and gives it back. It does not wait for a Read that
 // is under way: closing the Body is what ends one, as it does without us.
 func (k *kept) closeIfLast() {
-	last := k.readers == 0 && !k.held && !k.closed
-	k.closed = k.closed || last
+	last := k.readers == 0 && !k.held
 	k.mu.Unlock()
 	if last {
 		_ = k.src.Close()
