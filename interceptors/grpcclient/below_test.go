@@ -27,6 +27,7 @@ type scripted struct {
 	ctx    context.Context
 	script string
 	sent   []string
+	over   error // what ended it, which stays
 }
 
 func (s *scripted) Header() (metadata.MD, error) {
@@ -43,7 +44,9 @@ func (s *scripted) Trailer() metadata.MD { return metadata.MD{} }
 func (s *scripted) CloseSend() error     { return nil }
 
 func (s *scripted) Context() context.Context {
-	s.t.Error("the door has called Context, which switches gRPC's own retry off")
+	if s.t != nil {
+		s.t.Error("the door has called Context, which switches gRPC's own retry off")
+	}
 	return s.ctx
 }
 
@@ -53,28 +56,28 @@ func (s *scripted) SendMsg(m any) error {
 }
 
 func (s *scripted) RecvMsg(m any) error {
-	if s.ctx.Err() != nil {
-		return status.FromContextError(s.ctx.Err()).Err()
+	if s.over != nil {
+		return s.over
 	}
-	if s.script == "" {
-		return io.EOF
-	}
-	next := s.script[0]
-	if next == 'm' {
+	switch {
+	case s.ctx.Err() != nil:
+		s.over = status.FromContextError(s.ctx.Err()).Err()
+	case s.script == "":
+		s.over = io.EOF
+	case s.script[0] == 'm':
 		s.script = s.script[1:]
 		if m, ok := m.(*message); ok {
 			m.Value = "message"
 		}
-		return nil
-	}
-	switch next {
-	case 'e':
-		return unavailable
-	case 'w':
+	case s.script[0] == 'e':
+		s.over = unavailable
+	case s.script[0] == 'w':
 		<-s.ctx.Done()
-		return status.FromContextError(s.ctx.Err()).Err()
+		s.over = status.FromContextError(s.ctx.Err()).Err()
+	default:
+		s.over = io.EOF
 	}
-	return io.EOF
+	return s.over
 }
 
 // below makes streams of the scripts, one for each attempt; the last one again

@@ -78,8 +78,25 @@ func (d *door) judge(ctx context.Context, method string, err error) verdict {
 // failed makes the Result of an attempt that came to an error. The error is the
 // transport's own, unless a limit of ours has ended the attempt.
 func (d *door) failed(ctx context.Context, method string, err error) holdfast.Result {
+	lapse(ctx)
 	v := d.judge(ctx, method, err)
 	return holdfast.Result{Err: inTimeOf(ctx, err), Class: v.class, Code: v.code, After: v.after}
+}
+
+// lapse lets a context end whose deadline has passed. The server has the same
+// deadline, and the stream that it resets for it can be here before our own timer
+// has run; but whose deadline it was only the context's cause can tell.
+func lapse(ctx context.Context) {
+	deadline, ok := ctx.Deadline()
+	if !ok || ctx.Err() != nil || time.Now().Before(deadline) {
+		return
+	}
+	enough := time.NewTimer(time.Second) // for a context that does not keep its deadline
+	defer enough.Stop()
+	select {
+	case <-ctx.Done():
+	case <-enough.C:
+	}
 }
 
 // codeOf returns the status code of any error: also of a plain one, which an

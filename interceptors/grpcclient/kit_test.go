@@ -2,6 +2,7 @@ package grpcclient_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -299,3 +300,9 @@ func (flatCodec) Marshal(v any) ([]byte, error) {
 func (flatCodec) Unmarshal(b []byte, v any) error {
 	return encoding.GetCodecV2("proto").Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, v)
 }
+
+// loud stands for a test where there is none, in an Example.
+type loud struct{ testing.TB }
+
+func (loud) Helper()           {}
+func (loud) Fatal(args ...any) { panic(fmt.Sprint(args...)) }

@@ -174,10 +174,9 @@ func (a *open) ended(err error) error {
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
 		return err
 	}
-	v := a.of.door.judge(a.ctx, a.of.method, err)
-	err = inTimeOf(a.ctx, err)
-	a.end(holdfast.End{Class: v.class, Code: v.code, Err: err})
-	return err
+	res := a.of.door.failed(a.ctx, a.of.method, err)
+	a.end(holdfast.End{Class: res.Class, Code: res.Code, Err: res.Err})
+	return res.Err
 }
 
 // wait and arrived are around whatever waits for the server. What arrives for one

@@ -91,16 +91,16 @@ func (r *replayed) CloseSend() error {
 	return nil
 }
 
-// start runs the call, or waits until it has been run, and reports whether this
-// goroutine was it.
-func (r *replayed) start(into any) bool {
+// start runs the call, or waits until it has been run. The first message, if this
+// goroutine runs it, goes into into; where that is nil, the header is enough.
+func (r *replayed) start(into any) {
 	r.mu.Lock()
 	first := !r.started
 	r.started = true
 	r.mu.Unlock()
 	if !first {
 		<-r.ready
-		return false
+		return
 	}
 	r.fault = errBrokenOff
 	defer close(r.ready)
@@ -115,7 +115,6 @@ func (r *replayed) start(into any) bool {
 	}
 	r.mu.Unlock()
 	_, r.fault = r.run()
-	return true
 }
 
 // stream returns what was won once the call has been run, and nil before.

@@ -220,7 +220,7 @@ func TestUnaryNilsAreHarmless(t *testing.T) {
 			t.Errorf("%s reply: %v", name, err)
 		}
 	}
-	if err := grpcclient.Unary()(nil, get, nil, nil, nil, invoker); status.Code(err) != codes.Internal { //nolint:staticcheck // a nil context is the test
+	if err := grpcclient.Unary()(nil, get, nil, nil, nil, invoker); status.Code(err) != codes.Internal {
 		t.Errorf("nil context: %v", err)
 	}
 	fail = nil

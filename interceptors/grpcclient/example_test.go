@@ -1,0 +1,99 @@
+package grpcclient_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// A hanging server is given up on in time, and the error is a status.
+func ExampleUnary() {
+	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Unary(
+		timeout.New(50 * time.Millisecond),
+	)))
+	defer stop()
+	err := cc.Invoke(context.Background(), "/test.Service/Get", say("hang"), new(message))
+	fmt.Println(status.Code(err))
+	fmt.Println(err)
+	// Output:
+	// DeadlineExceeded
+	// holdfast: call timed out after 50ms
+}
+
+// The limit is for the first message; the stream may go on for as long as it does.
+func ExampleStream() {
+	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Stream(
+		retry.New(retry.Options{}),
+		timeout.New(time.Second),
+	)))
+	defer stop()
+	stream, err := cc.NewStream(context.Background(), listDesc, "/test.Service/List")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := stream.SendMsg(say("all")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for {
+		m := new(message)
+		if err := stream.RecvMsg(m); err == io.EOF {
+			fmt.Println("the end")
+			return
+		} else if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(m.GetValue())
+	}
+	// Output:
+	// one
+	// two
+	// the end
+}
+
+// Nothing is repeated but the methods that are known to bear it.
+func ExampleWrapper() {
+	door := grpcclient.Wrapper{
+		Repeatable: func(method string) bool { return method == "/test.Service/Get" },
+	}
+	policies := retry.New(retry.Options{Attempts: 3, Base: time.Millisecond})
+	cc, stop := demo(
+		grpc.WithChainUnaryInterceptor(door.Unary(policies)),
+		grpc.WithChainStreamInterceptor(door.Stream(policies)),
+		grpc.WithDisableRetry(), // one retry loop, not two
+	)
+	defer stop()
+	answer := new(message)
+	err := cc.Invoke(context.Background(), "/test.Service/Get", say("fail twice"), answer)
+	fmt.Println(answer.GetValue(), err)
+	// Output:
+	// attempt 3 <nil>
+}
+
+// demo is a server with a mood, and a connection to it.
+func demo(opts ...grpc.DialOption) (cc *grpc.ClientConn, stop func()) {
+	s := &service{
+		list: sends(nil, "one", "two"),
+		get: func(ctx context.Context, n int, in string) (string, error) {
+			switch {
+			case in == "hang":
+				return "", hangs(ctx)
+			case in == "fail twice" && n < 3:
+				return "", status.Error(codes.Unavailable, "not yet")
+			}
+			return fmt.Sprintf("attempt %d", n), nil
+		},
+	}
+	return s.dial(loud{}, opts...)
+}
