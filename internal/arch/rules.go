@@ -22,33 +22,64 @@ func checkSizes(files []*file) []string {
 	return wrong
 }
 
-// checkSleeps names the files that wait for the real clock: tests that are not
-// in a bubble of testing/synctest, and code that could not be woken.
+// checkSleeps names the places that wait for the real clock: tests that are not
+// in a bubble of testing/synctest, and code that could not be woken. A test is
+// taken to be in one when its file uses testing/synctest, or when the function
+// uses one of its package that does.
 func checkSleeps(files []*file) []string {
 	var wrong []string
+	bubbles := bubblers(files)
 	for _, f := range files {
-		if !calls(f, "time", "Sleep") {
-			continue
-		}
-		switch {
-		case f.test() && slices.Contains(f.imports(), "testing/synctest"):
-		case f.test():
-			wrong = append(wrong, f.path+" sleeps and does not use testing/synctest; time is an input, so wait in a bubble and assert exact times")
-		case !strings.HasPrefix(f.dir, "examples/"):
-			wrong = append(wrong, f.path+" sleeps; wait on a timer and the context, so that a cancel ends it at once")
+		bubbled := slices.Contains(f.imports(), "testing/synctest")
+		for _, d := range f.ast.Decls {
+			if !mentions(d, "time", "Sleep") {
+				continue
+			}
+			switch {
+			case f.test() && (bubbled || usesAny(d, bubbles[f.dir])):
+			case f.test():
+				wrong = append(wrong, f.path+" sleeps outside testing/synctest; time is an input, so wait in a bubble and assert exact times")
+			case !strings.HasPrefix(f.dir, "examples/"):
+				wrong = append(wrong, f.path+" sleeps; wait on a timer and the context, so that a cancel ends it at once")
+			}
 		}
 	}
 	return wrong
 }
 
-// calls reports whether the file mentions pkg.name.
-func calls(f *file, pkg, name string) bool {
+// bubblers maps a folder to the functions of its tests that run what they are
+// given in a bubble.
+func bubblers(files []*file) map[string][]string {
+	names := map[string][]string{}
+	for _, f := range files {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.test() && mentions(fn, "synctest", "Test") {
+				names[f.dir] = append(names[f.dir], fn.Name.Name)
+			}
+		}
+	}
+	return names
+}
+
+// mentions reports whether pkg.name occurs in n.
+func mentions(n ast.Node, pkg, name string) bool {
 	found := false
-	ast.Inspect(f.ast, func(n ast.Node) bool {
+	ast.Inspect(n, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == name {
 			x, isIdent := s.X.(*ast.Ident)
 			found = found || isIdent && x.Name == pkg
 		}
+		return !found
+	})
+	return found
+}
+
+// usesAny reports whether one of the names occurs in n.
+func usesAny(n ast.Node, names []string) bool {
+	found := false
+	ast.Inspect(n, func(n ast.Node) bool {
+		x, ok := n.(*ast.Ident)
+		found = found || ok && slices.Contains(names, x.Name)
 		return !found
 	})
 	return found
