@@ -38,7 +38,7 @@ const (
 // places lists every package of the root module by its folder. One that ends in
 // "/…" stands for all packages below it.
 var places = map[string]place{
-	".":                       {floor: onNothing},
+	".":                       {floor: onNothing, tests: []string{grpc, protobuf}},
 	"discovery":               {floor: onNothing},
 	"retry":                   {floor: policies, third: []string{backoff}},
 	"breaker":                 {floor: policies, third: []string{gobreaker}},
@@ -135,6 +135,8 @@ func (p place) forbids(f *file, path string) string {
 		return "holdfasttest is for tests"
 	case p.floor == beside:
 		return "" // an external test of what stands beside the house
+	case f.external() && f.dir == ".":
+		return "" // that the waist carries both transports is shown with both
 	case to.floor < p.floor:
 		return ""
 	case f.external() && to.floor == p.floor:
