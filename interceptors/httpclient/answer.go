@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,45 +14,52 @@ import (
 // An answer is the response to one attempt, as policies see it: a Reply whose end
 // is the end of its body. Seen by the caller it is the body (type reader).
 type answer struct {
-	of     *exchange
-	ctx    context.Context // the attempt's
-	sent   *http.Request   // what the base was given
-	resp   *http.Response
-	body   io.ReadCloser // the base's
-	class  holdfast.Class
-	code   string
-	ending holdfast.Ending
-	read   atomic.Int64
-	closed atomic.Bool
+	of        *exchange
+	ctx       context.Context // the attempt's
+	sent      *http.Request   // what the base was given
+	upload    upload          // what it reads; nil: nothing of ours
+	resp      *http.Response
+	body      io.ReadCloser // the base's
+	class     holdfast.Class
+	code      string
+	empty     bool // there is nothing to read
+	ending    holdfast.Ending
+	read      atomic.Int64
+	closed    atomic.Bool // by the caller
+	discarded atomic.Bool
 }
 
 // begin puts the answer in the place of the response's body, if there is one.
 func (a *answer) begin() {
-	switch {
-	case a.resp.StatusCode == http.StatusSwitchingProtocols:
+	switch r := a.resp; {
+	case r.StatusCode == http.StatusSwitchingProtocols:
 		if w, ok := a.body.(io.Writer); ok {
-			a.resp.Body = upgrade((*reader)(a), w)
+			r.Body = upgrade((*reader)(a), w)
 			return
 		}
-		a.resp.Body = (*reader)(a)
-	case a.body == http.NoBody, a.resp.ContentLength == 0, a.of.req.Method == http.MethodHead,
-		a.resp.StatusCode == http.StatusNoContent, a.resp.StatusCode == http.StatusNotModified:
-		a.ending.Finish(a.end(nil)) // over, whatever the caller does with the body
-	default:
-		a.resp.Body = (*reader)(a)
+	case a.body == http.NoBody, a.of.req.Method == http.MethodHead,
+		r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotModified,
+		// Other bases than net/http's may have left the length out.
+		r.ContentLength == 0 && a.of.door.leaf && len(r.Trailer) == 0:
+		a.empty = true
+		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code}) // over, whatever the caller does with the body
+		return
 	}
+	a.resp.Body = (*reader)(a)
 }
 
 // deliver returns the response for the caller. Its Request is the caller's own;
-// where there is a ledger to be found, a copy that carries it.
-func (a *answer) deliver(res holdfast.Result) *http.Response {
-	if a.resp.Request == a.sent {
-		a.resp.Request = a.of.req
+// where there is a ledger to be found, a copy that carries it. It never has the
+// context of an attempt, which may have ended.
+func (a *answer) deliver() *http.Response {
+	own := a.of.req
+	if a.resp.Request == nil || a.resp.Request == a.sent {
+		a.resp.Request = own
 	}
-	if (a.sent != a.of.req || res.Class != holdfast.Success) && a.resp.Request == a.of.req {
-		if l := a.of.record.Ledger(); len(l.Attempts) > 0 || l.Stopped != "" {
-			a.resp.Request = a.of.req.WithContext(holdfast.WithLedger(a.of.req.Context(), &a.of.record))
-		}
+	if l := a.of.record.Ledger(); len(l.Attempts) > 0 || l.Stopped != "" {
+		a.resp.Request = a.resp.Request.WithContext(holdfast.WithLedger(own.Context(), &a.of.record))
+	} else if a.resp.Request != own && a.sent != own { // the base has sent a copy of its own
+		a.resp.Request = a.resp.Request.WithContext(own.Context())
 	}
 	return a.resp
 }
@@ -62,36 +70,49 @@ func (a *answer) OnDone(h holdfast.Hook, token uint64) { a.ending.OnDone(h, toke
 // Discard lets go of the response: it reads what is left of a short body so that
 // the connection can be used again, for a short time, and closes it.
 func (a *answer) Discard() {
-	if a.closed.Load() {
+	if a.discarded.Swap(true) || !a.empty && a.ending.Finished() {
 		return
 	}
-	if d := a.of.door; a.ctx.Err() == nil && d.DrainBytes > 0 && d.DrainTime > 0 && !a.ending.Finished() {
-		stalled := time.AfterFunc(d.DrainTime, a.close)
-		_, _ = io.CopyN(io.Discard, a.body, d.DrainBytes)
+	if a.worthDraining() {
+		var once sync.Once // which waits for the other to have done
+		end := func() { once.Do(func() { _ = a.body.Close() }) }
+		stalled := time.AfterFunc(a.of.door.DrainTime, end)
+		_, _ = io.CopyN(io.Discard, a.body, a.of.door.DrainBytes)
 		stalled.Stop()
+		end()
+	} else {
+		_ = a.body.Close() // nobody is left to be told
 	}
-	a.close()
+	if a.upload != nil {
+		_ = a.upload.Close()
+	}
 	a.ending.Finish(a.end(nil))
 }
 
-func (a *answer) close() {
-	if !a.closed.Swap(true) {
-		_ = a.body.Close() // nobody is left to be told
-	}
+// worthDraining reports whether reading on can free the connection.
+func (a *answer) worthDraining() bool {
+	d := a.of.door
+	return a.ctx.Err() == nil && !a.empty && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.ContentLength <= d.DrainBytes &&
+		a.resp.StatusCode != http.StatusSwitchingProtocols && !a.of.call.Stream
 }
 
-// end makes the End of the body: err is what reading it ended with, nil at its
-// end or when it was closed before.
+// end makes the End of the body: err is what reading it ended with, nil when it
+// was closed before its end.
 func (a *answer) end(err error) holdfast.End {
 	end := holdfast.End{Class: a.class, Code: a.code, Err: err, Bytes: a.read.Load()}
+	over := a.ctx.Err() != nil
 	switch {
-	case a.ctx.Err() != nil:
-		if end.Err == nil {
-			end.Err = context.Cause(a.ctx)
-		}
-		end.Class, end.Code = holdfast.ClassOf(a.ctx, end.Err), holdfast.CodeOf(a.ctx, end.Err)
-	case err != nil:
-		end.Class, end.Code = holdfast.ClassOf(a.ctx, err), "truncated"
+	case err == nil && (!over || a.class != holdfast.Success):
+		return end // closed early; and what a status has said of the server stands
+	case err == nil:
+		end.Err = context.Cause(a.ctx)
+	case !over && cancelled(a.of.req):
+		end.Class, end.Code = holdfast.Ignored, "cancelled"
+		return end
+	}
+	end.Class, end.Code = holdfast.ClassOf(a.ctx, end.Err), holdfast.CodeOf(a.ctx, end.Err)
+	if end.Code == "error" {
+		end.Code = "truncated"
 	}
 	return end
 }
@@ -106,22 +127,29 @@ func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
-	if n > 0 || err == nil {
-		a.ending.Progress(false)
-	}
 	a.read.Add(int64(n))
 	switch {
 	case err == nil:
-	case err == io.EOF:
+		a.ending.Progress(false)
+	case err == io.EOF && !a.cutOff():
 		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code, Bytes: a.read.Load()})
+	case a.closed.Load(): // by the caller, while we read
+		a.ending.Finish(a.end(nil))
 	default:
-		if limit, ok := context.Cause(a.ctx).(*holdfast.TimeoutError); ok {
+		if limit := ranOut(a.ctx); limit != nil {
 			err = limit
+		} else if err == io.EOF {
+			err = context.Cause(a.ctx)
 		}
 		a.ending.Finish(a.end(err))
 	}
 	return n, err
 }
+
+// cutOff reports whether an end of the body may be none. When a context ends, the
+// server learns of it while its connection is being closed, and can still bring
+// an answer of unknown length to a regular end: it must not pass for the whole.
+func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.ctx.Err() != nil }
 
 // Close closes the body.
 func (r *reader) Close() error {
@@ -132,9 +160,20 @@ func (r *reader) Close() error {
 	return err
 }
 
+// ranOut returns the limit of ours that has ended ctx, or nil.
+func ranOut(ctx context.Context) error {
+	if ctx.Err() == nil { // asked first: a context may know its cause only then
+		return nil
+	}
+	if limit, ok := context.Cause(ctx).(*holdfast.TimeoutError); ok {
+		return limit
+	}
+	return nil
+}
+
 // upgrade is the body of a 101 response: a connection in both directions.
 func upgrade(r *reader, w io.Writer) io.ReadWriteCloser {
-	if half, ok := w.(interface{ CloseWrite() error }); ok {
+	if half, ok := w.(halfCloser); ok {
 		return struct {
 			*reader
 			io.Writer

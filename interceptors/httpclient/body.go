@@ -1,12 +1,14 @@
 package httpclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // A body is the caller's request body on its way through the attempts of one
@@ -14,18 +16,23 @@ import (
 // the call no longer needs it and no attempt reads it.
 type body struct {
 	req    *http.Request
-	source source // of a body without GetBody; nil: there is none, or it has GetBody
-
-	mu   sync.Mutex
-	used bool // the base has got the caller's own Body
+	source source      // of a body without GetBody; nil: there is none, or it has GetBody
+	used   atomic.Bool // the base has got the caller's own Body
 }
 
 // A source gives each attempt a body of its own from a Body without GetBody.
 type source interface {
-	next() (io.ReadCloser, error)
+	next(ctx context.Context) (upload, error)
 	again() bool  // could another attempt have it from the start?
 	cause() error // what reading the caller's Body failed with
 	release()     // no further attempt will come
+}
+
+// An upload is the request body of one attempt, made by a source. Close ends it
+// whether or not a transport still reads it; only the first call does anything.
+type upload interface {
+	io.ReadCloser
+	hold() // the attempt got an answer that may lead to another one
 }
 
 func (b *body) open(req *http.Request, replayCap int) {
@@ -34,34 +41,32 @@ func (b *body) open(req *http.Request, replayCap int) {
 		return
 	}
 	if file, ok := req.Body.(*os.File); ok {
-		if s, ok := openSection(file, req.ContentLength); ok {
+		if s, ok := openSection(file); ok {
 			b.source = s
 			return
 		}
 	}
-	b.source = &kept{src: req.Body, limit: replayCap, held: true}
+	b.source = keep(req.Body, replayCap)
 }
 
-// next returns the body of one attempt, and whether it is the caller's own.
-func (b *body) next() (rc io.ReadCloser, own bool, err error) {
+// next returns the body of one attempt, and its upload when it is not the
+// caller's own or a copy that the caller's GetBody made.
+func (b *body) next(ctx context.Context) (io.ReadCloser, upload, error) {
 	if b.source != nil {
-		rc, err = b.source.next()
-		return rc, false, err
+		up, err := b.source.next(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return up, up, nil
 	}
-	if b.req.Body == nil || b.req.GetBody == nil {
-		return b.req.Body, true, nil
+	if b.req.Body == nil || b.req.GetBody == nil || !b.used.Swap(true) {
+		return b.req.Body, nil, nil
 	}
-	b.mu.Lock()
-	first := !b.used
-	b.used = true
-	b.mu.Unlock()
-	if first {
-		return b.req.Body, true, nil
+	rc, err := b.req.GetBody()
+	if err != nil {
+		return nil, nil, fmt.Errorf("httpclient: the request's GetBody: %w", err)
 	}
-	if rc, err = b.req.GetBody(); err != nil {
-		return nil, false, fmt.Errorf("httpclient: the request's GetBody: %w", err)
-	}
-	return rc, false, nil
+	return rc, nil, nil
 }
 
 // again reports whether another attempt could have the body from its start.
@@ -73,35 +78,29 @@ func (b *body) failedWith(err error) bool {
 		return false
 	}
 	cause := b.source.cause()
-	return cause != nil && errors.Is(err, cause)
+	return cause != nil && errors.Is(err, cause) || errors.Is(err, errNotKept)
 }
 
 // release says that no further attempt will come.
 func (b *body) release() {
 	if b.source != nil {
 		b.source.release()
-		return
-	}
-	b.mu.Lock()
-	used := b.used
-	b.used = true
-	b.mu.Unlock()
-	if !used && b.req.Body != nil {
-		_ = b.req.Body.Close()
+	} else if b.req.Body != nil && !b.used.Swap(true) {
+		_ = b.req.Body.Close() // no attempt was made, and nobody is there to be told
 	}
 }
 
 // A section gives each attempt the rest of a file, from where it stood. Reading
 // it moves nothing, so attempts do not disturb each other.
 type section struct {
-	file        *os.File
-	start, size int64
-	mu          sync.Mutex
-	open        int // attempts that read it, and the call itself
-	err         error
+	file  *os.File
+	start int64
+	mu    sync.Mutex
+	open  int // attempts that read it, and the call itself
+	err   error
 }
 
-func openSection(file *os.File, size int64) (*section, bool) {
+func openSection(file *os.File) (*section, bool) {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, false
@@ -110,17 +109,14 @@ func openSection(file *os.File, size int64) (*section, bool) {
 	if err != nil {
 		return nil, false
 	}
-	if size <= 0 {
-		size = 1<<63 - 1 - start
-	}
-	return &section{file: file, start: start, size: size, open: 1}, true
+	return &section{file: file, start: start, open: 1}, true
 }
 
-func (s *section) next() (io.ReadCloser, error) {
+func (s *section) next(context.Context) (upload, error) {
 	s.mu.Lock()
 	s.open++
 	s.mu.Unlock()
-	return &sectionReader{Reader: io.NewSectionReader(s.file, s.start, s.size), of: s}, nil
+	return &sectionReader{Reader: io.NewSectionReader(s.file, s.start, 1<<63-1-s.start), of: s}, nil
 }
 
 func (s *section) again() bool { return true }
@@ -143,11 +139,14 @@ func (s *section) release() {
 
 type sectionReader struct {
 	io.Reader
-	of   *section
-	once sync.Once
+	of     *section
+	closed atomic.Bool
 }
 
 func (r *sectionReader) Read(p []byte) (int, error) {
+	if r.closed.Load() {
+		return 0, errBodyClosed
+	}
 	n, err := r.Reader.Read(p)
 	if err != nil && err != io.EOF {
 		r.of.mu.Lock()
@@ -157,7 +156,11 @@ func (r *sectionReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (r *sectionReader) hold() {}
+
 func (r *sectionReader) Close() error {
-	r.once.Do(r.of.release)
+	if !r.closed.Swap(true) {
+		r.of.release()
+	}
 	return nil
 }

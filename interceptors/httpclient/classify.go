@@ -8,24 +8,29 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 )
 
 // judge is the table of statuses.
 //
-//	2xx 3xx 4xx  Success: the server answered for itself
+//	2xx 3xx 4xx  Success: the server answered for itself, also with 425 Too Early
 //	408          Failure
 //	429          Overload
 //	503          Overload when it says when to come back, else Failure
 //	502 504      Failure
 //	other 5xx    Failure, not to be repeated unless RepeatStatus names it
+//
+// What the headers wish bends the last line (see wish), and never the first: a
+// server that has answered for itself is not asked again.
 func (d *door) judge(s int, wish wish) holdfast.Result {
-	res := holdfast.Result{Class: holdfast.Success, Code: codes[min(max(s, 0), len(codes)-1)]}
+	res := holdfast.Result{Class: holdfast.Success, Code: codeOf(s)}
 	switch {
 	case s == http.StatusTooManyRequests, s == http.StatusServiceUnavailable && wish.after > 0:
 		res.Class, res.After = holdfast.Overload, wish.after
@@ -41,61 +46,102 @@ func (d *door) judge(s int, wish wish) holdfast.Result {
 	return res
 }
 
-// codes are the statuses as text, so that a call makes none.
-var codes = func() (c [600]string) {
-	for i := range c {
-		c[i] = strconv.Itoa(i)
+// codes are the statuses from 100 to 599 as text, so that a call makes none.
+var codes = func() string {
+	var b strings.Builder
+	b.Grow(500 * 3)
+	for i := 100; i < 600; i++ {
+		b.WriteString(strconv.Itoa(i))
 	}
-	return c
+	return b.String()
 }()
+
+func codeOf(status int) string {
+	if status < 100 || status > 599 {
+		return "other" // few names, whatever the server makes up
+	}
+	at := (status - 100) * 3
+	return codes[at : at+3]
+}
 
 // judgeError is the table of errors. ctx is the attempt's.
 func judgeError(ctx context.Context, req *http.Request, err error) holdfast.Result {
 	res := holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
-	if limit, ok := context.Cause(ctx).(*holdfast.TimeoutError); ok && !errors.As(err, new(*holdfast.TimeoutError)) {
+	if limit := ranOut(ctx); limit != nil && !errors.As(err, new(*holdfast.TimeoutError)) {
 		res.Err = limit
 	}
-	if res.Code != "error" {
-		return res // the context tells
+	if res.Code != "error" || res.Class != holdfast.Failure {
+		return res // the context tells, or whoever marked the error
 	}
-	var op *net.OpError
-	var refused streamError
-	text := err.Error()
-	_ = errors.As(err, &op)
-	switch {
-	case cancelled(req):
+	if cancelled(req) {
 		return holdfast.Result{Err: err, Code: "cancelled", After: -1}
-	case isCertificate(err):
-		res.Code, res.After = "certificate", -1
-	case op != nil && (op.Op == "remote error" || op.Op == "local error"): // a TLS alert
-		res.Code, res.After = "tls", -1
-	case op != nil && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"):
-		res.Class, res.Code = holdfast.Refused, "dial"
-	case text == "net/http: TLS handshake timeout":
-		res.Class, res.Code = holdfast.Refused, "tls_timeout" // before there was a connection to send on
-	case errors.As(err, &refused) && refused.Code == refusedStream, strings.Contains(text, "REFUSED_STREAM"):
-		res.Class, res.Code = holdfast.Refused, "refused_stream"
-	case isUnprocessed(text):
-		res.Class, res.Code = holdfast.Refused, "goaway"
+	}
+	text := textOf(err)
+	switch v := ofConnection(err, text); {
+	case v != nil:
+		res.Class, res.Code, res.After = v.class, v.code, v.after
 	case isOwnMistake(text):
-		return holdfast.Result{Err: err, Code: "request", After: -1}
+		res.Class, res.Code, res.After = holdfast.Ignored, "request", -1
+	case isTimeout(err):
+		res.Code = "timeout"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		res.Code = "eof"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		res.Code = "reset"
-	case isTimeout(err):
-		res.Code = "timeout"
 	}
 	return res
 }
 
-func cancelled(req *http.Request) bool {
-	select {
-	case <-req.Cancel: //nolint:staticcheck // deprecated, and obeyed by net/http as ever
-		return true
-	default:
-		return false
+type verdict struct {
+	class holdfast.Class
+	code  string
+	after time.Duration
+}
+
+// ofConnection judges errors of making a connection, or of a connection that has
+// not taken the request; nil for others.
+func ofConnection(err error, text string) *verdict {
+	var op *net.OpError
+	_ = errors.As(err, &op)
+	switch {
+	case isCertificate(err):
+		return &verdict{holdfast.Failure, "certificate", -1}
+	case op != nil && (op.Op == "remote error" || op.Op == "local error"): // a TLS alert
+		return ofAlert(op.Err.Error())
+	case isNotTLS(err):
+		return &verdict{holdfast.Failure, "tls", -1}
+	case op != nil && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"), errors.As(err, new(*net.DNSError)):
+		return &verdict{holdfast.Refused, "dial", 0}
+	case text == "net/http: TLS handshake timeout": // before there was a connection to send on
+		return &verdict{holdfast.Refused, "tls_timeout", 0}
+	case isRefusedStream(err, text):
+		return &verdict{holdfast.Refused, "refused_stream", 0}
+	case isUnprocessed(text):
+		return &verdict{holdfast.Refused, "goaway", 0}
 	}
+	return nil
+}
+
+// ofAlert judges a TLS alert: most say that it will be the same next time.
+func ofAlert(alert string) *verdict {
+	for _, lasting := range []string{"handshake failure", "protocol version", "unrecognized name", "no application protocol", "access denied", "insufficient security"} {
+		if strings.Contains(alert, lasting) {
+			return &verdict{holdfast.Failure, "tls", -1}
+		}
+	}
+	if strings.Contains(alert, "certificate") {
+		return &verdict{holdfast.Failure, "certificate", -1}
+	}
+	return &verdict{holdfast.Failure, "tls", 0}
+}
+
+// textOf is the error's own text, without what http.Client puts before it.
+func textOf(err error) string {
+	var outer *url.Error
+	if errors.As(err, &outer) && outer.Err != nil {
+		err = outer.Err
+	}
+	return err.Error()
 }
 
 func isTimeout(err error) bool {
@@ -103,19 +149,16 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// isCertificate reports an error that is the same at every attempt: a certificate
-// that does not check out, or a peer that speaks no TLS.
+// isCertificate reports a certificate that does not check out.
 func isCertificate(err error) bool {
-	var (
-		verify  *tls.CertificateVerificationError
-		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		roots   x509.SystemRootsError
-		record  tls.RecordHeaderError
-	)
-	return errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) ||
-		errors.As(err, &roots) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(x509.UnknownAuthorityError)) ||
+		errors.As(err, new(x509.HostnameError)) || errors.As(err, new(x509.CertificateInvalidError)) ||
+		errors.As(err, new(x509.SystemRootsError))
+}
+
+// isNotTLS reports a peer that speaks no TLS.
+func isNotTLS(err error) bool {
+	return errors.As(err, new(tls.RecordHeaderError)) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, whose As
@@ -130,24 +173,40 @@ func (streamError) Error() string { return "stream error" }
 
 const refusedStream = 0x7 // RFC 9113 section 7
 
+// isRefusedStream knows a refused stream by the error, or by its words where
+// net/http has put it into an error without a type: what it cannot rewind itself.
+func isRefusedStream(err error, text string) bool {
+	var refused streamError
+	if errors.As(err, &refused) {
+		return refused.Code == refusedStream
+	}
+	return strings.HasPrefix(strings.TrimPrefix(text, cannotRetry), "stream error: ") && strings.Contains(text, "; REFUSED_STREAM")
+}
+
+const cannotRetry = "http2: Transport: cannot retry err ["
+
 // isUnprocessed knows net/http's words for a stream that a GOAWAY left out, or
 // that never got onto the connection (RFC 9113 section 6.8). They have no type.
 func isUnprocessed(text string) bool {
-	return strings.Contains(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
-		strings.Contains(text, "http2: client conn not usable") ||
-		strings.Contains(text, "http2: client conn is closed")
+	return hasPrefix(strings.TrimPrefix(text, cannotRetry),
+		"http2: Transport received Server's graceful shutdown GOAWAY",
+		"http2: Transport received GOAWAY from server ErrCode:", // of a first stream, beyond the last that is processed
+		"http2: client conn not usable", "http2: client conn could not be established",
+	)
 }
 
-// isOwnMistake knows net/http's words for a request that it would not send.
+// isOwnMistake knows net/http's words for a request that it would not send, and
+// those of a base that follows redirects itself and found too many.
 func isOwnMistake(text string) bool {
-	for _, words := range []string{
-		"unsupported protocol scheme", "net/http: invalid ", "http: no Host in request URL", "http: nil Request",
-		"http: Request.RequestURI can't be set", "http: server gave HTTP response to HTTPS client",
-		"http: ContentLength=", "http2: invalid ",
-	} {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return false
+	return hasPrefix(text,
+		"unsupported protocol scheme", "net/http: invalid ", "net/http: can't write ", "http: no Host in request URL",
+		"http: nil Request", "http: Request.RequestURI can't be set", "http: Request.ContentLength=", "http: ContentLength=",
+		"http: invalid Host header", "http: Request.Write on Request with no Host", "http2: invalid ", "http2: request header list larger",
+		"http2: request body larger than ", "invalid HTTP header ", "invalid request :path ", "invalid HTTP trailer ", "invalid Trailer key ",
+		"invalid Upgrade request ", "invalid Transfer-Encoding request ", "invalid Connection request ", "stopped after 10 redirects",
+	)
+}
+
+func hasPrefix(text string, any ...string) bool {
+	return slices.ContainsFunc(any, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }

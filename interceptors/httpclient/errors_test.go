@@ -126,7 +126,7 @@ func TestT32_HopelessErrorsAreNotRepeated(t *testing.T) {
 		code  string
 	}{
 		"unknown authority":   {tlsServer.URL, nil, nil, holdfast.Failure, "certificate"},
-		"no TLS at all":       {strings.Replace(plain.URL, "http", "https", 1), nil, nil, holdfast.Failure, "certificate"},
+		"no TLS at all":       {strings.Replace(plain.URL, "http", "https", 1), nil, nil, holdfast.Failure, "tls"},
 		"bad scheme":          {"gopher://a/", nil, nil, holdfast.Ignored, "request"},
 		"no host":             {"http:///x", nil, nil, holdfast.Ignored, "request"},
 		"bad header value":    {plain.URL, func(r *http.Request) { r.Header.Set("X", "a\nb") }, nil, holdfast.Ignored, "request"},

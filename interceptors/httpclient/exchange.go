@@ -31,55 +31,82 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		err := context.Cause(ctx)
 		return holdfast.Result{Err: err, Class: holdfast.ClassOf(inside, err), Code: holdfast.CodeOf(inside, err)}
 	}
-	out, err := x.request(ctx, inside, call)
-	if err != nil {
-		return holdfast.Result{Err: err, Code: "request", After: -1}
+	out, up, res := x.request(ctx, inside, call)
+	if out == nil {
+		return res
 	}
-	resp, err := x.door.base.RoundTrip(out)
-	if err != nil {
-		if resp != nil && resp.Body != nil { // a base that returns both breaks the RoundTripper's contract
+	var resp *http.Response
+	settled := false
+	defer func() {
+		if settled {
+			return
+		}
+		if resp != nil && resp.Body != nil { // the base or Classify has panicked
 			_ = resp.Body.Close()
 		}
-		return x.failed(inside, err)
-	}
-	if resp == nil {
-		return holdfast.Result{
+		if up != nil {
+			_ = up.Close()
+		}
+	}()
+	resp, err := x.door.base.RoundTrip(out)
+	switch {
+	case err != nil:
+		if resp != nil && resp.Body != nil { // a base that returns both breaks the RoundTripper's contract
+			_ = resp.Body.Close()
+			resp = nil
+		}
+		res = x.failed(inside, up, err)
+	case resp == nil:
+		if up != nil {
+			_ = up.Close()
+		}
+		res = holdfast.Result{
 			Err:   fmt.Errorf("httpclient: the base %T returned neither a response nor an error", x.door.base),
 			Class: holdfast.Failure, Code: "no_response", After: -1,
 		}
+	default:
+		res = x.answered(inside, call, out, up, resp)
 	}
-	return x.answered(inside, call, out, resp)
+	settled = true
+	return res
 }
 
-// request makes the request of one attempt: the caller's own when nothing in it
-// has to change, else a copy.
-func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*http.Request, error) {
+// request makes the request of one attempt: the caller's own when it is a first
+// one and nothing has to change, else a copy. Without a request it returns why.
+func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*http.Request, upload, holdfast.Result) {
 	d, own := x.door, x.req
 	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
 	if elsewhere && own.URL.Scheme != "http" {
-		return nil, fmt.Errorf("httpclient: %s requests cannot be sent to a chosen endpoint: its certificate would be checked against the endpoint's name", own.URL.Scheme)
+		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
+		return nil, nil, holdfast.Result{Err: err, Code: "config", After: -1}
 	}
-	body, ownBody, err := x.body.next()
+	if cancelled(own) {
+		return nil, nil, holdfast.Result{Err: errCancelled, Code: "cancelled", After: -1}
+	}
+	rc, up, err := x.body.next(inside)
 	if err != nil {
-		return nil, err
+		return nil, nil, holdfast.Result{Err: err, Code: "request_body", After: -1}
 	}
-	header := x.key != "" || call.Attempt > 1 && d.AttemptHeader != "" || d.DeadlineHeader != ""
-	if d.leaf && !header && !elsewhere && ownBody && same(ctx, own.Context()) {
-		return own, nil // no layer of ours is beneath a Transport to look for the Call
+	attempt := d.AttemptHeader != "" && call.Attempt > 1
+	deadline, limited := inside.Deadline()
+	limited = limited && d.DeadlineHeader != ""
+	header := x.key != "" || attempt || limited
+	if d.leaf && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
+		return own, nil, holdfast.Result{} // no layer of ours is beneath a Transport to look for the Call
 	}
 	out := own.WithContext(inside)
-	out.Body = body
+	out.Body = rc
 	if header || call.Hedge { // attempts under way at once share no map
 		out.Header = own.Header.Clone()
 	}
 	if x.key != "" {
 		out.Header.Set("Idempotency-Key", x.key)
 	}
-	if call.Attempt > 1 && d.AttemptHeader != "" {
+	if attempt {
 		out.Header.Set(d.AttemptHeader, strconv.Itoa(call.Attempt))
 	}
-	if deadline, ok := inside.Deadline(); ok && d.DeadlineHeader != "" {
-		out.Header.Set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 0), 10))
+	if limited { // never 0, which some servers take for "no limit"
+		out.Header.Set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10))
 	}
 	if elsewhere {
 		u := new(url.URL)
@@ -90,19 +117,23 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 			out.Host = own.URL.Host // the server is still addressed by its logical name
 		}
 	}
-	return out, nil
+	return out, up, holdfast.Result{}
 }
 
 // same reports whether two contexts are one. A context of the user may be of a
 // type that cannot be compared.
 func same(a, b context.Context) bool {
-	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.TypeOf(a).Comparable() && a == b
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }
 
-// failed makes a Result of the error of an attempt.
-func (x *exchange) failed(ctx context.Context, err error) holdfast.Result {
+// failed makes a Result of the error of an attempt. Its upload is ended, since a
+// transport may still be reading it.
+func (x *exchange) failed(ctx context.Context, up upload, err error) holdfast.Result {
+	if up != nil {
+		_ = up.Close()
+	}
 	res := judgeError(ctx, x.req, err)
-	if x.body.failedWith(err) {
+	if res.Class != holdfast.Ignored && x.body.failedWith(err) {
 		res = holdfast.Result{Err: err, Code: "request_body", After: -1} // the caller's own reader; no server is to blame
 	}
 	if x.door.Classify != nil && ctx.Err() == nil {
@@ -117,7 +148,7 @@ func (x *exchange) failed(ctx context.Context, err error) holdfast.Result {
 }
 
 // answered makes a Result of the response to an attempt.
-func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.Request, resp *http.Response) holdfast.Result {
+func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.Request, up upload, resp *http.Response) holdfast.Result {
 	a := &x.first
 	if call != &x.call {
 		a = new(answer)
@@ -135,10 +166,13 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.
 	if wish.never && res.Class != holdfast.Success {
 		res.After = -1
 	}
-	if res.Class != holdfast.Success && !x.body.again() {
-		res.After = -1
+	if res.Class != holdfast.Success && up != nil {
+		up.hold()
+		if !x.body.again() {
+			res.After = -1
+		}
 	}
-	a.of, a.ctx, a.sent, a.resp, a.body, a.class, a.code = x, ctx, out, resp, resp.Body, res.Class, res.Code
+	a.of, a.ctx, a.sent, a.upload, a.resp, a.body, a.class, a.code = x, ctx, out, up, resp, resp.Body, res.Class, res.Code
 	a.begin()
 	res.Reply = a
 	return res

@@ -43,18 +43,20 @@ type Wrapper struct {
 	// attempt has ended. nil: the table alone. It must be safe for concurrent use.
 	Classify func(resp *http.Response, err error) (class holdfast.Class, ok bool)
 	// Stream reports that the answer goes on after its headers, with pauses that
-	// no time limit fits. Upgrades and requests that accept text/event-stream are
-	// streams always.
+	// no time limit fits. Upgrades, CONNECT, and requests that accept
+	// text/event-stream are streams always.
 	Stream func(*http.Request) bool
 
-	// IdempotencyKey makes a key for each call whose method is not idempotent
-	// and that has none, which makes the call repeatable. It is sent as
+	// IdempotencyKey makes a key for each call that is not repeatable, whose
+	// method is not idempotent and that has none, which makes the call
+	// repeatable; where it returns "" the call stays as it is. It is sent as
 	// Idempotency-Key, the same on every attempt. nil: none is made. UUID is one.
 	IdempotencyKey func() string
 
 	// ReplayCap is how many bytes of a request body without GetBody are kept,
 	// while it streams out, to be sent again: 0 means 64 KiB; negative: none. A
-	// longer one is sent once. A *os.File is read again instead.
+	// longer one is sent once, unless no attempt has read that much of it. An
+	// *os.File is read again, from where it stood, instead.
 	ReplayCap int
 	// DrainBytes and DrainTime bound what is read of a discarded response so
 	// that its connection can be used again: 0 means 64 KiB and 50 ms; negative:
@@ -67,9 +69,12 @@ type Wrapper struct {
 	AttemptHeader string
 	// ChainStop leaves a request alone that already carries AttemptHeader with a
 	// number over 1: it is a repeat of somebody further up, and is not repeated.
+	// Without AttemptHeader it does nothing.
 	ChainStop bool
 	// DeadlineHeader names a header that tells the server how many milliseconds
-	// are left, such as "X-Envoy-Expected-Rq-Timeout-Ms". Empty: none.
+	// are left for the attempt, at least 1, such as
+	// "X-Envoy-Expected-Rq-Timeout-Ms". Empty: none; nor is it sent for a call
+	// without a deadline.
 	DeadlineHeader string
 }
 
@@ -114,16 +119,27 @@ func (d *door) CloseIdleConnections() {
 }
 
 var (
-	errNoAnswer = errors.New("httpclient: a policy returned a Result with neither a Reply nor an error")
-	errForeign  = errors.New("httpclient: a policy returned a Reply that is not this call's")
+	errNoRequest = errors.New("httpclient: nil Request")
+	errNoURL     = errors.New("httpclient: nil Request.URL")
+	errNoHeader  = errors.New("httpclient: nil Request.Header")
+	errNoAnswer  = errors.New("httpclient: a policy returned a Result with neither a Reply nor an error")
+	errForeign   = errors.New("httpclient: a policy returned a Reply that is not this call's")
 )
 
 // RoundTrip sends req through the policies.
 func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req == nil || req.URL == nil || req.Header == nil {
-		return d.base.RoundTrip(req) // which says what is wrong
+	if req == nil {
+		return nil, errNoRequest
 	}
 	x := &exchange{door: d, req: req}
+	x.body.open(req, d.ReplayCap)
+	defer x.body.release()
+	switch {
+	case req.URL == nil:
+		return nil, errNoURL
+	case req.Header == nil:
+		return nil, errNoHeader
+	}
 	x.call = holdfast.Call{
 		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.stream(req),
 		Sender: x, Record: &x.record,
@@ -131,19 +147,31 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.call.Method == "" {
 		x.call.Method = http.MethodGet
 	}
-	if !x.call.Repeatable && d.IdempotencyKey != nil {
-		if x.key = d.IdempotencyKey(); x.key != "" {
-			x.call.Repeatable = true
-		}
+	if d.IdempotencyKey != nil && !x.call.Repeatable && !idempotent(req) {
+		x.key = d.IdempotencyKey()
+		x.call.Repeatable = x.key != ""
 	}
-	x.body.open(req, d.ReplayCap)
-	defer x.body.release()
-
 	ctx := req.Context()
 	if d.ChainStop && isRepeat(req.Header.Get(d.AttemptHeader)) {
 		ctx = holdfast.WithoutRepeats(ctx)
 	}
-	res := d.handler(ctx, &x.call)
+	if req.Cancel == nil { //nolint:staticcheck // deprecated, and obeyed by net/http as ever
+		return x.settle(d.handler(ctx, &x.call))
+	}
+	var res holdfast.Result
+	ctx, letGo := withCancel(ctx, req)
+	defer func() { // by a panic as well
+		if res.Reply == nil {
+			letGo(nil)
+		}
+	}()
+	res = d.handler(ctx, &x.call)
+	res.OnDone(letGo, 0)
+	return x.settle(res)
+}
+
+// settle makes what RoundTrip returns of what the policies have returned.
+func (x *exchange) settle(res holdfast.Result) (*http.Response, error) {
 	switch a, _ := res.Reply.(*answer); {
 	case res.Err != nil:
 		res.Discard()
@@ -154,7 +182,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		res.Discard()
 		return nil, errForeign
 	default:
-		return a.deliver(res), nil
+		return a.deliver(), nil
 	}
 }
 
@@ -166,7 +194,13 @@ func (d *door) repeatable(req *http.Request) bool {
 }
 
 func (d *door) stream(req *http.Request) bool {
-	return req.Header["Upgrade"] != nil ||
-		strings.Contains(req.Header.Get("Accept"), "text/event-stream") ||
-		d.Stream != nil && d.Stream(req)
+	if req.Header["Upgrade"] != nil || req.Method == http.MethodConnect {
+		return true
+	}
+	for _, accept := range req.Header["Accept"] {
+		if strings.Contains(accept, "text/event-stream") {
+			return true
+		}
+	}
+	return d.Stream != nil && d.Stream(req)
 }

@@ -40,14 +40,14 @@ func (p *producer) Close() error { p.closes++; return nil }
 func TestAnAttemptIsLetGoWhileTheBodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &producer{left: []byte("later"), piece: 10, pause: time.Hour}
-		k := &kept{src: src, limit: 100, held: true}
-		first, _ := k.next()
+		k := keep(src, 100)
+		first, _ := k.next(t.Context())
 		time.AfterFunc(time.Second, func() { _ = first.Close() })
 		start := time.Now()
-		if _, err := first.Read(make([]byte, 10)); !errors.Is(err, errClosed) || time.Since(start) != time.Second {
+		if _, err := first.Read(make([]byte, 10)); !errors.Is(err, errBodyClosed) || time.Since(start) != time.Second {
 			t.Errorf("got %v after %v, want to be let go at the close", err, time.Since(start))
 		}
-		second, _ := k.next()
+		second, _ := k.next(t.Context())
 		if b, err := io.ReadAll(second); string(b) != "later" || err != nil {
 			t.Errorf("the next attempt got %q, %v", b, err)
 		}
@@ -66,8 +66,8 @@ func TestAnAttemptIsLetGoWhileTheBodyWaits(t *testing.T) {
 // while it is being read: that is what ends the reading, as it does without us.
 func TestTheLastAttemptClosesABodyThatIsBeingRead(t *testing.T) {
 	r, w := io.Pipe()
-	k := &kept{src: r, limit: 100, held: true}
-	rc, _ := k.next()
+	k := keep(r, 100)
+	rc, _ := k.next(t.Context())
 	k.release()
 	read := make(chan error)
 	go func() { _, err := rc.Read(make([]byte, 1)); read <- err }()
@@ -92,7 +92,7 @@ func FuzzKept(f *testing.F) {
 		if fails {
 			src.end = boom
 		}
-		k := &kept{src: src, limit: int(limit), held: true}
+		k := keep(src, int(limit))
 		type attempt struct {
 			rc     io.ReadCloser
 			got    []byte
@@ -102,7 +102,7 @@ func FuzzKept(f *testing.F) {
 		var all []*attempt
 		for i, op := range script[:min(len(script), 64)] {
 			if i == 0 || op < 30 {
-				rc, err := k.next()
+				rc, err := k.next(t.Context())
 				if err != nil {
 					if !errors.Is(err, errNotKept) || k.again() || int(k.total) <= int(limit) {
 						t.Fatalf("an attempt was refused with %d of %d bytes read: %v", k.total, limit, err)
@@ -122,7 +122,7 @@ func FuzzKept(f *testing.F) {
 			buf := make([]byte, int(op)*40)
 			n, err := a.rc.Read(buf)
 			a.got = append(a.got, buf[:n]...)
-			if a.closed && !errors.Is(err, errClosed) {
+			if a.closed && !errors.Is(err, errBodyClosed) {
 				t.Fatalf("a closed attempt read %d bytes, %v", n, err)
 			}
 			if !bytes.HasPrefix(payload, a.got) {

@@ -9,6 +9,9 @@ import (
 )
 
 // A wish is what the headers of a response say about repeating the request.
+// Stripe-Should-Retry and X-Should-Retry say it outright: false forbids, true
+// makes a status of 500 and above repeatable. Envoy's X-Envoy-Ratelimited and
+// X-Envoy-Overloaded forbid, whatever their value.
 type wish struct {
 	after  time.Duration // wait as long at least; 0: it does not say
 	never  bool          // do not repeat
@@ -31,7 +34,7 @@ func wishOf(resp *http.Response) (w wish) {
 	if h["X-Envoy-Ratelimited"] != nil || h["X-Envoy-Overloaded"] != nil {
 		w.never = true
 	}
-	after, ok := retryAfter(h.Get("Retry-After"), time.Now())
+	after, ok := retryAfter(h.Get("Retry-After"), h.Get("Date"))
 	if !ok { // Retry-After takes precedence
 		after, _ = rateLimit(h.Values("Ratelimit"))
 	}
@@ -52,23 +55,21 @@ func seconds(n uint64) time.Duration {
 }
 
 // retryAfter reads a Retry-After header (RFC 9110 section 10.2.3): seconds, or a
-// date in any of HTTP's forms, which is compared with our own clock. A time past
+// date in any of HTTP's forms, which is compared with the date of the response,
+// so that clocks which differ do no harm, or else with our own clock. A time past
 // is no wait. It reports whether the header was there and made sense.
-func retryAfter(value string, now time.Time) (time.Duration, bool) {
+func retryAfter(value, date string) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
-	if value == "" {
-		return 0, false
-	}
 	if digits(value) {
-		n, err := strconv.ParseUint(value, 10, 64)
-		if err != nil {
-			n = math.MaxUint64 // more than fits
-		}
-		return seconds(n), true
+		return seconds(number(value)), true
 	}
 	when, err := http.ParseTime(value)
 	if err != nil {
 		return 0, false
+	}
+	now, err := http.ParseTime(date)
+	if err != nil {
+		now = time.Now()
 	}
 	return min(max(when.Sub(now), 0), forever), true
 }
@@ -78,22 +79,16 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 // quotas that are used up the longest counts; what is malformed is ignored.
 func rateLimit(values []string) (after time.Duration, ok bool) {
 	for _, value := range values {
-		for item := range strings.SplitSeq(value, ",") {
+		for item := range strings.SplitSeq(withoutStrings(value), ",") {
 			remaining, wait := uint64(1), uint64(0)
 			for param := range strings.SplitSeq(item, ";") {
-				name, number, _ := strings.Cut(strings.TrimSpace(param), "=")
-				if !digits(number) {
-					continue
-				}
-				n, err := strconv.ParseUint(number, 10, 64)
-				if err != nil {
-					n = math.MaxUint64
-				}
-				switch name {
-				case "r":
-					remaining = n
-				case "t":
-					wait = n
+				name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+				switch {
+				case !digits(value):
+				case name == "r":
+					remaining = number(value)
+				case name == "t":
+					wait = number(value)
 				}
 			}
 			if remaining == 0 && wait > 0 {
@@ -102,6 +97,37 @@ func rateLimit(values []string) (after time.Duration, ok bool) {
 		}
 	}
 	return after, ok
+}
+
+// withoutStrings cuts the quoted strings (RFC 8941 section 3.3.3) out of a
+// structured field, since a name may have anything in it. It returns "" when one
+// does not end.
+func withoutStrings(field string) string {
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(field); i++ {
+		switch c := field[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted:
+			b.WriteByte(c)
+		}
+	}
+	if quoted {
+		return ""
+	}
+	return b.String()
+}
+
+// number reads digits, of which there may be too many.
+func number(digits string) uint64 {
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return math.MaxUint64
+	}
+	return n
 }
 
 func digits(s string) bool {

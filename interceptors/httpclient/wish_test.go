@@ -29,12 +29,12 @@ func TestT21_RetryAfterInEveryForm(t *testing.T) {
 		"99999999999999999999999999":    forever,
 		"Fri, 31 Dec 9999 23:59:59 GMT": forever,
 	} {
-		if got, ok := retryAfter(value, now); !ok || got != want {
+		if got, ok := retryAfter(value, now.Format(http.TimeFormat)); !ok || got != want {
 			t.Errorf("Retry-After: %s is %v, %v; want %v", value, got, ok, want)
 		}
 	}
 	for _, value := range []string{"", "-1", "+1", "1.5", "1e9", "soon", "0x10", "12 s", "Mon, 32 Jun 2026 12:00:00 GMT"} {
-		if got, ok := retryAfter(value, now); ok || got != 0 {
+		if got, ok := retryAfter(value, now.Format(http.TimeFormat)); ok || got != 0 {
 			t.Errorf("Retry-After: %s is %v, want to be ignored", value, got)
 		}
 	}
@@ -100,7 +100,7 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 			}
 		}
 		x := &exchange{door: &door{Wrapper: Wrapper{RepeatStatus: []int{507, 418, 200}}}, req: new(http.Request)}
-		res := x.answered(t.Context(), &x.call, nil, &http.Response{StatusCode: c.status, Header: h})
+		res := x.answered(t.Context(), &x.call, nil, nil, &http.Response{StatusCode: c.status, Header: h})
 		if res.Class != c.class || res.After != c.after || res.Code == "" {
 			t.Errorf("%d %s: %v after %v (%s), want %v after %v", c.status, c.header, res.Class, res.After, res.Code, c.class, c.after)
 		}
@@ -120,7 +120,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		synctest.Test(t, func(t *testing.T) {
-			got, ok := retryAfter(value, time.Now())
+			got, ok := retryAfter(value, "")
 			if got < 0 || !ok && got != 0 || time.Now().Add(got).Before(time.Now()) {
 				t.Errorf("%q is %v", value, got)
 			}
