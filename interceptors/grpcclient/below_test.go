@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -18,83 +17,6 @@ import (
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/timeout"
 )
-
-// A scripted is a ClientStream from below that answers as it is told. Each
-// letter of its script is what one receive comes to: 'm' a message, 'e' an error,
-// 'w' a wait for the end of the context; after the last, and for any other, EOF.
-type scripted struct {
-	t      testing.TB
-	ctx    context.Context
-	script string
-	sent   []string
-	over   error // what ended it, which stays
-}
-
-func (s *scripted) Header() (metadata.MD, error) {
-	if s.script == "" || s.script[0] == 'e' {
-		return nil, nil
-	}
-	if s.script[0] == 'w' {
-		<-s.ctx.Done()
-		return nil, nil
-	}
-	return metadata.MD{}, nil
-}
-func (s *scripted) Trailer() metadata.MD { return metadata.MD{} }
-func (s *scripted) CloseSend() error     { return nil }
-
-func (s *scripted) Context() context.Context {
-	if s.t != nil {
-		s.t.Error("the door has called Context, which switches gRPC's own retry off")
-	}
-	return s.ctx
-}
-
-func (s *scripted) SendMsg(m any) error {
-	s.sent = append(s.sent, m.(*message).GetValue())
-	return nil
-}
-
-func (s *scripted) RecvMsg(m any) error {
-	if s.over != nil {
-		return s.over
-	}
-	switch {
-	case s.ctx.Err() != nil:
-		s.over = status.FromContextError(s.ctx.Err()).Err()
-	case s.script == "":
-		s.over = io.EOF
-	case s.script[0] == 'm':
-		s.script = s.script[1:]
-		if m, ok := m.(*message); ok {
-			m.Value = "message"
-		}
-	case s.script[0] == 'e':
-		s.over = unavailable
-	case s.script[0] == 'w':
-		<-s.ctx.Done()
-		s.over = status.FromContextError(s.ctx.Err()).Err()
-	default:
-		s.over = io.EOF
-	}
-	return s.over
-}
-
-// below makes streams of the scripts, one for each attempt; the last one again
-// and again. 'x' is an attempt that gets no stream.
-func below(t testing.TB, made *[]*scripted, scripts ...string) grpc.Streamer {
-	var mu sync.Mutex
-	return func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		s := &scripted{t: t, ctx: ctx, script: scripts[min(len(*made), len(scripts)-1)]}
-		*made = append(*made, s)
-		if s.script == "x" {
-			return nil, unavailable
-		}
-		return s, nil
-	}
-}
 
 // Nothing of the door's own calls Context of gRPC's stream, and every attempt's
 // context is over when the call is.
@@ -190,7 +112,7 @@ func TestOverlappingAttemptsOfAStreamAreRefused(t *testing.T) {
 				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 					var wg sync.WaitGroup
 					wg.Go(func() {
-						time.Sleep(time.Second)
+						pass(time.Second)
 						second = next(ctx, call.Again())
 					})
 					res := next(ctx, call)
@@ -199,7 +121,7 @@ func TestOverlappingAttemptsOfAStreamAreRefused(t *testing.T) {
 				}
 			})
 			streamer := func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				return &scripted{t: t, ctx: ctx, script: "m"}, nil
 			}
 			stream, err := all.Stream(hedge)(t.Context(), desc, nil, chat, streamer)
@@ -255,123 +177,4 @@ func TestGRPCsOwnRetryWorksBeneath(t *testing.T) {
 			t.Errorf("%d calls, want 9", s.calls.Load())
 		}
 	})
-}
-
-// T88: after a thousand calls of each kind there are as many goroutines and heap
-// objects as before.
-func TestT88_NothingIsLeftBehind(t *testing.T) {
-	s := &service{get: func(_ context.Context, n int, _ string) (string, error) {
-		if n%3 == 0 {
-			return "", unavailable
-		}
-		return "ok", nil
-	}, list: func(n int, _ string, ss grpc.ServerStream) error {
-		if n%3 == 0 {
-			return unavailable
-		}
-		return sends(nil, "a", "b")(n, "", ss)
-	}, stream: echoes}
-	cc, stop := s.dial(t, through(all, timeout.New(time.Minute), again(3), timeout.New(10*time.Second))...)
-	defer stop()
-	calls := func(n int) {
-		for i := range n {
-			ctx, cancel := context.WithCancel(t.Context())
-			if err := cc.Invoke(ctx, get, say("x"), new(message)); err != nil {
-				t.Error(err)
-			}
-			stream := lister(t, ctx, cc, "x")
-			if i%2 == 0 {
-				if _, err := read(stream); err != io.EOF {
-					t.Error(err)
-				}
-			} else if err := stream.RecvMsg(new(message)); err != nil {
-				t.Error(err) // and it is abandoned, with its context
-			}
-			both, err := cc.NewStream(ctx, chatDesc, chat)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(both.SendMsg(say("chat")), both.RecvMsg(new(message))); err != nil {
-				t.Error(err)
-			}
-			cancel()
-		}
-	}
-	count := func() (goroutines int, objects uint64) {
-		for range 3 { // what is freed by one is found by the next
-			runtime.GC()
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return runtime.NumGoroutine(), m.HeapObjects
-	}
-	calls(100)
-	s.seen.Clear()
-	goroutines, objects := count()
-	calls(1000)
-	s.seen.Clear()
-	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() { // the last streams end on gRPC's goroutines
-		g, o := count()
-		if g <= goroutines+2 && o <= objects+1000 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d goroutines and %d objects, from %d and %d", g, o, goroutines, objects)
-		}
-	}
-}
-
-// Over a real connection, as it is used.
-func TestOverTCP(t *testing.T) {
-	s := &service{get: failsFirst(2, unavailable), stream: echoes, list: func(n int, _ string, ss grpc.ServerStream) error {
-		if n < 6 {
-			return unavailable
-		}
-		return sends(nil, "a", "b")(n, "", ss)
-	}}
-	cc, stop := s.dialTCP(t, through(all, timeout.New(time.Minute), again(3), timeout.New(10*time.Second))...)
-	out := new(message)
-	if err := cc.Invoke(t.Context(), get, say("x"), out); err != nil || out.GetValue() != "ok" {
-		t.Errorf("unary: %q, %v", out.GetValue(), err)
-	}
-	if got, err := read(lister(t, t.Context(), cc, "x")); len(got) != 2 || err != io.EOF {
-		t.Errorf("server stream: %q, %v", got, err)
-	}
-	stop()
-	if err := cc.Invoke(t.Context(), get, say("x"), out); status.Code(err) != codes.Canceled {
-		t.Errorf("on a closed connection: %v", err)
-	}
-	_, err := read(lister(t, t.Context(), cc, "x"))
-	if status.Code(err) != codes.Canceled {
-		t.Errorf("on a closed connection: %v", err)
-	}
-}
-
-// A unary call that succeeds costs one allocation, its record included.
-func TestTheCostOfAUnaryCall(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	pass := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
-		return func(ctx context.Context, call *holdfast.Call) holdfast.Result { return next(ctx, call) }
-	})
-	ctx, in, out, opts, invoker := t.Context(), say("x"), new(message), []grpc.CallOption{grpc.WaitForReady(true)}, returning(nil)
-	call := grpcclient.Unary(pass)
-	if got := testing.AllocsPerRun(1000, func() { _ = call(ctx, get, in, out, nil, invoker, opts...) }); got > 1 {
-		t.Errorf("%v allocations, want 1", got)
-	}
-}
-
-func BenchmarkUnary(b *testing.B) {
-	ctx, in, out := b.Context(), say("x"), new(message)
-	invoker := returning(nil)
-	for name, policies := range map[string][]holdfast.Policy{"bare": nil, "retry+timeout": {timeout.New(time.Minute), again(3), timeout.New(10 * time.Second)}} {
-		call := all.Unary(policies...)
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = call(ctx, get, in, out, nil, invoker)
-			}
-		})
-	}
 }

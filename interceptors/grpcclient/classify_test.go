@@ -97,12 +97,12 @@ func TestTheContextSpeaksFirst(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 					ctx, cancel := context.WithCancelCause(t.Context())
-					end := func() { time.Sleep(c.ended.ran); cancel(c.ended.cause) }
+					end := func() { pass(c.ended.ran); cancel(c.ended.cause) }
 					if c.ended.cause == nil {
 						var stop context.CancelFunc
 						ctx, stop = context.WithTimeout(ctx, c.ended.ran)
 						defer stop()
-						end = func() { time.Sleep(c.ended.ran); synctest.Wait() }
+						end = func() { pass(c.ended.ran); synctest.Wait() }
 					}
 					p := &probe{}
 					err := all.Unary(p)(ctx, get, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
@@ -182,7 +182,7 @@ func TestADeadlineThatIsDueIsAwaited(t *testing.T) {
 			defer cancel()
 			p, start := &probe{}, time.Now()
 			err := all.Unary(p)(early{ctx, time.Now().Add(time.Second)}, get, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-				time.Sleep(time.Second)
+				pass(time.Second)
 				return status.Error(codes.DeadlineExceeded, "stream terminated by RST_STREAM with error code: CANCEL")
 			})
 			if took := time.Since(start); took != c.took || p.results[0].Code != c.code || errors.Is(err, limit) != (c.code == "timeout") || status.Code(err) != codes.DeadlineExceeded {

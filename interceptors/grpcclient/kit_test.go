@@ -131,6 +131,9 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// pass lets virtual time pass, in a bubble.
+func pass(d time.Duration) { time.Sleep(d) }
+
 // all makes every method repeatable.
 var all = grpcclient.Wrapper{Repeatable: func(string) bool { return true }}
 

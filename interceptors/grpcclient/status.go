@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -134,7 +135,10 @@ func inTimeOf(ctx context.Context, err error) error {
 	}
 	s := status.Convert(err)
 	message := limit.Error()
-	if m := s.Message(); m != context.DeadlineExceeded.Error() && m != context.Canceled.Error() && m != message {
+	switch m := s.Message(); {
+	case m == "", m == message, m == context.DeadlineExceeded.Error(), m == context.Canceled.Error():
+	case strings.HasPrefix(m, "stream terminated by RST_STREAM"): // the server's deadline, which is this one
+	default:
 		message += ": " + m
 	}
 	p := s.Proto()
