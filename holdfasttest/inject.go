@@ -1,0 +1,128 @@
+package holdfasttest
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// inject does to the call what the fault says.
+func (f Fault) inject(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+	switch {
+	case f.Lose:
+		if res, over := f.standIn(ctx, call); over {
+			touch(ctx, call, next)
+			return res
+		}
+		next(ctx, call).Discard()
+		return f.failure()
+	case f.Hang || f.fails():
+		touch(ctx, call, next)
+		if res, over := f.standIn(ctx, call); over {
+			return res
+		}
+		return f.failure()
+	}
+	if res, over := f.standIn(ctx, call); over {
+		touch(ctx, call, next)
+		return res
+	}
+	if f.CutOff > 0 {
+		return cutOff(ctx, call, next, f.CutOff)
+	}
+	return next(ctx, call)
+}
+
+// failure is the Result of an attempt that fails as the Fault says.
+func (f Fault) failure() holdfast.Result {
+	res := holdfast.Result{Err: f.Err, Class: f.Class, Code: f.Code, After: f.After}
+	if res.Err == nil {
+		res.Err = ErrInjected
+	}
+	if res.Class == holdfast.Ignored {
+		res.Class = holdfast.ClassOf(context.Background(), res.Err) // what Mark said, or Failure
+	}
+	if res.Code == "" {
+		res.Code = "fault"
+	}
+	return res
+}
+
+// touch has the call count as sent, and sends nothing: a Sender does not when
+// the context is done.
+func touch(ctx context.Context, call *holdfast.Call, next holdfast.Handler) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	next(ctx, call).Discard()
+}
+
+// alone sends what stands in for a call.
+var alone = holdfast.Chain()
+
+// standIn spends the time that the fault takes. It is over when the context
+// ended meanwhile: then the Result is that of a transport which waited for as
+// long, judged by holdfast.ClassOf, which goes by the time that a Call has run.
+func (f Fault) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
+	if f.Delay <= 0 && !f.Hang {
+		return res, false
+	}
+	res = alone(ctx, &holdfast.Call{
+		Target: call.Target, Method: call.Method, Attempt: call.Attempt, Record: call.Record, Sender: (*idler)(&f),
+	})
+	return res, res.Err != nil
+}
+
+// An idler is a Fault as the transport that it stands in for.
+type idler Fault
+
+func (i *idler) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	ctx = call.Context(ctx)
+	if !wait(ctx, i.Delay) {
+		return ended(ctx)
+	}
+	if !i.Hang {
+		return holdfast.Result{}
+	}
+	<-ctx.Done()
+	res := ended(ctx)
+	if i.Err != nil {
+		res.Err = i.Err
+	}
+	return res
+}
+
+// cutOff sends the call and cuts its Reply off at the nth waiting of its reader.
+func cutOff(ctx context.Context, call *holdfast.Call, next holdfast.Handler, nth int) holdfast.Result {
+	ctx, cancel := context.WithCancelCause(ctx)
+	kept := false
+	defer func() {
+		if !kept {
+			cancel(nil)
+		}
+	}()
+	res := next(ctx, call)
+	if res.Reply != nil {
+		c := &cutter{cancel: cancel}
+		c.left.Store(int64(nth))
+		kept = true
+		res.OnDone(c, 0)
+	}
+	return res
+}
+
+// A cutter is the Watcher of one Reply.
+type cutter struct {
+	cancel context.CancelCauseFunc
+	left   atomic.Int64
+}
+
+var _ holdfast.Watcher = (*cutter)(nil)
+
+func (c *cutter) Progress(_ uint64, waiting bool) {
+	if waiting && c.left.Add(-1) == 0 {
+		c.cancel(errCutOff)
+	}
+}
+
+func (c *cutter) Done(uint64, holdfast.End) { c.cancel(nil) }
