@@ -152,5 +152,6 @@ func ended(ctx context.Context) ending {
 
 func asMarked(err error) (*marked, bool) {
 	var m *marked
-	return m, errors.As(err, &m)
+	ok := errors.As(err, &m)
+	return m, ok
 }

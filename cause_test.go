@@ -137,7 +137,7 @@ func TestMark(t *testing.T) {
 }
 
 func TestTimeoutError(t *testing.T) {
-	var err error = fmt.Errorf("get: %w", &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"})
+	err := fmt.Errorf("get: %w", &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"})
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		t.Error("a TimeoutError is a context.DeadlineExceeded, and nothing else")
 	}

@@ -123,7 +123,7 @@ func TestOneListOfPoliciesServesEveryTransport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test's own
+	defer conn.Close()
 	health := healthpb.NewHealthClient(conn)
 	plain := holdfast.Chain(policies...)
 
@@ -143,7 +143,7 @@ func TestOneListOfPoliciesServesEveryTransport(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer resp.Body.Close() //nolint:errcheck // a test's own
+			defer resp.Body.Close()
 			if got, err := io.ReadAll(resp.Body); string(got) != "streamed both ways" || err != nil {
 				t.Errorf("read %q, %v", got, err)
 			}
