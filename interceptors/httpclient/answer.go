@@ -128,9 +128,11 @@ func (r *reader) Read(p []byte) (int, error) {
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
 	a.read.Add(int64(n))
+	if n > 0 || err == nil {
+		a.ending.Progress(false)
+	}
 	switch {
 	case err == nil:
-		a.ending.Progress(false)
 	case err == io.EOF && !a.cutOff():
 		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code, Bytes: a.read.Load()})
 	case a.closed.Load(): // by the caller, while we read
