@@ -31,7 +31,7 @@ func (r report) text() string {
 	var b strings.Builder
 	r.writeFigures(&b)
 	for _, c := range r.clients {
-		if c.deeds != nil {
+		if c.deeds != nil && len(r.samples[0]) > 0 {
 			r.writeDeeds(&b, c.deeds)
 		}
 	}
@@ -70,6 +70,9 @@ func (r report) writeFigures(b *strings.Builder) {
 func (r report) writeDeeds(b *strings.Builder, d *deeds) {
 	rows := [][]string{{"WHAT HOLDFAST DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "TIMEOUT: CUT"}}
 	for i, p := range r.phases {
+		if r.figures(0, only(i)).calls == 0 {
+			continue
+		}
 		did := d.total(only(i))
 		rows = append(rows, []string{p.name, counts(did.repeats, "-"), counts(did.stops, "-"), counts(did.timeouts, "-")})
 	}
