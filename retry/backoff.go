@@ -25,9 +25,8 @@ const (
 )
 
 // schedule makes the waits of one call for one kind of failure; base is at most
-// limit. It is not safe
-// for concurrent use, as no backoff.BackOff is, and is made when a first repeat
-// is due.
+// limit. It is not safe for concurrent use, as no backoff.BackOff is, and is made
+// when a first repeat is due.
 func schedule(base, limit time.Duration, jitter Jitter) backoff.BackOff {
 	switch jitter {
 	case Constant:

@@ -36,7 +36,8 @@ type BudgetOptions struct {
 // draw, and time alone brings nothing back: in an outage, when there are no
 // successes, a client repeats a handful of calls and then none, however many
 // clients there are. One Budget may serve several policies and be shared with
-// hedging. It is safe for concurrent use.
+// hedging. It is safe for concurrent use. One that NewBudget has not made, nil
+// too, grants nothing.
 //
 // The rule: a target's tokens are at most cap = max(Min, Ratio × successes in
 // the last Window); a success adds Ratio; a repeat needs, and takes, one whole
@@ -78,9 +79,15 @@ func NewBudget(o BudgetOptions) *Budget {
 	return b
 }
 
+// made reports whether NewBudget made b.
+func (b *Budget) made() bool { return b != nil && b.width > 0 }
+
 // Withdraw asks for one repeat of a call to target, and reports whether it is
 // granted.
 func (b *Budget) Withdraw(target string) bool {
+	if !b.made() {
+		return false
+	}
 	a := b.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,6 +105,9 @@ func (b *Budget) Withdraw(target string) bool {
 
 // Refund gives back what Withdraw took for a repeat that was never sent.
 func (b *Budget) Refund(target string) {
+	if !b.made() {
+		return
+	}
 	a := b.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -107,6 +117,9 @@ func (b *Budget) Refund(target string) {
 
 // Deposit pays in for one call to target that succeeded.
 func (b *Budget) Deposit(target string) {
+	if !b.made() {
+		return
+	}
 	a := b.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +132,7 @@ func (b *Budget) Deposit(target string) {
 
 // BudgetStats are the figures of one target. The counts only grow.
 type BudgetStats struct {
-	Tokens    float64 // repeats that would be granted now, in whole and parts
+	Tokens    float64 // repeats that would be granted now, in whole and parts; +Inf where Unlimited
 	Successes uint64  // calls that paid in
 	Withdrawn uint64  // repeats granted
 	Refused   uint64  // repeats refused
@@ -129,7 +142,13 @@ type BudgetStats struct {
 // Stats returns the figures of target. Asking makes no account: a target never
 // called has the figures of a new one.
 func (b *Budget) Stats(target string) BudgetStats {
+	if !b.made() {
+		return BudgetStats{}
+	}
 	stats := BudgetStats{Tokens: b.floor}
+	if b.unlimited {
+		stats.Tokens = math.Inf(1)
+	}
 	b.Each(func(t string, s BudgetStats) bool {
 		if t == target {
 			stats = s
@@ -141,6 +160,9 @@ func (b *Budget) Stats(target string) BudgetStats {
 
 // Each calls f for each target's figures, in no order, until f returns false.
 func (b *Budget) Each(f func(target string, stats BudgetStats) bool) {
+	if !b.made() {
+		return
+	}
 	b.accounts.Each(func(target string, a *account) bool { return f(target, a.stats(b)) })
 }
 

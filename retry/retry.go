@@ -36,7 +36,8 @@ type Options struct {
 
 	// MaxAfter is the longest wait that a server may ask for. A server that asks
 	// for longer is not called again, and its answer is returned at once. 0 means
-	// 60 s; negative: 24 h.
+	// 60 s; negative: 24 h. What it asks for is a minimum: up to a tenth more is
+	// waited, and a second at most, so that a fleet does not come back as one.
 	MaxAfter time.Duration
 	// MinAttempt is the time that an attempt needs at least: no repeat is made
 	// that would have less of it left before the deadline. 0 means 5 ms;
@@ -68,7 +69,8 @@ type Event struct {
 }
 
 // A Retry is a Policy that repeats calls. It is safe for concurrent use. Make one
-// for a client and keep it: its Budget is what bounds the repeats.
+// with New for a client and keep it: its Budget is what bounds the repeats. One
+// that New has not made repeats nothing.
 type Retry struct {
 	attempts             int
 	base, overload, cap  time.Duration
@@ -149,26 +151,42 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 }
 
-// repeat goes on from a first attempt that did not succeed.
-func (r *Retry) repeat(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res holdfast.Result) holdfast.Result {
+// repeat goes on from a first attempt that did not succeed. When the user's
+// schedule or callback panics, nobody is left to read the Result: it is
+// discarded.
+func (r *Retry) repeat(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res holdfast.Result) (last holdfast.Result) {
+	returned := false
+	defer func() {
+		if !returned {
+			res.Discard()
+		}
+	}()
+	last = r.loop(ctx, call, next, &res)
+	returned = true
+	return last
+}
+
+// loop repeats until there is a reason not to. *res is the last Result, and
+// after a panic what is still to be discarded.
+func (r *Retry) loop(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res *holdfast.Result) holdfast.Result {
 	waits := waits{of: r}
 	for made := 1; ; made++ {
-		call.Record.Log(call, res)
+		call.Record.Log(call, *res)
 		if res.Class == holdfast.Success {
 			r.budget.Deposit(call.Target)
-			return res
+			return *res
 		}
-		wait, why := r.decide(ctx, call, res, made, &waits)
+		wait, why := r.decide(ctx, call, *res, made, &waits)
 		if why == "" && !r.budget.Withdraw(call.Target) {
 			why = "budget empty"
 		}
 		if why != "" {
-			return r.stop(ctx, call, res, made, why)
+			return r.stop(ctx, call, *res, made, why)
 		}
-		again, err := r.again(ctx, call, next, &res, wait)
+		again, err := r.again(ctx, call, next, res, wait)
 		if err != nil {
-			res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err), After: -1}
-			return r.stop(ctx, call, res, made+1, "ended while waiting")
+			*res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err), After: -1}
+			return r.stop(ctx, call, *res, made+1, "ended while waiting")
 		}
 		call = again
 	}
@@ -186,7 +204,9 @@ func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Ha
 	}()
 	timer := time.NewTimer(wait) // before the discarding, which may take some of the wait
 	defer timer.Stop()
-	res.Discard()
+	old := *res
+	res.Reply = nil // from here on there is nothing to be discarded, also after a panic
+	old.Discard()
 	if r.onRetry != nil {
 		e := event(call, *res)
 		e.Wait = wait

@@ -1,0 +1,121 @@
+package retry_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// T33: what we refused ourselves is not repeated.
+func TestT33_LocalRejectionsAreNotRepeated(t *testing.T) {
+	reject := holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
+		return func(context.Context, *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Err: errBoom, Code: "breaker_open"}
+		}
+	})
+	var stopped []retry.Event
+	r := retry.New(retry.Options{OnStop: func(_ context.Context, e retry.Event) { stopped = append(stopped, e) }})
+	s := &script{results: []holdfast.Result{success()}}
+	res, _ := send(t.Context(), true, s, r, reject)
+	if res.Err != errBoom || len(s.sends) != 0 || len(stopped) != 1 || stopped[0].Code != "breaker_open" || stopped[0].Class != holdfast.Ignored {
+		t.Errorf("%+v, stopped %+v; want the rejection as it came, told apart from failures", res, stopped)
+	}
+}
+
+// T34 and T35: hooks learn number, reason and code of each attempt, in a context
+// with the caller's values; OnRetry runs only when a repeat is really made.
+func TestT34_T35_HooksLearnEverythingUnderTheCallersContext(t *testing.T) {
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		r := constant(retry.Options{
+			Base: time.Second, OverloadBase: 2 * time.Second,
+			OnRetry: func(ctx context.Context, e retry.Event) {
+				log = append(log, fmt.Sprint("retry ", ctx.Value(key{}), e.Target, e.Method, e.Attempt, e.Class, e.Code, e.Err, e.Wait, e.Reason))
+			},
+			OnStop: func(ctx context.Context, e retry.Event) {
+				log = append(log, fmt.Sprint("stop ", ctx.Value(key{}), e.Attempt, e.Code, e.Reason))
+			},
+		})
+		s := &script{results: []holdfast.Result{failure(), status(holdfast.Overload, "429", 0), status(holdfast.Failure, "503", 0)}}
+		send(context.WithValue(t.Context(), key{}, "caller "), true, s, r)
+		want := "retry caller tm1failureerrorboom1s|retry caller tm2overload429<nil>2s|stop caller 3 503 3 attempts made"
+		if got := strings.ReplaceAll(strings.Join(log, "|"), " ", ""); got != strings.ReplaceAll(want, " ", "") {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// A callback that panics takes nothing with it: the token comes back, the
+// discarded answer is discarded once, and the panic reaches the caller.
+func TestAPanickingCallbackLeaksNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := retry.New(retry.Options{OnRetry: func(context.Context, retry.Event) { panic("callback") }})
+		s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", 0)}}
+		func() {
+			defer func() {
+				if recover() != "callback" {
+					t.Error("the panic was lost")
+				}
+			}()
+			send(t.Context(), true, s, r)
+		}()
+		if got := r.Budget().Stats("t"); got.Tokens != 5 || s.discards != 1 {
+			t.Errorf("budget %+v, %d discards", got, s.discards)
+		}
+	})
+}
+
+func TestAPanicOrExitFurtherInGoesThrough(t *testing.T) {
+	for name, leave := range map[string]func(){"panic": func() { panic("inside") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := constant(retry.Options{})
+				n := 0
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					defer func() { _ = recover() }()
+					_, _ = holdfast.Do(t.Context(), holdfast.Chain(r), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) {
+						if n++; n == 2 {
+							leave()
+						}
+						return 0, errBoom
+					})
+					t.Error("it was swallowed")
+				})
+				wg.Wait()
+				if got := r.Budget().Stats("t"); got.Withdrawn != 1 || got.Refunded != 0 {
+					t.Errorf("budget %+v, want the sent repeat paid for", got)
+				}
+			})
+		})
+	}
+}
+
+// A repeat that a policy further in rejects was never sent: its token comes back.
+func TestARepeatThatIsNeverSentIsRefunded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rejectSecond := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				if call.Attempt > 1 {
+					return holdfast.Result{Err: errBoom, Code: "limit"}
+				}
+				return next(ctx, call)
+			}
+		})
+		r := constant(retry.Options{})
+		s := &script{results: []holdfast.Result{failure()}}
+		send(t.Context(), true, s, r, rejectSecond)
+		if got := r.Budget().Stats("t"); got.Withdrawn != 1 || got.Refunded != 1 || got.Tokens != 5 {
+			t.Errorf("budget %+v, want the token back", got)
+		}
+	})
+}
