@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,27 @@ func TestBudgetOptions(t *testing.T) {
 		if got := grants(c.o, c.deposits); got != c.want {
 			t.Errorf("%s: %d granted, want %d", name, got, c.want)
 		}
+	}
+}
+
+// A Budget that nobody made panics for nobody, and grants nothing.
+func TestBudgetOfNobody(t *testing.T) {
+	for name, b := range map[string]*retry.Budget{"nil": nil, "zero": new(retry.Budget)} {
+		b.Deposit("t")
+		b.Refund("t")
+		if b.Withdraw("t") || b.Stats("t") != (retry.BudgetStats{}) {
+			t.Errorf("%s: it grants something", name)
+		}
+		b.Each(func(string, retry.BudgetStats) bool { t.Errorf("%s: it has an account", name); return true })
+	}
+}
+
+func TestBudgetWithoutABoundSaysSo(t *testing.T) {
+	b := retry.NewBudget(retry.BudgetOptions{Unlimited: true})
+	before := b.Stats("t").Tokens
+	b.Withdraw("t")
+	if after := b.Stats("t").Tokens; !math.IsInf(before, 1) || !math.IsInf(after, 1) {
+		t.Errorf("%v tokens, and then %v, want no bound", before, after)
 	}
 }
 

@@ -41,10 +41,11 @@ func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Re
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
-		if left < least+r.minAttempt {
+		room := left - least - r.minAttempt
+		if room < 0 || left <= least {
 			return 0, tooLate(left, least, r.minAttempt)
 		}
-		wait = min(wait, left-r.minAttempt)
+		wait = min(wait, least+room/2) // what jitter adds takes no more than half of it
 	}
 	return wait, ""
 }
@@ -72,8 +73,11 @@ func attemptsMade(n int) string {
 }
 
 func tooLate(left, wait, attempt time.Duration) string {
-	if left < wait {
+	switch {
+	case left < wait:
 		return fmt.Sprintf("%s left < %s wait", brief(left), brief(wait))
+	case attempt == 0:
+		return brief(left) + " left, all of it for the wait"
 	}
 	return fmt.Sprintf("%s left < %s wait and %s for the attempt", brief(left), brief(wait), brief(attempt))
 }

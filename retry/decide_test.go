@@ -134,6 +134,104 @@ func TestT24_TooLongAWishStopsAndSaysSo(t *testing.T) {
 	})
 }
 
+// T28: no attempt starts with less than the floor left, and what jitter adds to
+// the server's wish gives way to it.
+func TestT28_NoAttemptStartsWithLessThanTheFloor(t *testing.T) {
+	for name, c := range map[string]struct {
+		left, floor time.Duration
+		sends       int
+	}{
+		"as much as the default":     {time.Second + 5*time.Millisecond, 0, 2},
+		"a little less":              {time.Second + 5*time.Millisecond - 1, 0, 1},
+		"as much as was set":         {1100 * time.Millisecond, 100 * time.Millisecond, 2},
+		"a little less than was set": {1100*time.Millisecond - 1, 100 * time.Millisecond, 1},
+		"no floor":                   {time.Second + 1, -1, 2},
+		"no floor, and no time":      {time.Second, -1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				floor := max(c.floor, 0)
+				if c.floor == 0 {
+					floor = 5 * time.Millisecond
+				}
+				for range 20 {
+					deadline := time.Now().Add(c.left)
+					ctx, cancel := context.WithDeadline(t.Context(), deadline)
+					s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", time.Second), success()}}
+					res, _ := send(ctx, true, s, retry.New(retry.Options{MinAttempt: c.floor}))
+					cancel()
+					if res.Reply == nil {
+						t.Fatalf("%v, want an answer", res.Err)
+					}
+					if len(s.sends) != c.sends {
+						t.Fatalf("%d sends, want %d", len(s.sends), c.sends)
+					}
+					if left := deadline.Sub(s.sends[len(s.sends)-1]); left < floor {
+						t.Fatalf("an attempt has %v left, want %v", left, floor)
+					}
+				}
+			})
+		})
+	}
+}
+
+// R10: the server's signals win over whatever is set.
+func TestR10_TheServersSignalsWin(t *testing.T) {
+	for name, c := range map[string]struct {
+		class holdfast.Class
+		after time.Duration
+		sends int
+		least time.Duration
+	}{
+		"a no":                        {holdfast.Failure, -1, 1, 0},
+		"a no though it was refused":  {holdfast.Refused, -1, 1, 0},
+		"a hint under the schedule":   {holdfast.Overload, time.Millisecond, 2, time.Second},
+		"a hint over the schedule":    {holdfast.Failure, 10 * time.Second, 2, 10 * time.Second},
+		"a hint of one refused":       {holdfast.Refused, 10 * time.Second, 2, 10 * time.Second},
+		"a hint as long as can be":    {holdfast.Overload, time.Minute, 2, time.Minute},
+		"a hint that is over the cap": {holdfast.Overload, time.Minute + 1, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				s := &script{results: []holdfast.Result{status(c.class, "x", c.after), success()}}
+				send(t.Context(), true, s, constant(retry.Options{Attempts: 2}))
+				took, most := time.Since(start), c.least+min(c.least/10, time.Second)
+				if len(s.sends) != c.sends || took < c.least || took > most {
+					t.Errorf("%d sends in %v, want %d in %v to %v", len(s.sends), took, c.sends, c.least, most)
+				}
+			})
+		})
+	}
+}
+
+// R12: what is not Repeatable, and may have run, is sent once, also where there
+// is nothing but an error to tell by, as after a timeout.
+func TestR12_WhatMayHaveRunIsSentOnce(t *testing.T) {
+	timedOut := holdfast.Result{Err: context.DeadlineExceeded, Class: holdfast.Failure, Code: "timeout"}
+	unsent := holdfast.Result{Err: errBoom, Class: holdfast.Refused, Code: "dial"}
+	for name, c := range map[string]struct {
+		results []holdfast.Result
+		sends   int
+	}{
+		"timed out":              {[]holdfast.Result{timedOut}, 1},
+		"answered 503":           {[]holdfast.Result{status(holdfast.Failure, "503", 0)}, 1},
+		"asked to come later":    {[]holdfast.Result{status(holdfast.Overload, "429", time.Second)}, 1},
+		"not sent, then timeout": {[]holdfast.Result{unsent, timedOut}, 2},
+		"never sent":             {[]holdfast.Result{unsent}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{results: c.results}
+				send(t.Context(), false, s, retry.New(retry.Options{}))
+				if len(s.sends) != c.sends {
+					t.Errorf("%d sends, want %d", len(s.sends), c.sends)
+				}
+			})
+		})
+	}
+}
+
 // T25: no wait after the last attempt.
 func TestT25_NoWaitAfterTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/retry"
 )
@@ -54,25 +56,45 @@ func TestT34_T35_HooksLearnEverythingUnderTheCallersContext(t *testing.T) {
 	})
 }
 
-// A callback that panics takes nothing with it: the token comes back, the
-// discarded answer is discarded once, and the panic reaches the caller.
-func TestAPanickingCallbackLeaksNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := retry.New(retry.Options{OnRetry: func(context.Context, retry.Event) { panic("callback") }})
-		s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", 0)}}
-		func() {
-			defer func() {
-				if recover() != "callback" {
-					t.Error("the panic was lost")
+// What a user's function panics with reaches the caller, and takes nothing with
+// it: the token comes back, and the answer is discarded once.
+func TestAPanicOfAUsersFunctionLeaksNothing(t *testing.T) {
+	leave := func(context.Context, retry.Event) { panic("the user's") }
+	for name, o := range map[string]retry.Options{
+		"OnRetry":             {OnRetry: leave},
+		"OnStop":              {OnStop: leave, Attempts: 1},
+		"OnStop in the end":   {OnStop: leave, Jitter: retry.Constant},
+		"Backoff":             {Backoff: func() backoff.BackOff { panic("the user's") }},
+		"a wait of a Backoff": {Backoff: func() backoff.BackOff { return broken{} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := retry.New(o)
+				s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", 0)}}
+				func() {
+					defer func() {
+						if recover() != "the user's" {
+							t.Error("the panic was lost")
+						}
+					}()
+					send(t.Context(), true, s, r)
+				}()
+				if s.discards != len(s.sends) {
+					t.Errorf("%d of %d answers discarded", s.discards, len(s.sends))
 				}
-			}()
-			send(t.Context(), true, s, r)
-		}()
-		if got := r.Budget().Stats("t"); got.Tokens != 5 || s.discards != 1 {
-			t.Errorf("budget %+v, %d discards", got, s.discards)
-		}
-	})
+				if got := r.Budget().Stats("t"); got.Tokens != 5-float64(len(s.sends)-1) {
+					t.Errorf("budget %+v after %d sends", got, len(s.sends))
+				}
+			})
+		})
+	}
 }
+
+// broken is a schedule that panics.
+type broken struct{}
+
+func (broken) Reset()                     {}
+func (broken) NextBackOff() time.Duration { panic("the user's") }
 
 func TestAPanicOrExitFurtherInGoesThrough(t *testing.T) {
 	for name, leave := range map[string]func(){"panic": func() { panic("inside") }, "Goexit": runtime.Goexit} {

@@ -28,7 +28,10 @@ func (s *script) Send(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	s.calls = append(s.calls, call)
 	s.mu.Unlock()
 	if s.takes > 0 {
-		time.Sleep(s.takes)
+		select {
+		case <-ctx.Done():
+		case <-time.After(s.takes):
+		}
 	}
 	if res.Err == nil {
 		res.Reply = &answer{of: s}
