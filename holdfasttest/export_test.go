@@ -1,7 +1,30 @@
 package holdfasttest
 
-// The checks by name, for tests that see each of them fail.
-var (
-	PolicyChecks    = policyChecks
-	TransportChecks = transportChecks
+import (
+	"testing"
+
+	"github.com/holdfast-go/holdfast"
 )
+
+// CheckPolicy runs TestPolicy's checks in the bubble that it is called in, until
+// enough is reported to r.
+func CheckPolicy(r TB, policy func() holdfast.Policy, enough func() bool) {
+	for _, c := range policyChecks {
+		if !enough() {
+			runPolicyCheck(r, policy, c)
+		}
+	}
+}
+
+// CheckTransport runs TestTransport's checks, each in a bubble of its own, until
+// enough is reported to r.
+func CheckTransport(t *testing.T, r TB, tr Transport, enough func() bool) {
+	for _, c := range transportChecks {
+		if enough() {
+			return
+		}
+		t.Run(c.name, func(t *testing.T) {
+			inTime(t, tr.Sockets, func(t *testing.T) { runTransportCheck(r, t, tr, c) })
+		})
+	}
+}

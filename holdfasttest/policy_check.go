@@ -34,7 +34,8 @@ var policyChecks = []policyCheck{
 type policyRun struct {
 	TB
 	clock
-	make func() holdfast.Policy
+	make  func() holdfast.Policy
+	after []func() // ends the callers' contexts, which outlive their calls
 }
 
 func runPolicyCheck(r TB, policy func() holdfast.Policy, c policyCheck) {
@@ -50,9 +51,17 @@ func runPolicyCheck(r TB, policy func() holdfast.Policy, c policyCheck) {
 		return
 	}
 	closeNow(first)
-	c.run(&policyRun{TB: r, make: policy})
-	for _, stack := range leaked(before) {
+	p := &policyRun{TB: r, make: policy}
+	c.run(p)
+	left := leaked(before)
+	for _, stack := range left {
 		r.Errorf("a goroutine was left behind:\n%s", stack)
+	}
+	for _, cancel := range p.after {
+		cancel()
+	}
+	if len(left) > 0 { // what ends at all ends now, or the bubble dies of a deadlock before anybody reads the report
+		<-time.After(2 * p.forever())
 	}
 }
 
@@ -119,22 +128,33 @@ func (t told) Errorf(format string, args ...any) {
 	t.TB.Errorf("%s: %s", t.scene, fmt.Sprintf(format, args...))
 }
 
+// do makes one call, and ends one that is stuck, so that its goroutine does not
+// stay. The context of one that is not stuck goes on, as that of a server's main
+// does.
+func (p *policyRun) do(ctx context.Context, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
+	ctx, cancel := context.WithCancel(ctx)
+	end = p.run(func() { res = s.Do(ctx, h, call) })
+	if end.stuck {
+		cancel()
+		synctest.Wait()
+		return holdfast.Result{}, end
+	}
+	p.after = append(p.after, cancel)
+	return res, end
+}
+
 // call makes one call; it reports one that does not return as it should.
 func (p *policyRun) call(t TB, ctx context.Context, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(ctx)
-	end = p.run(func() { res = s.Do(ctx, h, call) })
+	res, end = p.do(ctx, h, s, call)
 	switch {
 	case end.stuck:
 		t.Errorf("the call did not return")
-		cancel()
-		synctest.Wait()
 	case end.panicked != nil:
 		t.Errorf("the policy panicked: %v", end.panicked)
 	case !end.returned:
 		t.Errorf("the policy left the caller's goroutine")
 	}
-	_ = cancel // the caller's context outlives the call, as that of a server's main does
 	return res, end
 }
 

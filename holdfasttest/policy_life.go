@@ -80,8 +80,7 @@ func (p *policyRun) breaking(step Step, check func(TB, fate)) {
 			p.with(func(h holdfast.Handler) {
 				t := told{p.TB, fmt.Sprintf("script %d", i+1)}
 				s := &Script{Steps: steps}
-				var res holdfast.Result
-				end := p.run(func() { res = s.Do(context.Background(), h, call) })
+				res, end := p.do(context.Background(), h, s, call)
 				if end.stuck {
 					t.Errorf("the call did not return")
 					return
@@ -121,8 +120,7 @@ func (p *policyRun) slots() {
 			}
 			for range calls {
 				s := &Script{Steps: []Step{step}}
-				var res holdfast.Result
-				end := p.run(func() { res = s.Do(context.Background(), h, holdfast.Call{Target: "target"}) })
+				res, end := p.do(context.Background(), h, s, holdfast.Call{Target: "target"})
 				if end.stuck {
 					p.Errorf("after calls that %s, one did not return", name)
 					return
@@ -164,15 +162,30 @@ func (p *policyRun) concurrent() {
 func (p *policyRun) chains() {
 	policy := p.make()
 	defer closeNow(policy)
-	for name, h := range map[string]holdfast.Handler{
-		"in one chain": holdfast.Chain(policy), "in another": holdfast.Chain(policy), "twice in one chain": holdfast.Chain(policy, policy),
-		"with another of its kind": holdfast.Chain(policy, p.make()), // that one is not closed: it has made one call
-	} {
-		t := told{p.TB, "a policy " + name}
+	other := p.make()
+	defer closeNow(other)
+	var went string // the way that the last call went down
+	mark := func(name string) holdfast.Policy {
+		return around(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+			went = name
+			return next(ctx, call)
+		})
+	}
+	names := []string{"in one chain", "in another", "twice in one chain", "with another of its kind"}
+	handlers := []holdfast.Handler{
+		holdfast.Chain(policy, mark(names[0])), holdfast.Chain(policy, mark(names[1])),
+		holdfast.Chain(policy, policy, mark(names[2])), holdfast.Chain(policy, other, mark(names[3])),
+	}
+	for i, h := range handlers {
+		t := told{p.TB, "a policy " + names[i]}
 		for _, steps := range [][]Step{{{Open: true}}, {{Err: errScript}}, {{Class: holdfast.Failure, Open: true}, {Open: true}}} {
+			went = names[i]
 			s := &Script{Steps: steps}
 			res, end := p.call(t, context.Background(), h, s, holdfast.Call{Target: "target", Repeatable: true})
 			synctest.Wait()
+			if went != names[i] {
+				t.Errorf("a call went down the chain of the policy %s", went)
+			}
 			if end.returned {
 				p.verify(t, s, res)
 			}

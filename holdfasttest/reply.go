@@ -34,16 +34,22 @@ func (r *Reply) Call() *holdfast.Call { return r.call }
 
 // Context returns the context of the attempt: done once a policy has cancelled
 // or let go of it.
-func (r *Reply) Context() context.Context { return r.ctx }
+func (r *Reply) Context() context.Context {
+	if r.ctx == nil { // of no Script's making
+		return context.Background()
+	}
+	return r.ctx
+}
 
 // End returns the End of a Reply whose reading ended in err: one that was read to
 // its end, or closed early, for nil; one that broke off for any other.
 func (r *Reply) End(err error) holdfast.End {
+	ctx := r.Context()
 	switch {
 	case err == nil:
 		return holdfast.End{Class: r.class, Code: r.code}
-	case r.ctx.Err() != nil:
-		return holdfast.End{Class: holdfast.ClassOf(r.ctx, err), Code: holdfast.CodeOf(r.ctx, err), Err: err}
+	case ctx.Err() != nil:
+		return holdfast.End{Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err), Err: err}
 	}
 	return holdfast.End{Class: holdfast.Failure, Code: "truncated", Err: err}
 }
@@ -51,9 +57,10 @@ func (r *Reply) End(err error) holdfast.End {
 // Wait is a reader who waits for the server for d: nil when something came, or
 // the cause of the context's end, which is then the end of the Reply.
 func (r *Reply) Wait(d time.Duration) error {
+	ctx := r.Context()
 	r.Progress(true)
-	if !wait(r.ctx, d) || r.ctx.Err() != nil {
-		err := context.Cause(r.ctx)
+	if !wait(ctx, d) || ctx.Err() != nil {
+		err := context.Cause(ctx)
 		r.Finish(r.End(err))
 		return err
 	}
