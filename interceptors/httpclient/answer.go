@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,20 +72,55 @@ func (a *answer) Discard() {
 	if a.discarded.Swap(true) || !a.empty && a.ending.Finished() {
 		return
 	}
+	defer func() {
+		if a.upload != nil {
+			_ = a.upload.Close()
+		}
+		a.ending.Finish(a.end(nil))
+	}()
 	if a.worthDraining() {
-		var once sync.Once // which waits for the other to have done
-		end := func() { once.Do(func() { _ = a.body.Close() }) }
-		stalled := time.AfterFunc(a.of.door.DrainTime, end)
-		_, _ = io.CopyN(io.Discard, a.body, a.of.door.DrainBytes)
-		stalled.Stop()
-		end()
+		a.drain()
 	} else {
 		_ = a.body.Close() // nobody is left to be told
 	}
-	if a.upload != nil {
-		_ = a.upload.Close()
+}
+
+// drain reads on and closes, from goroutines of its own: there are bodies whose
+// Close waits for a Read under way, such as that of net/http while the header of
+// a compressed answer is outstanding. They end when the attempt's context does.
+func (a *answer) drain() {
+	var thrown any
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		defer func() { thrown = recover() }()
+		_, _ = io.CopyN(io.Discard, a.body, a.of.door.DrainBytes)
+	}()
+	if within(a.of.door.DrainTime, drained) {
+		_ = a.body.Close()
+		if thrown != nil {
+			panic(thrown)
+		}
+		return
 	}
-	a.ending.Finish(a.end(nil))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = a.body.Close()
+	}()
+	within(a.of.door.DrainTime/10, closed)
+}
+
+// within waits for done, and reports whether it came in time.
+func within(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // worthDraining reports whether reading on can free the connection.
