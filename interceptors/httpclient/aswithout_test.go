@@ -40,7 +40,7 @@ func TestT16_UpgradesStayConnections(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer c.Close() //nolint:errcheck // a test's own
+		defer c.Close()
 		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_ = rw.Flush()
 		_, _ = io.Copy(c, rw)

@@ -186,7 +186,7 @@ func TestHTTP2RefusalsAreRefused(t *testing.T) {
 			// brings the refusal to us; else it tries by itself.
 			body, stop := io.Pipe()
 			go func() { _, _ = io.WriteString(stop, "begun") }()
-			defer stop.Close() //nolint:errcheck // a test's own
+			defer stop.Close()
 			_, err := httpclient.Wrap(transport, spy(&results)).RoundTrip(request(t, "POST", "https://refusing.test/", body))
 			if err == nil || len(results) != 1 || results[0].Class != holdfast.Refused || results[0].Code != code {
 				t.Errorf("%v, judged as %+v after %d streams; want refused %s", err, results, streams.Load(), code)
@@ -216,7 +216,7 @@ func refusing(t *testing.T, refuse func(fr *http2.Framer, stream uint32)) (*http
 				return
 			}
 			go func() {
-				defer c.Close() //nolint:errcheck // a test's own
+				defer c.Close()
 				preface := make([]byte, len(http2.ClientPreface))
 				if _, err := io.ReadFull(c, preface); err != nil {
 					return

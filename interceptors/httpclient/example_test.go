@@ -35,7 +35,7 @@ func ExampleWrap() {
 		fmt.Println(err)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	defer resp.Body.Close()
 	fmt.Println(resp.Status, len(holdfast.LedgerOf(resp.Request.Context()).Attempts), "attempts")
 	// Output: 200 OK 3 attempts
 }
@@ -52,7 +52,7 @@ func ExampleWrapper_Wrap() {
 		fmt.Println(err)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	defer resp.Body.Close()
 	fmt.Println(resp.Status)
 	// Output: 200 OK
 }

@@ -259,7 +259,7 @@ func TestAHangingServerIsReportedAsOurLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test's own
+	defer l.Close()
 	_, err = (&http.Client{Transport: httpclient.Wrap(nil, timeout.New(50*time.Millisecond))}).Do(request(t, "GET", "http://"+l.Addr().String(), nil))
 	var limit *holdfast.TimeoutError
 	var timeout net.Error
