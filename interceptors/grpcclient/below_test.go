@@ -42,6 +42,27 @@ func TestGRPCsStreamIsLeftAlone(t *testing.T) {
 	})
 }
 
+// An attempt that was told the end of its stream does not ask again, and one that
+// follows another begins with an empty message.
+func TestNothingIsAskedTwice(t *testing.T) {
+	for _, last := range []string{"", "e"} {
+		var made []*scripted
+		stream, err := all.Stream(again(3))(t.Context(), listDesc, nil, list, below(t, &made, "e", "e", last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.SendMsg(say("x"))
+		if _, err := read(stream); (err == io.EOF) != (last == "") || len(made) != 3 {
+			t.Errorf("%v in %d attempts", err, len(made))
+		}
+		for i, s := range made {
+			if s.after != 0 {
+				t.Errorf("attempt %d was asked %d times more", i+1, s.after)
+			}
+		}
+	}
+}
+
 // A message that comes without a header, which an interceptor may make of it,
 // is no silent loss.
 func TestAMessageWithoutAHeaderIsNotLost(t *testing.T) {

@@ -136,6 +136,32 @@ func TestTheContextSpeaksFirst(t *testing.T) {
 	}
 }
 
+// What was never sent says nothing about a server, whoever ended the context and
+// however long ago.
+func TestWhatIsNotSentIsIgnored(t *testing.T) {
+	limit := &holdfast.TimeoutError{Limit: time.Nanosecond, Scope: "attempt"}
+	for code, cause := range map[string]error{"cancelled": context.Canceled, "superseded": holdfast.ErrSuperseded, "timeout": limit} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		short := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				call.Limit(time.Nanosecond) // which has run out as soon as it began
+				return next(ctx, call)
+			}
+		})
+		p := &probe{}
+		_ = all.Unary(p, short)(ctx, get, nil, nil, nil, returning(nil))
+		_, _ = all.Stream(p, short)(ctx, chatDesc, nil, chat, nil)
+		s, _ := all.Stream(p, short)(ctx, listDesc, nil, list, nil)
+		_ = s.RecvMsg(new(message))
+		for _, res := range p.results {
+			if res.Class != holdfast.Ignored || res.Code != code || res.Err == nil {
+				t.Errorf("%s: %+v", code, res)
+			}
+		}
+	}
+}
+
 func TestClassifyOverrulesTheTable(t *testing.T) {
 	asked := 0
 	w := grpcclient.Wrapper{

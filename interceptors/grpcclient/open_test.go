@@ -97,6 +97,7 @@ func TestStreamsEndOnce(t *testing.T) {
 						t.Errorf("%s ended with %v, want %v", kind, err, c.code)
 					}
 					synctest.Wait()
+					p.over(t, 1)
 					_ = stream.RecvMsg(new(message)) // the end stays the end
 					if end := p.over(t, 1)[0]; (ending{end.Class, end.Code}) != c.want || (end.Err == nil) != (c.code == codes.OK) {
 						t.Errorf("%s: end %+v, want %v", kind, end, c.want)

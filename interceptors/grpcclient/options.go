@@ -15,7 +15,7 @@ import (
 // would run them at the end of each attempt. The caller's slice stays as it is,
 // and has no room for whoever appends to what is returned.
 func withoutOnFinish(opts []grpc.CallOption) (rest []grpc.CallOption, callbacks []func(error)) {
-	rest = opts[:len(opts):len(opts)]
+	rest = opts
 	for i, o := range opts {
 		f, ok := o.(grpc.OnFinishCallOption)
 		if !ok {

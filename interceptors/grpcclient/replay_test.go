@@ -97,15 +97,26 @@ func TestServerStreamsAreRepeatedOnlyWhereThatIsAllowed(t *testing.T) {
 func TestEmptyStreams(t *testing.T) {
 	for _, begin := range []string{"RecvMsg", "Header"} {
 		for name, list := range map[string]func(int, string, grpc.ServerStream) error{
-			"trailers only": sends(nil),
-			"header first":  func(_ int, _ string, s grpc.ServerStream) error { return s.SendHeader(metadata.Pairs("k", "v")) },
+			"trailers only": func(_ int, _ string, s grpc.ServerStream) error {
+				s.SetTrailer(metadata.Pairs("k", "v"))
+				return nil
+			},
+			"header first": func(_ int, _ string, s grpc.ServerStream) error {
+				s.SetTrailer(metadata.Pairs("k", "v"))
+				return s.SendHeader(metadata.Pairs("k", "v"))
+			},
 		} {
 			bubble(t, func(t *testing.T) {
 				s, p := &service{list: list}, &probe{}
 				cc, stop := s.dial(t, through(all, again(3), p)...)
 				defer stop()
 				var finished []error
-				stream := lister(t, t.Context(), cc, "x", grpc.OnFinish(func(err error) { finished = append(finished, err) }))
+				var trailer metadata.MD
+				stream := lister(t, t.Context(), cc, "x", grpc.Trailer(&trailer), grpc.OnFinish(func(err error) {
+					if finished = append(finished, err); !slices.Equal(trailer["k"], []string{"v"}) {
+						t.Errorf("%s: trailer %v when it is finished", name, trailer)
+					}
+				}))
 				if begin == "Header" {
 					if md, err := stream.Header(); err != nil || (name == "header first") != (md != nil) {
 						t.Errorf("%s: header %v, %v", name, md, err)

@@ -20,6 +20,7 @@ type scripted struct {
 	script string
 	sent   []string
 	over   error // what ended it, which stays
+	after  int   // receives after that
 }
 
 func (s *scripted) Header() (metadata.MD, error) {
@@ -49,6 +50,7 @@ func (s *scripted) SendMsg(m any) error {
 
 func (s *scripted) RecvMsg(m any) error {
 	if s.over != nil {
+		s.after++
 		return s.over
 	}
 	switch {
@@ -62,6 +64,12 @@ func (s *scripted) RecvMsg(m any) error {
 			m.Value = "message"
 		}
 	case s.script[0] == 'e':
+		if m, ok := m.(*message); ok {
+			if m.GetValue() != "" && s.t != nil {
+				s.t.Errorf("an attempt begins with %q in its message", m.GetValue())
+			}
+			m.Value = "partly filled"
+		}
 		s.over = unavailable
 	case s.script[0] == 'w':
 		<-s.ctx.Done()
