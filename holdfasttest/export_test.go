@@ -28,3 +28,6 @@ func CheckTransport(t *testing.T, r TB, tr Transport, enough func() bool) {
 		})
 	}
 }
+
+// CheckCallbacks is TestCallbacks, which reports to r.
+var CheckCallbacks = runCallbackCheck

@@ -62,6 +62,20 @@ func leaked(before map[string]string) (stacks []string) {
 	}
 }
 
+// reportLeaks reports what is left, and returns once it has had the time to end:
+// a bubble that ends with goroutines in it dies of a deadlock, before anybody has
+// read the report.
+func reportLeaks(t TB, before map[string]string, c clock) {
+	t.Helper()
+	left := leaked(before)
+	for _, stack := range left {
+		t.Errorf("a goroutine was left behind:\n%s", stack)
+	}
+	if len(left) > 0 && !c.real {
+		<-time.After(2 * c.forever())
+	}
+}
+
 // goroutines returns the stacks by the goroutines' numbers, those of the own
 // bubble in a bubble, without the caller's and those of the runtime and of
 // package testing.

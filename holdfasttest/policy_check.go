@@ -53,16 +53,11 @@ func runPolicyCheck(r TB, policy func() holdfast.Policy, c policyCheck) {
 	closeNow(first)
 	p := &policyRun{TB: r, make: policy}
 	c.run(p)
-	left := leaked(before)
-	for _, stack := range left {
-		r.Errorf("a goroutine was left behind:\n%s", stack)
-	}
+	reportLeaks(r, before, p.clock)
 	for _, cancel := range p.after {
 		cancel()
 	}
-	if len(left) > 0 { // what ends at all ends now, or the bubble dies of a deadlock before anybody reads the report
-		<-time.After(2 * p.forever())
-	}
+	synctest.Wait()
 }
 
 // with runs f with a new policy and its Handler, and closes it.

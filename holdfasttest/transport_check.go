@@ -61,9 +61,7 @@ func runTransportCheck(r TB, t *testing.T, tr Transport, c transportCheck) {
 	}
 	before := goroutines()
 	t.Cleanup(func() { // after those of Open
-		for _, stack := range leaked(before) {
-			r.Errorf("a goroutine was left behind:\n%s", stack)
-		}
+		reportLeaks(r, before, d.clock)
 	})
 	c.run(d)
 }

@@ -176,10 +176,14 @@ func (d *doorCheck) cancelledReading() {
 }
 
 // readError reads on and reports unless that ends in an error, at once in a bubble.
-func (d *doorCheck) readError(body io.Reader, how string) {
+func (d *doorCheck) readError(body io.ReadCloser, how string) {
 	d.Helper()
 	var err error
 	end := d.must("reading", func() { _, err = io.Copy(io.Discard, body) })
+	if end.stuck {
+		_ = body.Close() // which may free the reader
+		return
+	}
 	if err == nil {
 		d.Errorf("a reply that was %s was read to its end without an error", how)
 	}

@@ -1,0 +1,80 @@
+package holdfasttest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// TestCallbacks checks that a policy runs what it was given by its user with no
+// lock held. policy
+// makes one whose callbacks and listeners all call the function that it is given:
+//
+//	holdfasttest.TestCallbacks(t, func(callback func()) holdfast.Policy {
+//		return retry.New(retry.Options{
+//			Base:    -1,
+//			OnRetry: func(context.Context, retry.Event) { callback() },
+//		})
+//	})
+//
+// While a callback runs, another call is made through the policy, which must be
+// answered. This runs in real time and outside of bubbles, where a goroutine
+// that waits for a lock can be seen; so let the policy wait for little.
+func TestCallbacks(t *testing.T, policy func(callback func()) holdfast.Policy) {
+	t.Helper()
+	runCallbackCheck(t, policy)
+}
+
+func runCallbackCheck(t TB, policy func(callback func()) holdfast.Policy) {
+	t.Helper()
+	var handler holdfast.Handler
+	var ran, stuck atomic.Int32
+	var inside atomic.Bool // the call that a callback makes has callbacks too
+	var late sync.WaitGroup
+	p := policy(func() {
+		if inside.Swap(true) {
+			return
+		}
+		defer inside.Store(false)
+		ran.Add(1)
+		done := make(chan struct{})
+		late.Go(func() {
+			defer close(done)
+			res := new(Script).Do(context.Background(), handler, holdfast.Call{Target: "target"})
+			res.Discard()
+		})
+		timer := time.NewTimer(time.Second)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			stuck.Add(1)
+		}
+	})
+	if p == nil {
+		t.Errorf("there is no policy to be tested")
+		return
+	}
+	defer closeNow(p)
+	handler = holdfast.Chain(p)
+	for _, steps := range [][]Step{{{}}, {{Err: errScript}}, {{Err: errScript}, {Open: true}}, {{Class: holdfast.Failure, Open: true}}} {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		s := &Script{Steps: steps}
+		res := s.Do(ctx, handler, holdfast.Call{Target: "target", Repeatable: true})
+		if reply, ok := res.Reply.(*Reply); ok {
+			reply.Finish(reply.End(nil))
+		}
+		cancel()
+	}
+	late.Wait()
+	switch {
+	case ran.Load() == 0:
+		t.Errorf("no callback was run, for answers, failures and repeated calls")
+	case stuck.Load() > 0:
+		t.Errorf("a callback ran with a lock held: a call made meanwhile was not answered until it had returned")
+	}
+}
