@@ -142,6 +142,7 @@ func TestBriefDurations(t *testing.T) {
 // negative, never under the wish, and never over what it may be.
 func FuzzWaits(f *testing.F) {
 	f.Add(int64(0), int64(0), int64(0), int64(0), uint8(0), uint8(3))
+	f.Add(int64(time.Second), int64(time.Minute), int64(0), int64(30*time.Second), uint8(0), uint8(9))
 	f.Add(int64(-1), int64(-1), int64(-1), int64(-1), uint8(1), uint8(200))
 	f.Add(int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64), int64(math.MaxInt64), uint8(2), uint8(90))
 	f.Fuzz(func(t *testing.T, base, limit, overload, after int64, jitter, repeats uint8) {

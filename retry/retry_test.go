@@ -31,7 +31,8 @@ func TestASuccessAfterRepeatsIsReturnedAsItCame(t *testing.T) {
 	})
 }
 
-func TestAnAttemptDuringWhichTheCallerLeftIsTheLast(t *testing.T) {
+// T27, the other half: what failed while the caller left is not repeated.
+func TestT27_AnAttemptDuringWhichTheCallerLeftIsTheLast(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := retry.New(retry.Options{Base: -1})
 	_, err := holdfast.Do(ctx, holdfast.Chain(r, holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {

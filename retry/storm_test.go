@@ -188,17 +188,19 @@ func TestR01_BudgetInvariant(t *testing.T) {
 			}
 			var log []at
 			start := time.Now()
-			for range 3000 {
-				switch rng.IntN(4) {
-				case 0:
+			deposit, withdraw := 0.25, 0.25
+			for i := range 4000 {
+				if i%200 == 0 { // another weather: good, bad, mixed, quiet
+					deposit, withdraw = []float64{0.9, 0, 0.25, 0.1}[rng.IntN(4)], []float64{0.05, 0.9, 0.25, 0.1}[rng.IntN(4)]
+				}
+				switch x := rng.Float64() * max(1, deposit+withdraw); {
+				case x < withdraw:
 					if b.Withdraw("t") {
 						log = append(log, at{time.Since(start), false})
 					}
-				case 1, 2:
-					if rng.IntN(2) == 0 {
-						b.Deposit("t")
-						log = append(log, at{time.Since(start), true})
-					}
+				case x < deposit+withdraw:
+					b.Deposit("t")
+					log = append(log, at{time.Since(start), true})
 				default:
 					time.Sleep(time.Duration(rng.ExpFloat64() * float64(rng.IntN(300)) * float64(time.Millisecond)))
 				}
