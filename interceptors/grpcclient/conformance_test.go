@@ -58,7 +58,7 @@ func TestTheDoorKeepsTheContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			holdfasttest.TestTransport(t, holdfasttest.Transport{
 				Method: k.method, Without: k.without, CloseCancels: true,
-				Open: func(t testing.TB, s holdfasttest.Setup) holdfasttest.Client { return k.open(t, s) },
+				Open: k.open,
 			})
 		})
 	}
