@@ -60,6 +60,30 @@ func TestT08_AnEndAfterTheLimitIsNoEnd(t *testing.T) {
 	}
 }
 
+// T27: nor is an answer that comes after the limit an answer: it may be what the
+// server makes of the end of its request.
+func TestT27_AnAnswerAfterTheLimitIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bodies []*counted
+		var results []holdfast.Result
+		rt := httpclient.Wrap(base(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			bodies = append(bodies, bodyOf("done, I think"))
+			return response(req, 200, bodies[len(bodies)-1]), nil
+		}), quick(2), spy(&results), timeout.New(time.Second))
+		resp, err := rt.RoundTrip(request(t, "GET", "http://a/", nil))
+		var limit *holdfast.TimeoutError
+		if !errors.As(err, &limit) || resp != nil || len(results) != 2 {
+			t.Fatalf("%v, %v after %d attempts, want the limit twice", resp, err, len(results))
+		}
+		for i, res := range results {
+			if res.Class != holdfast.Failure || res.Code != "timeout" || bodies[i].closes.Load() != 1 {
+				t.Errorf("attempt %d: %+v, closed %d times", i+1, res, bodies[i].closes.Load())
+			}
+		}
+	})
+}
+
 // What has nothing to be read is over when it is there, whether or not the caller
 // closes it; what may have something is not.
 func TestAnswersWithoutABodyAreOverAtReturn(t *testing.T) {

@@ -64,6 +64,13 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 			Err:   fmt.Errorf("httpclient: the base %T returned neither a response nor an error", x.door.base),
 			Class: holdfast.Failure, Code: "no_response", After: -1,
 		}
+	case inside.Err() != nil:
+		// A server that learns of the end of its request can still answer, 200 for
+		// what it has left undone, and be quick enough: that is no answer.
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		res = x.failed(inside, up, context.Cause(inside))
 	default:
 		res = x.answered(inside, call, out, up, resp)
 	}

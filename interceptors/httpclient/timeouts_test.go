@@ -98,11 +98,15 @@ func TestT06_TheBodyOutlivesTheAttempt(t *testing.T) {
 func TestT07_AForgottenBodyFreesItsConnection(t *testing.T) {
 	freed := make(chan struct{}, 2)
 	for proto, client := range serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/connect" {
+			return
+		}
 		_, _ = w.Write(make([]byte, 1000))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done() // the server learns that the client has let go
 		freed <- struct{}{}
 	}, quick(3), timeout.New(50*time.Millisecond)) {
+		connect(t, client)
 		resp, err := client.Do(get(t, client, "/"))
 		if err != nil {
 			t.Fatal(proto, err)
@@ -237,10 +241,11 @@ func TestR09_TheServerIsToldTheTimeLeft(t *testing.T) {
 func TestT27_AHangingAttemptIsMadeAgain(t *testing.T) {
 	var sends atomic.Int32
 	for proto, client := range serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		if sends.Add(1)%2 == 1 {
+		if r.URL.Path != "/connect" && sends.Add(1)%2 == 1 {
 			<-r.Context().Done()
 		}
 	}, timeout.New(10*time.Second), quick(3), timeout.New(100*time.Millisecond)) {
+		connect(t, client)
 		sends.Store(0)
 		resp, err := client.Do(get(t, client, "/"))
 		if err != nil || resp.StatusCode != 200 || sends.Load() != 2 {
