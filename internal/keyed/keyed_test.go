@@ -3,6 +3,7 @@ package keyed_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,6 +82,14 @@ func TestLateKeysShareAValueWhenNothingCanGo(t *testing.T) {
 	if tab.Get("late") == late {
 		t.Error("a late key found no room when there was some")
 	}
+	tab, _ = table(1)
+	first := tab.Get("0")
+	first.busy.Store(true)
+	late = tab.Get("late")
+	first.busy.Store(false)
+	if tab.Get("") == late {
+		t.Error("the empty key has the value of the late ones")
+	}
 }
 
 func TestEachSeesEveryKeyUntilToldToStop(t *testing.T) {
@@ -119,6 +128,69 @@ func TestATableIsRaceFree(t *testing.T) {
 	if n := tab.Len(); n > 16 {
 		t.Errorf("%d keys, want at most 16", n)
 	}
+}
+
+// Those who ask at once for a new key get the same value.
+func TestANewKeyHasOneValue(t *testing.T) {
+	const rounds = 1000
+	tab, made := table(rounds)
+	var at atomic.Int64 // the key that all are to ask for
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for i := range int64(rounds) {
+				at.Add(1)
+				for at.Load() < 2*(i+1) { // they leave together
+					runtime.Gosched()
+				}
+				tab.Get(fmt.Sprint(i))
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != rounds {
+		t.Errorf("%d values made for %d keys", made.Load(), rounds)
+	}
+}
+
+// FuzzTable does as the bytes say to a small table, and compares it with a model
+// that knows what must be kept: what is busy, and all there is while there is
+// room.
+func FuzzTable(f *testing.F) {
+	f.Add([]byte("abcdefabcdefABCDEFabcdefghijklmnopGHIJKLghijkl"))
+	f.Add([]byte("aAbBcCdDefghaabbccdd"))
+	f.Fuzz(func(t *testing.T, does []byte) {
+		const size = 4
+		tab, _ := table(size)
+		known := map[string]*state{}
+		for _, b := range does {
+			key := fmt.Sprint(b % 16)
+			s, full := tab.Get(key), tab.Len() == size
+			switch was := known[key]; {
+			case tab.Len() > size:
+				t.Fatalf("%d keys, want at most %d", tab.Len(), size)
+			case s.key != key && (s.key != "" || !full):
+				t.Fatalf("key %s has the value of %q", key, s.key)
+			case was != nil && was != s && (was.busy.Load() || !full):
+				t.Fatalf("key %s has lost its value", key)
+			}
+			if s.key == "" {
+				busy := 0
+				tab.Each(func(_ string, s *state) bool {
+					if s.busy.Load() {
+						busy++
+					}
+					return true
+				})
+				if busy < size {
+					t.Fatalf("%d of %d keys are busy, and there is no room for another", busy, size)
+				}
+				continue // what late keys share is never in the table
+			}
+			known[key] = s
+			s.busy.Store(b&16 != 0)
+		}
+	})
 }
 
 func TestAKeyThatIsThereCostsNoAllocation(t *testing.T) {
