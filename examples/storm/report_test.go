@@ -132,17 +132,17 @@ func TestWriteTableAligns(t *testing.T) {
 }
 
 func TestNumbersForPeople(t *testing.T) {
-	for got, want := range map[string]string{
-		thousands(0): "0", thousands(999): "999", thousands(1000): "1,000", thousands(1234567): "1,234,567", thousands(-1000): "-1,000",
-		ms(1234 * time.Microsecond): "1.23 ms", ms(999 * time.Millisecond): "999 ms", ms(1500 * time.Millisecond): "1.50 s",
-		percent(figures{calls: 100_000, ok: 99_999}): "99.99 %", percent(figures{calls: 3, ok: 3}): "100.00 %", percent(figures{}): "0.00 %",
-		lost(figures{calls: 10, ok: 10}):                    "none",
-		lost(figures{calls: 5384, ok: 5384 - 332}):          "332 (1 in 16)",
-		counts(map[string]int{"b": 2, "a": 2, "c": 3}, "-"): "3 x c, 2 x a, 2 x b",
-		counts(nil, "-"): "-", gist("180 ms left < 250 ms wait"): "no time left", gist(budgetEmpty): budgetEmpty,
+	for _, pair := range [][2]string{ // what it is, what it should be
+		{thousands(0), "0"}, {thousands(999), "999"}, {thousands(1000), "1,000"}, {thousands(1234567), "1,234,567"}, {thousands(-1000), "-1,000"},
+		{ms(1234 * time.Microsecond), "1.23 ms"}, {ms(999 * time.Millisecond), "999 ms"}, {ms(1500 * time.Millisecond), "1.50 s"},
+		{percent(figures{calls: 100_000, ok: 99_999}), "99.99 %"}, {percent(figures{calls: 3, ok: 3}), "100.00 %"},
+		{percent(figures{}), "0.00 %"}, {percent(figures{calls: 1000, ok: 1}), "0.10 %"},
+		{lost(figures{calls: 10, ok: 10}), "none"}, {lost(figures{calls: 5384, ok: 5384 - 332}), "332 (1 in 16)"},
+		{counts(map[string]int{"b": 2, "a": 2, "c": 3}, "-"), "3 x c, 2 x a, 2 x b"}, {counts(nil, "-"), "-"},
+		{gist("180 ms left < 250 ms wait"), "no time left"}, {gist(budgetEmpty), budgetEmpty},
 	} {
-		if got != want {
-			t.Errorf("%q, want %q", got, want)
+		if pair[0] != pair[1] {
+			t.Errorf("%q, want %q", pair[0], pair[1])
 		}
 	}
 }

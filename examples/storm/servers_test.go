@@ -82,7 +82,7 @@ func TestNodeHangsUntilItIsOver(t *testing.T) {
 	hung, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, _, err := ask(hung, n, http.MethodPost, "/items/1", "x"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a node that hangs: %v", err)
+		t.Fatalf("a node that hangs: %v", err)
 	}
 	answer := make(chan int)
 	go func() {
@@ -92,7 +92,7 @@ func TestNodeHangsUntilItIsOver(t *testing.T) {
 	turnTo(t, n, hanging) // another turn to the same does not let anybody go
 	select {
 	case status := <-answer:
-		t.Errorf("a node that hangs answered %d", status)
+		t.Fatalf("a node that hangs answered %d", status)
 	case <-time.After(50 * time.Millisecond):
 	}
 	turnTo(t, n, healthy)

@@ -29,7 +29,7 @@ func TestPercentileIsTheNearestRank(t *testing.T) {
 		{100, 50, 50}, {100, 99, 99}, {100, 99.9, 100},
 		{101, 99, 100}, // 99.99 is past the 99th
 		{1000, 99, 990}, {1000, 99.9, 999}, {1000, 100, 1000},
-		{10_000, 99.9, 9990},
+		{10_000, 99.9, 9990}, {41_000, 99.9, 40_959}, // where the product is rounded up
 		{10, -5, 1}, {10, 300, 10},
 	} {
 		if got := percentile(upTo(c.n), c.p); got != c.want {
