@@ -19,7 +19,6 @@ func TestTheContractHolds(t *testing.T) {
 		"default":            {},
 		"no repeats":         {Attempts: -1},
 		"many, no waits":     {Attempts: 20, Base: -1, Budget: shared},
-		"equal jitter":       {Jitter: retry.Equal, Budget: shared},
 		"decorrelated":       {Jitter: retry.Decorrelated, MinAttempt: -1, Budget: shared},
 		"constant":           {Jitter: retry.Constant, Base: time.Minute, Budget: shared},
 		"empty budget":       {Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})},
