@@ -1,7 +1,6 @@
 package retry_test
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"testing"
@@ -167,7 +166,7 @@ func TestBudgetSurvivesAnotherClock(t *testing.T) {
 func FuzzBudget(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 200, 1})
 	f.Add([]byte{1, 1, 1, 2, 0, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 2, 1, 1})
-	f.Add(append(bytes.Repeat([]byte{0}, 100), 255, 255, 1, 1, 255, 0, 0, 255, 1, 1, 1, 1, 1, 1, 1))
+	f.Add(append(make([]byte, 100), 255, 255, 1, 1, 255, 0, 0, 255, 1, 1, 1, 1, 1, 1, 1))
 	f.Add([]byte("the quick brown fox jumps over the lazy dog"))
 	f.Fuzz(func(t *testing.T, schedule []byte) {
 		if len(schedule) > 2000 {
