@@ -207,6 +207,6 @@ func isOwnMistake(text string) bool {
 	)
 }
 
-func hasPrefix(text string, any ...string) bool {
-	return slices.ContainsFunc(any, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
+func hasPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
