@@ -7,9 +7,9 @@ import (
 )
 
 // inTime runs f in a bubble, or in real time.
-func inTime(t *testing.T, real bool, f func(t *testing.T)) {
+func inTime(t *testing.T, sockets bool, f func(t *testing.T)) {
 	t.Helper()
-	if real {
+	if sockets {
 		f(t)
 		return
 	}

@@ -159,7 +159,7 @@ func TestFaultsByRate(t *testing.T) {
 	if n := strings.Count(run(0.25, 0), "x"); n < 200 || n > 300 { // within 3.6 standard deviations
 		t.Errorf("%d of 1000 faults at a rate of 0.25", n)
 	}
-	if run(0.25, 7) != run(0.25, 7) || run(0.25, 7) == run(0.25, 8) {
+	if first, again := run(0.25, 7), run(0.25, 7); first != again || first == run(0.25, 8) {
 		t.Error("the seed does not decide which attempts are hit")
 	}
 	for rate, want := range map[float64]int{0: 1000, 1: 1000, 7: 1000, -1: 0, nan: 0, 1e-300: 0} {

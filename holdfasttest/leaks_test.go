@@ -2,6 +2,9 @@ package holdfasttest_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -91,4 +94,31 @@ func TestCheckLeaks(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestBodiesFindsWhatIsOpen(t *testing.T) {
+	bodies := &holdfasttest.Bodies{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{Status: "200 OK", Body: io.NopCloser(strings.NewReader("x")), Request: req}, nil
+	})}
+	get := func(path string) io.Closer {
+		resp, err := bodies.RoundTrip(httptest.NewRequest(http.MethodGet, "http://user:secret@users/"+path, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Body
+	}
+	closed := get("closed")
+	closed.Close()
+	closed.Close()
+	forgotten := get("forgotten")
+	r := new(recorder)
+	bodies.Verify(r)
+	if got := r.String(); !strings.Contains(got, "/forgotten: 200 OK") || strings.Contains(got, "secret") || len(r.said) != 1 {
+		t.Errorf("it said %q", got)
+	}
+	forgotten.Close()
+	if bodies.Opened() != 2 || bodies.Closed() != 2 || bodies.ClosedAgain() != 1 {
+		t.Errorf("%d opened, %d closed, %d again", bodies.Opened(), bodies.Closed(), bodies.ClosedAgain())
+	}
+	bodies.Verify(t)
 }

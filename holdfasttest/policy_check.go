@@ -139,7 +139,7 @@ func (p *policyRun) do(ctx context.Context, h holdfast.Handler, s *Script, call 
 }
 
 // call makes one call; it reports one that does not return as it should.
-func (p *policyRun) call(t TB, ctx context.Context, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
+func (p *policyRun) call(ctx context.Context, t TB, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
 	t.Helper()
 	res, end = p.do(ctx, h, s, call)
 	switch {
@@ -159,7 +159,7 @@ func (p *policyRun) results() {
 		p.with(func(h holdfast.Handler) {
 			t := told{p.TB, scene.name}
 			s := &Script{Steps: scene.steps}
-			res, end := p.call(t, context.Background(), h, s, scene.call)
+			res, end := p.call(context.Background(), t, h, s, scene.call)
 			if !end.returned {
 				return
 			}

@@ -26,7 +26,7 @@ func (p *policyRun) ends() {
 			p.with(func(h holdfast.Handler) {
 				t := told{p.TB, "a reply that is " + name}
 				s := &Script{Steps: []Step{{Open: true}}}
-				res, done := p.call(t, context.Background(), h, s, call)
+				res, done := p.call(context.Background(), t, h, s, call)
 				reply, ok := res.Reply.(*Reply)
 				if !done.returned || !ok {
 					return
@@ -109,7 +109,7 @@ func (p *policyRun) slots() {
 	const calls = 1000
 	fresh := func(h holdfast.Handler) bool {
 		s := new(Script)
-		res, _ := p.call(p, context.Background(), h, s, holdfast.Call{Target: "target"})
+		res, _ := p.call(context.Background(), p, h, s, holdfast.Call{Target: "target"})
 		p.verify(p, s, res)
 		return res.Class == holdfast.Success
 	}
@@ -181,7 +181,7 @@ func (p *policyRun) chains() {
 		for _, steps := range [][]Step{{{Open: true}}, {{Err: errScript}}, {{Class: holdfast.Failure, Open: true}, {Open: true}}} {
 			went = names[i]
 			s := &Script{Steps: steps}
-			res, end := p.call(t, context.Background(), h, s, holdfast.Call{Target: "target", Repeatable: true})
+			res, end := p.call(context.Background(), t, h, s, holdfast.Call{Target: "target", Repeatable: true})
 			synctest.Wait()
 			if went != names[i] {
 				t.Errorf("a call went down the chain of the policy %s", went)

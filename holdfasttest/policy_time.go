@@ -96,7 +96,7 @@ func (p *policyRun) repeats() {
 			if ctx == nil {
 				ctx = context.Background()
 			}
-			p.call(told{p.TB, c.what}, ctx, h, s, c.call)
+			p.call(ctx, told{p.TB, c.what}, h, s, c.call)
 			if n := len(s.Sendings()); n > 1 {
 				p.Errorf("%s was sent %d times", c.what, n)
 			}
@@ -113,7 +113,7 @@ func (p *policyRun) asked() {
 		for range 20 { // jitter is random
 			p.with(func(h holdfast.Handler) {
 				s := &Script{Steps: []Step{{Class: class, Code: "429", After: wish}, {}}}
-				p.call(told{p.TB, "a server's wish"}, context.Background(), h, s, holdfast.Call{Target: "target", Repeatable: true})
+				p.call(context.Background(), told{p.TB, "a server's wish"}, h, s, holdfast.Call{Target: "target", Repeatable: true})
 				if sent := s.Sendings(); len(sent) > 1 && sent[1].Start.Sub(sent[0].End) < wish {
 					p.Errorf("the server asked for %v, and the call was sent again after %v", wish, sent[1].Start.Sub(sent[0].End))
 				}

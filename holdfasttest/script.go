@@ -122,11 +122,11 @@ func (s *Script) note(ctx context.Context, call *holdfast.Call) {
 		}
 		return
 	}
-	s.compare(c, call, ctx)
+	s.compare(ctx, c, call)
 }
 
 // compare tells what a policy has done to things of the caller. s.mu is held.
-func (s *Script) compare(c *caller, call *holdfast.Call, ctx context.Context) {
+func (s *Script) compare(ctx context.Context, c *caller, call *holdfast.Call) {
 	was := c.was
 	if call.Target != was.Target || call.Method != was.Method || call.Repeatable != was.Repeatable ||
 		call.Stream != was.Stream || call.Unary != was.Unary {

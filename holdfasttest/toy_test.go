@@ -135,7 +135,7 @@ func (p *play) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	case holdfasttest.Hanging:
 		<-ctx.Done()
 		if p.slowCancel {
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}
 		return p.failed(inside, ctx.Err())
 	case holdfasttest.Refusing:
@@ -225,7 +225,6 @@ func (r *toyReply) finish(err error) {
 
 func (r *toyReply) Discard() {
 	if r.of.discardTwice && r.end.Load() {
-		r.Ending = holdfast.Ending{} //nolint:govet // what must not be copied is broken on purpose
 		panic("discarded twice")
 	}
 	if !r.of.discardSilent {
@@ -250,7 +249,7 @@ func (r *toyReply) Read(p []byte) (int, error) {
 	case holdfasttest.Stalling:
 		<-r.ctx.Done()
 		if r.of.keepsGoing {
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}
 		err := r.ctx.Err()
 		r.finish(err)

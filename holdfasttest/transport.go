@@ -26,7 +26,8 @@ const (
 	// Truncated: an answer that begins, with at least one byte, and breaks off
 	// without its end, as when the server's process dies.
 	Truncated Outcome = "truncated"
-	// Refusing: nobody is there. Its Class is Refused.
+	// Refusing: nobody is there. Its Class is Refused. A transport that cannot
+	// tell this from other failures does not have it.
 	Refusing Outcome = "refusing"
 )
 

@@ -123,7 +123,7 @@ func (d *doorCheck) finish(body io.ReadCloser) {
 }
 
 // first reads the beginning of a reply.
-func (d *doorCheck) first(body io.Reader) bool {
+func (d *doorCheck) first(body io.Reader) {
 	d.Helper()
 	var n int
 	var err error
@@ -131,7 +131,6 @@ func (d *doorCheck) first(body io.Reader) bool {
 	if n == 0 {
 		d.Errorf("the reply does not begin: %v", err)
 	}
-	return n > 0
 }
 
 // ended reports unless exactly one hook ran, with that End.

@@ -24,11 +24,13 @@ func (d *doorCheck) outcomes() {
 		}
 		s := new(spy)
 		ctx, cancel := context.WithCancel(context.Background())
+		hangs := d.forever() // longer than any other outcome takes
 		if o == Hanging {
-			timer := time.AfterFunc(soon, cancel)
-			defer timer.Stop()
+			hangs = soon
 		}
+		timer := time.AfterFunc(hangs, cancel)
 		body, err := d.call(ctx, d.client(nil, s, holdfast.PolicyFunc(nil)), o)
+		timer.Stop()
 		d.finish(body)
 		cancel()
 		if wants := o == Refusing || o == Hanging; wants && err == nil || o == Answered && err != nil {

@@ -40,3 +40,10 @@ var plain = holdfasttest.Transport{
 }
 
 func TestDoKeepsTheContract(t *testing.T) { holdfasttest.TestTransport(t, plain) }
+
+// The same, as with real sockets: in real time.
+func TestDoKeepsTheContractInRealTime(t *testing.T) {
+	tr := plain
+	tr.Sockets = true
+	holdfasttest.TestTransport(t, tr)
+}
