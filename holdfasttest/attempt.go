@@ -40,6 +40,15 @@ func (c clock) settle(cond func() bool) bool {
 	return cond()
 }
 
+// quiet gives what must not happen the time to happen.
+func (c clock) quiet() {
+	if !c.real {
+		synctest.Wait()
+		return
+	}
+	<-time.After(20 * time.Millisecond)
+}
+
 // A fate is what became of a function that ran on a goroutine of its own.
 type fate struct {
 	returned bool

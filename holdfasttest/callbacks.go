@@ -47,7 +47,7 @@ func runCallbackCheck(t TB, policy func(callback func()) holdfast.Policy) {
 			res := new(Script).Do(context.Background(), handler, holdfast.Call{Target: "target"})
 			res.Discard()
 		})
-		timer := time.NewTimer(time.Second)
+		timer := time.NewTimer(patience / 5)
 		defer timer.Stop()
 		select {
 		case <-done:

@@ -19,6 +19,7 @@ func TestCallbacksOfRetry(t *testing.T) {
 }
 
 func TestACallbackUnderALockIsCaught(t *testing.T) {
+	holdfasttest.Hurry(t)
 	r := new(recorder)
 	holdfasttest.CheckCallbacks(r, func(callback func()) holdfast.Policy {
 		var mu sync.Mutex

@@ -29,5 +29,12 @@ func CheckTransport(t *testing.T, r TB, tr Transport, enough func() bool) {
 	}
 }
 
+// Hurry has a test whose checks must fail wait for less.
+func Hurry(t *testing.T) {
+	old := patience
+	patience = old / 20
+	t.Cleanup(func() { patience = old })
+}
+
 // CheckCallbacks is TestCallbacks, which reports to r.
 var CheckCallbacks = runCallbackCheck

@@ -82,7 +82,10 @@ func TestCheckLeaks(t *testing.T) {
 		synctest.Test(t, check)
 		close(other)
 	})
-	t.Run("outside", check)
+	t.Run("outside", func(t *testing.T) {
+		holdfasttest.Hurry(t)
+		check(t)
+	})
 	t.Run("a goroutine that is about to end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tb := &recordingTB{TB: t}
