@@ -69,7 +69,11 @@ func TestT27_AnAnswerAfterTheLimitIsNone(t *testing.T) {
 		rt := httpclient.Wrap(base(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			bodies = append(bodies, bodyOf("done, I think"))
-			return response(req, 200, bodies[len(bodies)-1]), nil
+			resp := response(req, 204, bodies[len(bodies)-1]) // over as soon as it is there
+			if len(bodies) == 2 {
+				resp.StatusCode = 200
+			}
+			return resp, nil
 		}), quick(2), spy(&results), timeout.New(time.Second))
 		resp, err := rt.RoundTrip(request(t, "GET", "http://a/", nil))
 		var limit *holdfast.TimeoutError
@@ -275,7 +279,7 @@ func TestHowAnAnswerEnds(t *testing.T) {
 			read := make(chan struct{})
 			go func() { defer close(read); _, _ = b.Read(make([]byte, 1)) }()
 			synctest.Wait()
-			_ = b.Close()
+			_ = b.Close() // which comes back after the Read
 			<-read
 		}, holdfast.Success, "200"},
 	} {
@@ -287,7 +291,7 @@ func TestHowAnAnswerEnds(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				resp, err := httpclient.Wrap(base(func(req *http.Request) (*http.Response, error) {
-					return response(req, c.status, stalled), nil
+					return response(req, c.status, unhurried{stalled}), nil
 				}), ends.policy()).RoundTrip(request(t, "GET", "http://a/", nil).WithContext(ctx))
 				if err != nil {
 					t.Fatal(err)
@@ -302,6 +306,15 @@ func TestHowAnAnswerEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An unhurried body's Close returns when all that it sets off is done.
+type unhurried struct{ *counted }
+
+func (u unhurried) Close() error {
+	err := u.counted.Close()
+	synctest.Wait()
+	return err
 }
 
 // A lost hedge's answer says nothing of the server.

@@ -175,6 +175,28 @@ func TestR09_WhatIsLeftOfADeadline(t *testing.T) {
 	})
 }
 
+// An endpoint under https would need its certificate checked for another name.
+func TestAnEndpointUnderHTTPSIsAnError(t *testing.T) {
+	sendTo := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			call.SendTo("10.0.0.1:443")
+			return next(ctx, call)
+		}
+	})
+	var results []holdfast.Result
+	rt := httpclient.Wrap(base(func(*http.Request) (*http.Response, error) {
+		t.Error("sent")
+		return nil, errors.New("sent")
+	}), quick(3), spy(&results), sendTo)
+	_, err := rt.RoundTrip(request(t, "GET", "https://a/", nil))
+	if err == nil || !strings.Contains(err.Error(), "certificate") || len(results) != 1 {
+		t.Fatalf("%v after %d attempts", err, len(results))
+	}
+	if res := results[0]; res.Class != holdfast.Ignored || res.Code != "config" || res.After >= 0 {
+		t.Errorf("judged as %+v", res)
+	}
+}
+
 // What counts as a stream.
 func TestStreams(t *testing.T) {
 	for _, c := range []struct {

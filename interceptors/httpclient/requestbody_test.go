@@ -137,6 +137,23 @@ func TestT10_TheRequestBodyIsClosedOnceOnEveryPath(t *testing.T) {
 	}
 }
 
+// T10: also over a base that forgets to close what it was given.
+func TestT10_ABaseThatForgetsToClose(t *testing.T) {
+	for name, last := range map[string]error{"an error": errors.New("boom"), "nothing": nil} {
+		sends := 0
+		body := bodyOf("payload")
+		_, err := httpclient.Wrap(base2(func(req *http.Request) (*http.Response, error) {
+			if sends++; sends == 1 {
+				return response(req, 503, bodyOf("")), nil
+			}
+			return nil, last
+		}), quick(2)).RoundTrip(request(t, "PUT", "http://a/", body))
+		if n := body.closes.Load(); err == nil || n != 1 {
+			t.Errorf("%s: %v, closed %d times, want once", name, err, n)
+		}
+	}
+}
+
 // T11: each attempt gets the whole body: from GetBody, or from what was kept under
 // the cap; past the cap it is sent once.
 func TestT11_EachAttemptGetsAFreshBody(t *testing.T) {
