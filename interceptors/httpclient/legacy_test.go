@@ -14,11 +14,11 @@ import (
 // hair quicker than the context, the context would still end by its deadline.
 func TestT18_ACancelAtTheDeadlineIsTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		real, stop := context.WithTimeout(t.Context(), time.Second)
+		limited, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
 		cancel := make(chan struct{})
 		close(cancel)
-		ctx, letGo := withCancel(early{real}, &http.Request{Cancel: cancel}) //nolint:staticcheck // deprecated, and obeyed as ever
+		ctx, letGo := withCancel(early{limited}, &http.Request{Cancel: cancel})
 		defer letGo.Done(0, holdfast.End{})
 		<-ctx.Done()
 		if ctx.Err() != context.DeadlineExceeded {
