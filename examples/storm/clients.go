@@ -21,12 +21,13 @@ const (
 // attemptLimit is 250 ms, forty times what a healthy node usually takes. Where
 // three calls in four take more than a tenth of that, it is not one node that is
 // ill but everything that is slow, this machine perhaps, and cutting attempts
-// would make it worse: then they have more time, up to all of the call's.
+// would make it worse: then they have up to 600 ms, which leaves time for a
+// second one within the call's patience.
 var attemptLimit = timeout.Options{
-	Limit: patience,
+	Limit: 600 * time.Millisecond,
 	Adaptive: &timeout.Adaptive{
 		Quantile: 0.75, Factor: 10, Min: 250 * time.Millisecond,
-		Samples: 20, Window: 2 * time.Second,
+		Samples: 20, Window: time.Second,
 	},
 }
 

@@ -13,6 +13,7 @@ type result struct {
 	Rate        float64       `json:"rate"` // calls per second of each client
 	Seed        uint64        `json:"seed"`
 	Interrupted bool          `json:"interrupted"`
+	LateMS      float64       `json:"late_p99_ms"` // how late calls were sent, in the worst phase: over 50, the machine was busy
 	Rows        []row         `json:"rows"`
 	Outage      []row         `json:"outage"`
 	Phases      []phaseResult `json:"phases"`
@@ -57,7 +58,7 @@ type budgetResult struct {
 func (r report) result() result {
 	out := result{
 		DurationS: r.setup.duration.Seconds(), Rate: r.setup.rate, Seed: r.setup.seed, Interrupted: r.interrupted,
-		Rows: r.rows(r.storm), Outage: r.rows(r.outage),
+		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage),
 	}
 	for i, p := range r.phases {
 		out.Phases = append(out.Phases, phaseResult{

@@ -86,9 +86,11 @@ func (c *contest) run(ctx context.Context, start time.Time, inFlight int) (sent 
 			}
 			wg.Go(func() {
 				defer func() { <-slots[i] }()
+				due := start.Add(a.at)
+				s.late = time.Since(due)
 				s.why = client.call(a, s)
 				s.sent, s.ok = true, s.why == ""
-				s.took = time.Since(start.Add(a.at)) // from when it was due: waiting to be sent is waiting
+				s.took = time.Since(due) // waiting to be sent is waiting
 				c.live.count(i, s)
 			})
 		}

@@ -85,7 +85,7 @@ func TestOpenLoopMeasuresFromWhenACallWasDue(t *testing.T) {
 			t.Errorf("%d arrivals sent", sent)
 		}
 		for i, want := range []sample{
-			{sent: true, ok: true, took: 305 * time.Millisecond, attempts: 1},
+			{sent: true, ok: true, took: 305 * time.Millisecond, late: 5 * time.Millisecond, attempts: 1},
 			{sent: true, ok: true, took: 100 * time.Millisecond, attempts: 1},
 			{sent: true, why: "timed out", took: patience, attempts: 1},
 		} {

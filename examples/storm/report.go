@@ -35,11 +35,28 @@ func (r report) text() string {
 			r.writeDeeds(&b, c.deeds)
 		}
 	}
+	if late := r.late(); late > busy {
+		fmt.Fprintf(&b, "\nThis machine was busy: one call in a hundred was sent %s late or more, through no fault of a server or a\n"+
+			"client. The figures show that too; run it again when the machine has less to do.\n", ms(late))
+	}
 	if r.interrupted {
 		b.WriteString("\nStopped early: this is the storm so far.\n")
 	}
 	b.WriteString("\n" + r.verdict() + "\n")
 	return b.String()
+}
+
+// busy is how late a hundredth of the calls may be sent on a machine that keeps
+// up with the storm.
+const busy = 50 * time.Millisecond
+
+// late is the 99th percentile of how late calls were sent, in the worst of the
+// phases; both clients share the machine.
+func (r report) late() (worst time.Duration) {
+	for i := range r.phases {
+		worst = max(worst, r.figures(0, only(i)).late, r.figures(1, only(i)).late)
+	}
+	return worst
 }
 
 func (r report) writeFigures(b *strings.Builder) {

@@ -105,6 +105,14 @@ func TestTextSaysTheDifference(t *testing.T) {
 	if strings.Contains(text, "one hangs, ") || strings.Contains(text, "recovered") || strings.Contains(text, "Stopped") {
 		t.Errorf("a phase without calls has a line in\n%s", text)
 	}
+	if strings.Contains(text, "busy") {
+		t.Errorf("a machine that kept up is called busy in\n%s", text)
+	}
+	loaded := made()
+	loaded.samples[1][3].late = 51 * time.Millisecond
+	if text := loaded.text(); !strings.Contains(text, "machine was busy: one call in a hundred was sent 51 ms late") || loaded.result().LateMS != 51 {
+		t.Errorf("a machine that was late:\n%s", text)
+	}
 	early := made()
 	early.interrupted = true
 	early.samples = [][]sample{nil, nil}

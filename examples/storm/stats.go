@@ -13,6 +13,7 @@ type sample struct {
 	sent, ok bool
 	why      string        // it failed: "503", "timed out", …
 	took     time.Duration // from when it was due until it was over, well or not
+	late     time.Duration // of that, until it was sent: this machine's doing, not the client's
 	attempts int           // counted at the transport
 }
 
@@ -22,6 +23,7 @@ type figures struct {
 	attempts        int
 	failed          map[string]int // by why
 	p50, p99, p999  time.Duration  // of all calls sent, those that failed too
+	late            time.Duration  // the 99th percentile of how late they were sent
 }
 
 // perCall is how many attempts were made for each call that was sent.
@@ -35,7 +37,7 @@ func (f figures) perCall() float64 {
 // sum sums up the samples of the phases that in wants.
 func sum(samples []sample, in func(phase int) bool) figures {
 	f := figures{failed: map[string]int{}}
-	var took []time.Duration
+	var took, late []time.Duration
 	for _, s := range samples {
 		if !in(s.phase) {
 			continue
@@ -50,10 +52,12 @@ func sum(samples []sample, in func(phase int) bool) figures {
 		}
 		if s.sent {
 			f.sent++
-			took = append(took, s.took)
+			took, late = append(took, s.took), append(late, s.late)
 		}
 	}
 	slices.Sort(took)
+	slices.Sort(late)
+	f.late = percentile(late, 99)
 	f.p50, f.p99, f.p999 = percentile(took, 50), percentile(took, 99), percentile(took, 99.9)
 	return f
 }

@@ -70,7 +70,7 @@ func TestPercentileIsTheLeastThatEnoughDoNotExceed(t *testing.T) {
 
 func TestSumCountsEachCallOnce(t *testing.T) {
 	samples := []sample{
-		{phase: 0, sent: true, ok: true, took: 10, attempts: 1},
+		{phase: 0, sent: true, ok: true, took: 10, late: 4, attempts: 1},
 		{phase: 0, sent: true, ok: true, took: 30, attempts: 2},
 		{phase: 0, sent: true, why: "503", took: 20, attempts: 3},
 		{phase: 0, why: "not sent"},
@@ -79,7 +79,7 @@ func TestSumCountsEachCallOnce(t *testing.T) {
 	got := sum(samples, only(0))
 	want := figures{
 		calls: 4, sent: 3, ok: 2, attempts: 6, failed: map[string]int{"503": 1, "not sent": 1},
-		p50: 20, p99: 30, p999: 30,
+		p50: 20, p99: 30, p999: 30, late: 4,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("sum of phase 0 = %+v, want %+v", got, want)

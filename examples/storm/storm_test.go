@@ -58,11 +58,9 @@ func TestStorm(t *testing.T) {
 	}
 	checkBudget(t, r)
 	// What the clients came to says something of them only where the machine
-	// keeps up with them: with nothing wrong, nothing may be late.
-	for _, calm := range []int{0, len(r.phases) - 1} {
-		if f := r.figures(0, only(calm)); f.p99 > 250*time.Millisecond {
-			t.Skipf("in %q the bare client has a p99 of %v: this machine is too busy to compare clients on", r.phases[calm].name, f.p99)
-		}
+	// sends calls when they are due.
+	if late := r.late(); late > busy {
+		t.Skipf("calls were sent %v late: this machine is too busy to compare clients on", late)
 	}
 	checkComparison(t, r)
 }
