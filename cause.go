@@ -102,8 +102,9 @@ func CodeOf(ctx context.Context, err error) string {
 	return "error"
 }
 
-// afterOf returns what Mark said of waiting.
-func afterOf(err error) time.Duration {
+// AfterOf returns how long Mark said to wait before repeating, for the After of a
+// Sender's Result; 0 for an error that is not marked.
+func AfterOf(err error) time.Duration {
 	if m, ok := asMarked(err); ok {
 		return m.after
 	}

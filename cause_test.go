@@ -131,6 +131,9 @@ func TestMark(t *testing.T) {
 	}
 	boom := errors.New("boom")
 	err := holdfast.Mark(boom, holdfast.Refused, time.Second)
+	if holdfast.AfterOf(fmt.Errorf("wrapped: %w", err)) != time.Second || holdfast.AfterOf(boom) != 0 {
+		t.Error("what was said of waiting is lost")
+	}
 	if !errors.Is(err, boom) || err.Error() != "boom" {
 		t.Errorf("%v does not read like, and unwrap to, what was marked", err)
 	}

@@ -71,7 +71,7 @@ func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
 		if ours, ok := context.Cause(ctx).(*TimeoutError); ok && err == ctx.Err() {
 			err = ours // says which limit, and is a context.DeadlineExceeded all the same
 		}
-		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err), After: afterOf(err)}
+		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err), After: AfterOf(err)}
 	}
 	reply := &d.first
 	if call != &d.call {

@@ -66,7 +66,7 @@ func codeOf(status int) string {
 
 // judgeError is the table of errors. ctx is the attempt's.
 func judgeError(ctx context.Context, req *http.Request, err error) holdfast.Result {
-	res := holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+	res := holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err), After: holdfast.AfterOf(err)}
 	if limit := ranOut(ctx); limit != nil && !errors.As(err, new(*holdfast.TimeoutError)) {
 		res.Err = limit
 	}
