@@ -31,6 +31,20 @@ var brokenHolds = []breach{
 		}
 		return res
 	}), "were not let go of"},
+	{"does not let go of what is ignored", stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+		ctx, cancel := derive(ctx)
+		defer func() {
+			if v := recover(); v != nil {
+				cancel()
+				panic(v)
+			}
+		}()
+		res := next(ctx, call)
+		if res.Class != holdfast.Ignored || res.After >= 0 {
+			res.OnDone(hook(func(holdfast.End) { cancel() }), 0)
+		}
+		return res
+	}), "an ignored error"},
 	{"lets go only of what was read to its end", stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 		ctx, cancel := context.WithCancel(ctx)
 		res := next(ctx, call)

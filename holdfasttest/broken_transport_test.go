@@ -52,6 +52,8 @@ func TestBrokenTransportsAreCaught(t *testing.T) {
 		{"swallows panics", toy{swallowsPanic: true}, "a policy panicked before sending, and the caller got <nil>"},
 		{"runs policies elsewhere", toy{panicElsewhere: true}, "and the caller"},
 		{"mixes calls", toy{mixes: true}, "64 calls at once gave 64 Calls, 1 Records"},
+		{"takes our limit for a cancel", toy{limitAsCancel: true}, "a call that our limit ended was judged ignored"},
+		{"sends a call but once", toy{sendsOnce: true}, "1 attempts came out beneath, want 3"},
 		{"leaks", toy{leaks: true}, "a goroutine was left behind"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -113,20 +113,39 @@ func boolToInt(b bool) time.Duration {
 func TestFaultsCountAsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range []holdfasttest.Fault{{Class: holdfast.Failure}, {Class: holdfast.Refused}, {Lose: true}} {
-			budget := retry.NewBudget(retry.BudgetOptions{})
-			full := budget.Stats("users")
-			s := new(holdfasttest.Script)
-			res := s.Do(t.Context(), holdfast.Chain(retry.New(retry.Options{Budget: budget}), script(f)), holdfast.Call{Target: "users", Repeatable: true})
+			s, sent := new(holdfasttest.Script), 0
+			count := stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+				res := next(ctx, call)
+				if call.Sent() { // by which a retry knows whether its budget is to have the attempt back
+					sent++
+				}
+				return res
+			})()
+			res := s.Do(t.Context(), holdfast.Chain(retry.New(retry.Options{}), count, script(f)), holdfast.Call{Target: "users", Repeatable: true})
 			var all *holdfast.AttemptsError
 			if !errors.As(res.Err, &all) || len(all.Ledger.Attempts) != 3 {
 				t.Errorf("%+v: %v, want three attempts", f, res.Err)
 			}
-			if budget.Stats("users") == full {
-				t.Errorf("%+v: the attempts cost no budget", f)
+			if sent != 3 {
+				t.Errorf("%+v: %d attempts count as sent, want 3", f, sent)
 			}
 			s.Verify(t, res)
 		}
 	})
+}
+
+// An attempt that hangs is judged by how long it had, as a server's would be.
+func TestAHangIsNoFailureOfAServerThatHadNoTime(t *testing.T) {
+	for after, want := range map[time.Duration]holdfast.Class{100 * time.Millisecond: holdfast.Ignored, time.Second: holdfast.Failure} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			res, took := one(ctx, new(holdfasttest.Script), script(holdfasttest.Fault{Hang: true}))
+			if res.Class != want || res.Code != "deadline" || took != after {
+				t.Errorf("%v %q after %v, want %v after %v", res.Class, res.Code, took, want, after)
+			}
+		})
+	}
 }
 
 func TestFaultsByScriptFollowTheAttempt(t *testing.T) {

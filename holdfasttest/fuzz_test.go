@@ -82,6 +82,7 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte("wWcRr"))
 	f.Add([]byte("fRWwrC"))
 	f.Add([]byte("sWrtwrT"))
+	f.Add([]byte("frWrfw"))
 	f.Add([]byte("wwwwwwwwwwwwwwwwwwwwwwwRXrw"))
 	f.Add([]byte("wCrcXwR"))
 	f.Fuzz(func(t *testing.T, ops []byte) {

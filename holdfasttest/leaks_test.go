@@ -86,6 +86,25 @@ func TestCheckLeaks(t *testing.T) {
 		holdfasttest.Hurry(t)
 		check(t)
 	})
+	t.Run("one of others, begun meanwhile", func(t *testing.T) {
+		begin, begun, other := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go func() {
+			<-begin
+			go leakedOnPurpose(other)
+			close(begun)
+		}()
+		synctest.Test(t, func(t *testing.T) {
+			tb := &recordingTB{TB: t}
+			holdfasttest.CheckLeaks(tb)
+			close(begin)
+			<-begun
+			tb.finish()
+			if got := tb.String(); got != "" {
+				t.Errorf("it said %s", got)
+			}
+		})
+		close(other)
+	})
 	t.Run("a goroutine that is about to end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tb := &recordingTB{TB: t}

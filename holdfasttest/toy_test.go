@@ -23,6 +23,7 @@ type toy struct {
 	reverseHooks, panicStops, lateNever, discardTwice, discardSilent       bool
 	trustsReplies, panicsOnForeign, keepsForeign, trustsStale, nothingIsOK bool
 	swallowsPanic, panicElsewhere, mixes, leaks, refusedFails              bool
+	limitAsCancel, sendsOnce                                               bool
 }
 
 var (
@@ -124,6 +125,7 @@ func (p *play) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		return p.failed(inside, ctx.Err())
 	}
 	switch {
+	case p.sendsOnce && call.Attempt > 1:
 	case p.hidesCall:
 		p.beneath(ctx)
 	case p.hidesValues:
@@ -162,6 +164,9 @@ func (p *play) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 }
 
 func (p *play) failed(ctx context.Context, err error) holdfast.Result {
+	if p.limitAsCancel && errors.Is(err, context.DeadlineExceeded) {
+		return holdfast.Result{Err: err, Code: "cancelled"}
+	}
 	if p.ownVerdict {
 		return holdfast.Result{Err: err, Class: holdfast.Failure, Code: "error"}
 	}
