@@ -18,6 +18,9 @@ type Handler func(ctx context.Context, call *Call) Result
 // policy remembers between calls belongs to the Policy and not to that Handler,
 // so that one Policy in several chains (unary calls and streams, say) has one
 // state, and building a chain anew loses none.
+//
+// Where a Policy is a pointer, Wrap of a nil one returns next: a policy that was
+// never made does nothing.
 type Policy interface {
 	Wrap(next Handler) Handler
 }
