@@ -1,0 +1,2 @@
+// Package breaker is a shape yet.
+package breaker

@@ -1,0 +1,2 @@
+// Package hedge is a shape yet.
+package hedge

@@ -1,0 +1,2 @@
+// Package limit is a shape yet.
+package limit
