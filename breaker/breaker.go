@@ -2,127 +2,201 @@ package breaker
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
-// Options set up a Breaker. The zero value is the default of every field; a
-// negative value switches off what the field is for.
-type Options struct {
-	// Key says which calls share a circuit: PerTarget (the default, for nil),
-	// PerMethod, or any function of the call. It must be safe for concurrent use.
-	Key func(*holdfast.Call) string
-	// Keys is how many circuits are kept: 0 or negative means 1024. Past it, an
-	// idle closed one makes room; calls that find none share one circuit.
-	Keys int
-
-	// Ratio of failures to calls in Window that opens, once there are Samples:
-	// 0 means 0.7; negative: no ratio opens.
-	Ratio float64
-	// Window is how far back calls count: 0 or negative means 10 s.
-	Window time.Duration
-	// Samples is how many calls the Window must hold for the Ratio to count:
-	// 0 means 20; negative: 1.
-	Samples int
-	// Row opens after so many failures in a row while the Window holds fewer
-	// than Samples: 0 means 5; negative: never.
-	Row int
-	// LongRow opens after so many failures in a row, however many calls there
-	// are: 0 means 50; negative: never.
-	LongRow int
-	// Slow is the time to its Result from which a call counts as slow: 0 or
-	// negative means that none does. SlowRatio of slow calls in Window opens, as
-	// Ratio does: 0 means 0.7; negative: never.
-	Slow      time.Duration
-	SlowRatio float64
-
-	// Open is how long the circuit stays open at first: 0 means 200 ms; negative:
-	// no time. While the outage goes on it stays open for a quarter of how long
-	// the outage has lasted, jittered, at most MaxOpen: 0 means 60 s; negative:
-	// 24 h. A server that asks for a longer wait is granted it, up to MaxAfter: 0
-	// means 5 min; negative: what it asks is ignored.
-	Open     time.Duration
-	MaxOpen  time.Duration
-	MaxAfter time.Duration
-	// ProbeLimit is how long a probe may take to its Result; past it the probe
-	// has failed and another may be sent. 0 means 10 s; negative: for ever.
-	ProbeLimit time.Duration
-
-	// IgnoreOverload leaves out calls of which the server said that it has too
-	// many (429, RESOURCE_EXHAUSTED, 503 with a hint). They are failures otherwise.
-	IgnoreOverload bool
-	// ObserveOnly lets every call through, and tells what it would have done.
-	ObserveOnly bool
-
-	// OnChange is told of each change of a circuit's state. See Breaker.Listen.
-	OnChange func(Change)
+// A Breaker is a Policy that rejects calls to what is down. It is safe for
+// concurrent use. One that New has not made, nil too, rejects nothing.
+//
+// A circuit opens when the Ratio of failures is reached, after Row failures in a
+// row where there are few calls and LongRow where there are many, or when too
+// many calls are slow. It stays open for as long as fits the outage: Open at
+// first, then a quarter of the time since it first opened. Then single calls,
+// one at a time, are sent as probes: one that succeeds closes it, one that fails
+// opens it again. The pattern is that of M. Nygard, Release It! (2007).
+//
+// Success and Failure are the transport's verdict; Refused and Overload are
+// failures too. What is Ignored (a caller's cancel, a lost hedge, what we refused
+// ourselves) counts as nothing. An answer that breaks off while it is read turns
+// from a success into a failure.
+type Breaker struct {
+	o Options
+	s *shared
 }
 
-// A State is what a circuit does with a call.
-type State uint8
-
-// The states.
-const (
-	Closed   State = iota // calls go through
-	Open                  // calls are rejected
-	HalfOpen              // one call goes through, to see whether the server is back
-	Isolated              // calls are rejected until Reset
-)
-
-// A Change is a circuit's change of state.
-type Change struct {
-	Key      string
-	From, To State
-	At       time.Time
-	Until    time.Time // of an open one: when a probe may be sent
-	Reason   string    // "10 of 12 calls failed", "5 failures in a row", "probe succeeded", "isolated", …
+// shared is what Breakers share that With has made of each other.
+type shared struct {
+	circuits keyed.Table[*circuit]
+	herald   herald
 }
 
-// A Status is a circuit's state at a time.
-type Status struct {
-	Key                   string
-	State                 State
-	Until                 time.Time // of an open one: when a probe may be sent
-	Calls, Failures, Slow uint64    // in the Window
-	Row                   int       // failures in a row
-	Rejected              uint64    // calls, since there was a circuit
+var _ holdfast.Policy = (*Breaker)(nil)
+
+// New makes a Breaker. Every value of every option means something; see Options.
+func New(o Options) *Breaker {
+	b := &Breaker{o: o.filled(), s: new(shared)}
+	b.s.circuits.Max = b.o.Keys
+	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, &b.s.herald) }
+	b.s.circuits.Idle = (*circuit).idle
+	b.s.herald.listen(o.OnChange)
+	return b
 }
-
-// ErrOpen is what every OpenError is, to errors.Is.
-var ErrOpen = errors.New("holdfast: circuit open")
-
-// An OpenError says that a call was not sent, since its circuit was not closed.
-type OpenError struct {
-	Target string    // the key of the circuit
-	State  State     // Open, HalfOpen (a probe is under way) or Isolated
-	Until  time.Time // when the next probe may be sent; zero where that is not known
-}
-
-// Error says which circuit, and when to come back.
-func (e *OpenError) Error() string {
-	return fmt.Sprintf("holdfast: circuit of %s is %d", e.Target, e.State)
-}
-
-// Is reports whether target is ErrOpen.
-func (e *OpenError) Is(target error) bool { return target == ErrOpen }
-
-// A Breaker is a Policy.
-type Breaker struct{ o Options }
-
-// New makes a Breaker.
-func New(o Options) *Breaker { return &Breaker{o} }
 
 // With returns a Breaker with other options and the circuits of b, which both
-// share from then on.
-func (b *Breaker) With(o Options) *Breaker { return &Breaker{o} }
+// share from then on: what is open stays open. Keys and OnChange stay as they
+// were.
+func (b *Breaker) With(o Options) *Breaker {
+	if !b.made() {
+		return New(o)
+	}
+	o.Keys, o.OnChange = b.o.Keys, b.o.OnChange
+	return &Breaker{o.filled(), b.s}
+}
 
 // Options returns the options in force, with the defaults filled in.
-func (b *Breaker) Options() Options { return b.o }
+func (b *Breaker) Options() Options {
+	if !b.made() {
+		return Options{}
+	}
+	return b.o
+}
 
-// Wrap is a shape yet.
+func (b *Breaker) made() bool { return b != nil && b.s != nil }
+
+// Wrap returns a Handler that sends what the circuit of a call lets through. A
+// call that it does not is answered with an *OpenError and the Class Ignored.
 func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result { return next(ctx, call) }
+	if !b.made() {
+		return next
+	}
+	o := &b.o
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		key := call.Target
+		if o.Key != nil {
+			key = o.Key(call)
+		}
+		c := b.s.circuits.Get(key)
+		if c.set.Load() != o {
+			c.set.Store(o)
+		}
+		age := c.age.Load() // before the state: a change in between makes it an earlier one
+		if State(c.state.Load()) != Closed {
+			switch probe, err, ok := c.admit(o); {
+			case ok && probe > 0:
+				return c.send(ctx, call, next, o, probe)
+			case !ok:
+				c.herald.tell() // a probe that took too long
+				if !o.ObserveOnly {
+					return rejected(err)
+				}
+				return next(ctx, call)
+			}
+			age = c.age.Load()
+		}
+		var start time.Time
+		if o.Slow > 0 {
+			start = time.Now()
+		}
+		res := next(ctx, call)
+		counted := false
+		defer func() {
+			if !counted { // a listener has panicked
+				res.Discard()
+			}
+		}()
+		c.observe(o, age, res, o.Slow > 0 && time.Since(start) >= o.Slow)
+		if !call.Unary && res.Reply != nil && res.Class == holdfast.Success {
+			res.OnDone(c, age)
+		}
+		counted = true
+		return res
+	}
+}
+
+func rejected(err *OpenError) holdfast.Result {
+	res := holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "circuit_open"}
+	if !err.Until.IsZero() {
+		res.After = max(time.Until(err.Until), 1)
+	}
+	return res
+}
+
+// Listen has f told of every change of state of every circuit, until stop is
+// called: in order, each once, on the goroutine of a call, with no lock held, so
+// that f may call b. One that panics stops no other. When more than 1,024 changes
+// wait for a slow listener, the oldest are dropped.
+func (b *Breaker) Listen(f func(Change)) (stop func()) {
+	if !b.made() {
+		return func() {}
+	}
+	return b.s.herald.listen(f)
+}
+
+// State returns the state of the circuit of key. It is true without a call: a
+// circuit is half-open as soon as its time has passed. Asking makes no circuit.
+func (b *Breaker) State(key string) State { return b.Status(key).State }
+
+// Status returns what there is to know of the circuit of key.
+func (b *Breaker) Status(key string) (status Status) {
+	b.Each(func(k string, s Status) bool {
+		if k == key {
+			status = s
+		}
+		return k != key
+	})
+	return status
+}
+
+// Each calls f for each circuit, in no order, until f returns false.
+func (b *Breaker) Each(f func(key string, s Status) bool) {
+	if !b.made() {
+		return
+	}
+	b.s.circuits.Each(func(key string, c *circuit) bool { return f(key, c.status(b.o.Window)) })
+}
+
+func (c *circuit) status(window time.Duration) Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	n := c.window.sum(turn(now, window))
+	s := Status{
+		State: c.current(now), Calls: uint64(n.calls), Failures: uint64(n.failures), Slow: uint64(n.slow),
+		Row: int(c.row.Load()), Rejected: c.rejected.Load(),
+	}
+	if State(c.state.Load()) == Open {
+		s.Until = c.until
+	}
+	return s
+}
+
+// Isolate rejects the calls of key until Reset.
+func (b *Breaker) Isolate(key string) { b.byHand(key, Isolated, "isolated by hand") }
+
+// Reset closes the circuit of key, as good as new.
+func (b *Breaker) Reset(key string) { b.byHand(key, Closed, "reset by hand") }
+
+func (b *Breaker) byHand(key string, to State, why string) {
+	if !b.made() {
+		return
+	}
+	c := b.s.circuits.Get(key)
+	c.mu.Lock()
+	if State(c.state.Load()) != to || to == Closed {
+		c.machine = newMachine()
+		c.began, c.closed, c.stayed = time.Time{}, time.Time{}, 0
+		if from := State(c.state.Load()); from != to {
+			c.become(to, time.Now(), why)
+		} else {
+			c.age.Add(1)
+			c.row.Store(0)
+			c.broken.Store(0)
+			c.window.clear()
+		}
+	}
+	c.mu.Unlock()
+	c.herald.tell()
 }

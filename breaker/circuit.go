@@ -1,0 +1,213 @@
+package breaker
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A circuit is the state of one key. A call that goes well while it is closed
+// writes to its window and takes no lock that all calls share; gobreaker's state
+// machine is asked when it is to open, and while it is not closed.
+type circuit struct {
+	key      string
+	herald   *herald
+	set      atomic.Pointer[Options] // of the policy that used it last
+	state    atomic.Uint32           // a State; HalfOpen only once a probe was sent
+	age      atomic.Uint64           // grows with each state: what began in an earlier one does not count
+	window   window
+	row      atomic.Int64 // failures in a row
+	broken   atomic.Int64 // answers in a row that broke off after a good start
+	rejected atomic.Uint64
+
+	mu      sync.Mutex
+	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
+	until   time.Time // of an open one
+	began   time.Time // when the outage did
+	closed  time.Time // when it last closed
+	stayed  time.Duration
+	probe   uint64      // the number of the latest probe
+	probing func(error) // tells the machine how it went; nil: there is none
+	sent    time.Time   // when it was sent
+}
+
+var (
+	errFailed = errors.New("failed")
+	errNoSign = errors.New("says nothing")
+)
+
+func newCircuit(key string, h *herald) *circuit {
+	return &circuit{key: key, herald: h, machine: newMachine()}
+}
+
+// newMachine makes a closed state machine. It opens when it is told of a failure,
+// which it is only when the window says so, and is half-open at once: how long it
+// is open is for the circuit to say.
+func newMachine() *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1, Timeout: 1,
+		ReadyToTrip: func(gobreaker.Counts) bool { return true },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNoSign) },
+	})
+}
+
+// idle reports whether the circuit may be forgotten.
+func (c *circuit) idle() bool {
+	if State(c.state.Load()) != Closed || c.row.Load() > 0 {
+		return false
+	}
+	o := c.set.Load()
+	return o == nil || c.window.sum(turn(time.Now(), o.Window)).failures == 0
+}
+
+// counts reports whether the class is a failure, and whether it says anything.
+func (o *Options) counts(class holdfast.Class) (failed, counted bool) {
+	switch class {
+	case holdfast.Success:
+		return false, true
+	case holdfast.Failure, holdfast.Refused:
+		return true, true
+	case holdfast.Overload:
+		return true, !o.IgnoreOverload
+	}
+	return false, false
+}
+
+// observe counts an outcome of a call that began in the given age of a closed circuit.
+func (c *circuit) observe(o *Options, age uint64, res holdfast.Result, slow bool) {
+	failed, counted := o.counts(res.Class)
+	if !counted || c.age.Load() != age {
+		return
+	}
+	n := counts{calls: 1}
+	if slow {
+		n.slow = 1
+	}
+	now := time.Now()
+	if !failed {
+		c.window.add(turn(now, o.Window), n)
+		if c.row.Load() != 0 {
+			c.row.Store(0)
+		}
+		if slow {
+			c.check(o, age, now, 0)
+		}
+		return
+	}
+	n.failures = 1
+	c.window.add(turn(now, o.Window), n)
+	c.row.Add(1)
+	c.check(o, age, now, res.After)
+}
+
+// Done counts the end of an answer that began well: one that broke off was a
+// failure after all.
+func (c *circuit) Done(age uint64, end holdfast.End) {
+	o := c.set.Load()
+	failed, counted := o.counts(end.Class)
+	if !counted || c.age.Load() != age {
+		return
+	}
+	if !failed {
+		if c.broken.Load() != 0 {
+			c.broken.Store(0)
+		}
+		return
+	}
+	now := time.Now()
+	c.window.add(turn(now, o.Window), counts{failures: 1})
+	c.broken.Add(1)
+	c.check(o, age, now, 0)
+}
+
+// check opens the circuit if it is time to.
+func (c *circuit) check(o *Options, age uint64, now time.Time, after time.Duration) {
+	why := c.verdict(o, now)
+	if why == "" {
+		return
+	}
+	c.mu.Lock()
+	if c.age.Load() == age && State(c.state.Load()) == Closed {
+		if done, err := c.machine.Allow(); err == nil {
+			done(errFailed)
+		}
+		c.open(o, now, after, why)
+	}
+	c.mu.Unlock()
+	c.herald.tell()
+}
+
+// verdict says why the circuit is to open, or "".
+func (c *circuit) verdict(o *Options, now time.Time) string {
+	row, broken := int(c.row.Load()), int(c.broken.Load())
+	n := c.window.sum(turn(now, o.Window))
+	few := n.calls < int64(o.Samples)
+	for _, in := range []struct {
+		row  int
+		what string
+	}{{row, "failures"}, {broken, "broken answers"}} {
+		if o.LongRow > 0 && in.row >= o.LongRow || few && o.Row > 0 && in.row >= o.Row {
+			return fmt.Sprintf("%d %s in a row", in.row, in.what)
+		}
+	}
+	switch {
+	case few:
+	case o.Ratio > 0 && float64(n.failures) >= o.Ratio*float64(n.calls):
+		return fmt.Sprintf("%d of %d calls failed", n.failures, n.calls)
+	case o.SlowRatio > 0 && o.Slow > 0 && float64(n.slow) >= o.SlowRatio*float64(n.calls):
+		return fmt.Sprintf("%d of %d calls were slow", n.slow, n.calls)
+	}
+	return ""
+}
+
+// open opens the circuit, whose lock is held.
+func (c *circuit) open(o *Options, now time.Time, after time.Duration, why string) {
+	if State(c.state.Load()) == Closed && now.Sub(c.closed) > c.stayed {
+		c.began = now // it is no relapse
+	}
+	c.stayed = openFor(o, now.Sub(c.began), after)
+	c.until = now.Add(c.stayed)
+	c.become(Open, now, why)
+}
+
+// openFor is how long a circuit stays open when its outage has lasted so long: a
+// quarter of that, so that recovery is never late by more, and a little less, so
+// that a fleet does not probe as one. The quarter is our own rule; the storms of
+// package preset are its test.
+func openFor(o *Options, outage, after time.Duration) time.Duration {
+	d := min(max(o.Open, outage/4, 0), o.MaxOpen)
+	d -= time.Duration(0.2 * rand.Float64() * float64(d))
+	return max(d, min(after, o.MaxAfter))
+}
+
+// become changes the state; the lock is held.
+func (c *circuit) become(to State, now time.Time, why string) {
+	from := State(c.state.Load())
+	change := Change{Key: c.key, From: from, To: to, At: now, Reason: why}
+	if to == Open {
+		change.Until = c.until
+	}
+	c.probing = nil
+	c.state.Store(uint32(to))
+	c.age.Add(1)
+	c.row.Store(0)
+	c.broken.Store(0)
+	c.window.clear()
+	c.herald.note(change)
+}
+
+// status returns the state as it is now; the lock is held.
+func (c *circuit) current(now time.Time) State {
+	s := State(c.state.Load())
+	if s == Open && !now.Before(c.until) {
+		return HalfOpen
+	}
+	return s
+}

@@ -1,0 +1,118 @@
+package breaker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// admit asks a circuit that is not closed for leave to send a call. It returns
+// the number of the probe that the call is to be, or why there is no leave. ok
+// without a number means that the circuit has closed meanwhile.
+func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	switch State(c.state.Load()) {
+	case Closed:
+		return 0, nil, true
+	case Isolated:
+		return 0, c.reject(Isolated), false
+	case HalfOpen:
+		if c.probing == nil {
+			break
+		}
+		if o.ProbeLimit <= 0 || now.Sub(c.sent) < o.ProbeLimit {
+			return 0, c.reject(HalfOpen), false
+		}
+		c.probing(errFailed)
+		c.open(o, now, 0, fmt.Sprintf("the probe took longer than %v", o.ProbeLimit))
+		return 0, c.reject(Open), false
+	case Open:
+		if now.Before(c.until) {
+			return 0, c.reject(Open), false
+		}
+	}
+	done, refused := c.machine.Allow()
+	if refused != nil { // it opened at this very moment
+		return 0, c.reject(Open), false
+	}
+	if State(c.state.Load()) == Open {
+		c.become(HalfOpen, now, "its time has passed")
+	}
+	c.probing, c.sent = done, now
+	c.probe++
+	return c.probe, nil, true
+}
+
+func (c *circuit) reject(s State) *OpenError {
+	c.rejected.Add(1)
+	e := &OpenError{Target: c.key, State: s}
+	if s == Open {
+		e.Until = c.until
+	}
+	return e
+}
+
+// send sends a call as a probe. Its slot goes back whatever happens to it.
+func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, probe uint64) (res holdfast.Result) {
+	start, answered := time.Now(), false
+	defer func() {
+		if !answered { // a panic, or an exited goroutine: it says nothing of the server
+			c.settle(o, probe, holdfast.Result{}, false)
+		}
+	}()
+	c.herald.tell() // that it is half-open
+	res = next(ctx, call)
+	answered = true
+	age, closed := c.settle(o, probe, res, o.Slow > 0 && time.Since(start) >= o.Slow)
+	if closed && !call.Unary && res.Reply != nil {
+		res.OnDone(c, age) // it may yet break off
+	}
+	tellOrDiscard(c.herald, res)
+	return res
+}
+
+// settle ends a probe. closed reports that it has closed the circuit, and age of
+// which state it was the first call.
+func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow bool) (age uint64, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probing == nil || c.probe != probe {
+		return 0, false // it took too long, or somebody has decided by hand
+	}
+	now := time.Now()
+	failed, counted := o.counts(res.Class)
+	switch {
+	case !counted:
+		c.probing(errNoSign)
+		c.probing = nil
+	case failed:
+		c.probing(errFailed)
+		c.open(o, now, res.After, "the probe failed")
+	case slow && o.SlowRatio > 0:
+		c.probing(errFailed)
+		c.open(o, now, 0, "the probe was slow")
+	default:
+		c.probing(nil)
+		c.closed = now
+		c.become(Closed, now, "the probe succeeded")
+		c.window.add(turn(now, o.Window), counts{calls: 1})
+		return c.age.Load(), true
+	}
+	return 0, false
+}
+
+// tellOrDiscard tells the listeners; where one panics, nobody is left to read res.
+func tellOrDiscard(h *herald, res holdfast.Result) {
+	told := false
+	defer func() {
+		if !told {
+			res.Discard()
+		}
+	}()
+	h.tell()
+	told = true
+}
