@@ -32,7 +32,7 @@ type counts struct{ calls, failures, slow int64 }
 func (w *window) add(turn int64, c counts) {
 	s := &w.shards[rand.Uint32()%shards]
 	s.mu.Lock()
-	b := &s.buckets[turn%buckets]
+	b := &s.buckets[(turn%buckets+buckets)%buckets]
 	if b.turn != turn {
 		*b = bucket{turn: turn}
 	}
@@ -68,9 +68,10 @@ func (w *window) clear() {
 	}
 }
 
-var epoch = time.Now().Add(-day) // a day back, so that turns are positive in bubbles of testing/synctest that begin earlier
+var epoch = time.Now()
 
-// turn numbers the stretches of time that a bucket counts.
+// turn numbers the stretches of time that a bucket counts. It can be negative:
+// the time of a bubble of testing/synctest begins before any epoch.
 func turn(at time.Time, window time.Duration) int64 {
-	return max(int64(at.Sub(epoch)/max(window/buckets, 1)), 0)
+	return int64(at.Sub(epoch) / max(window/buckets, 1))
 }

@@ -5,69 +5,111 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/quantile"
 )
 
-// Options set up a Hedge. The zero value is the default of every field; a
-// negative value switches off what the field is for.
-type Options struct {
-	// Extra is how many attempts are sent beside the first at most: 0 means 1;
-	// negative: none. At most 10.
-	Extra int
-	// Delay before each of them, counted from the one before: 0 means the
-	// Quantile of what calls to the target took lately; above zero, a fixed one;
-	// negative: none but MinDelay.
-	Delay time.Duration
-	// Quantile of the recent times: 0 or negative means 0.95; at most 0.9999.
-	Quantile float64
-	// Samples is how many times must be known for a Quantile: 0 means 100;
-	// negative: 1. With fewer nothing is hedged.
-	Samples int
-	// Window is how far back times are looked at: 0 or negative means 1 min.
-	Window time.Duration
-	// MinDelay bounds the delay from below: 0 means 1 ms; negative: none.
-	MinDelay time.Duration
-	// Share of the calls to a target that may be hedged, over any 10 s: 0 means
-	// 0.05; negative: no bound but the Budget. At most 1.
-	Share float64
-	// MinAttempt is the time that must be left before the deadline for a hedge to
-	// be sent: 0 means 5 ms; negative: none.
-	MinAttempt time.Duration
-	// Budget is asked before each hedge; nil: there is none. Share the retries'.
-	Budget Budget
-	// Targets is how many targets have times of their own: 0 or negative means 1024.
-	Targets int
-	// OnHedge is called before each hedge is sent or when it is denied.
-	OnHedge func(ctx context.Context, e Event)
+// A Hedge is a Policy that sends extra attempts beside slow ones. It is safe for
+// concurrent use. One that New has not made, nil too, sends none.
+//
+// The first success wins. A failure waits for the attempts still under way, and
+// is returned only when none is left. A first attempt that fails before it is
+// hedged is returned at once: repeating it is retry's matter. Losers are cancelled
+// with holdfast.ErrSuperseded, and the call returns when all its attempts have.
+type Hedge struct {
+	o Options
+	t *keyed.Table[*target]
 }
 
-// A Budget grants extra attempts; *retry.Budget is one.
-type Budget interface {
-	Withdraw(target string) bool // asks for one
-	Refund(target string)        // gives back what was not used
+var _ holdfast.Policy = (*Hedge)(nil)
+
+// New makes a Hedge. Every value of every option means something; see Options.
+func New(o Options) *Hedge {
+	h := &Hedge{o: o.filled()}
+	window := h.o.Window
+	h.t = &keyed.Table[*target]{
+		New: func(string) *target { return &target{times: quantile.New(window)} },
+		Max: h.o.Targets,
+	}
+	return h
 }
-
-// An Event tells of a hedge.
-type Event struct {
-	Target, Method string
-	Attempt        int           // the number of the attempt that is sent
-	Delay          time.Duration // since the one before
-	Denied         string        // why it is not sent; empty: it is
-}
-
-// A Hedge is a Policy.
-type Hedge struct{ o Options }
-
-// New makes a Hedge.
-func New(o Options) *Hedge { return &Hedge{o} }
 
 // With returns a Hedge with other options and the recent times of h, which both
-// share from then on.
-func (h *Hedge) With(o Options) *Hedge { return &Hedge{o} }
+// share from then on. Window and Targets stay as they were.
+func (h *Hedge) With(o Options) *Hedge {
+	if !h.made() {
+		return New(o)
+	}
+	o.Window, o.Targets = h.o.Window, h.o.Targets
+	return &Hedge{o.filled(), h.t}
+}
 
 // Options returns the options in force, with the defaults filled in.
-func (h *Hedge) Options() Options { return h.o }
+func (h *Hedge) Options() Options {
+	if !h.made() {
+		return Options{}
+	}
+	return h.o
+}
 
-// Wrap is a shape yet.
+func (h *Hedge) made() bool { return h != nil && h.t != nil }
+
+// Stats are the figures of one target. The counts only grow.
+type Stats struct {
+	Calls  uint64        // first attempts that could have been hedged
+	Hedges uint64        // sent
+	Won    uint64        // of them
+	Denied uint64        // by the share, the budget or another layer
+	Delay  time.Duration // at present; 0 where too few times are known
+}
+
+// Each calls f for each target's figures, in no order, until f returns false.
+func (h *Hedge) Each(f func(target string, s Stats) bool) {
+	if !h.made() {
+		return
+	}
+	now := time.Now()
+	h.t.Each(func(key string, t *target) bool {
+		delay, _ := t.delay(&h.o, now)
+		return f(key, Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay})
+	})
+}
+
+// Stats returns the figures of target.
+func (h *Hedge) Stats(target string) (stats Stats) {
+	h.Each(func(key string, s Stats) bool {
+		if key == target {
+			stats = s
+		}
+		return key != target
+	})
+	return stats
+}
+
+// Wrap returns a Handler that hedges what next does.
 func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result { return next(ctx, call) }
+	if !h.made() || h.o.Extra < 1 {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		call.Record.Claim() // what stands further in stands around an attempt
+		if call.Attempt > 1 || call.Hedge || !call.Repeatable || call.Stream {
+			return next(ctx, call)
+		}
+		now := time.Now()
+		t := h.t.Get(call.Target)
+		t.calls.Add(1)
+		t.share.call(now)
+		delay, ok := t.delay(&h.o, now)
+		if deadline, limited := ctx.Deadline(); ok && limited && deadline.Sub(now)-max(h.o.MinAttempt, 0) <= delay {
+			ok = false // there would be no time for it
+		}
+		if !ok {
+			res := next(ctx, call)
+			t.observe(now, time.Since(now), res, false)
+			return res
+		}
+		g := &group{o: &h.o, t: t, next: next, ctx: ctx, call: call, delay: delay, start: now}
+		return g.run()
+	}
 }

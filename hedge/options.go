@@ -1,0 +1,100 @@
+package hedge
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+// Options set up a Hedge. The zero value is the default of every field; a
+// negative value switches off what the field is for.
+type Options struct {
+	// Extra is how many attempts are sent beside the first at most: 0 means 1;
+	// negative: none. At most 10.
+	Extra int
+	// Delay before each of them, counted from the one before: 0 means the
+	// Quantile of what calls to the target took lately; above zero, a fixed one;
+	// negative: MinDelay.
+	Delay time.Duration
+	// Quantile of the recent times: 0 or negative means 0.95; at most 0.9999.
+	Quantile float64
+	// Samples is how many times must be known for a Quantile: 0 means 100;
+	// negative: 1. With fewer nothing is hedged.
+	Samples int
+	// Window is how far back times are looked at: 0 or negative means 1 min.
+	Window time.Duration
+	// MinDelay bounds the delay from below: 0 means 1 ms; negative: none.
+	MinDelay time.Duration
+	// Share of the calls to a target that may be hedged, over 10 s: 0 means 0.05;
+	// negative: no bound but the Budget. At most 1.
+	Share float64
+	// MinAttempt is the time that must be left before the deadline for a hedge to
+	// be sent: 0 means 5 ms; negative: none.
+	MinAttempt time.Duration
+	// Budget is asked before each hedge; nil: there is none. Share the retries'.
+	Budget Budget
+	// Targets is how many targets have times of their own: 0 or negative means
+	// 1024; further ones share theirs.
+	Targets int
+	// OnHedge is called before each hedge is sent, or when it is denied. It runs
+	// beside the first attempt, on a goroutine of the hedge's, with the caller's
+	// context and no lock held.
+	OnHedge func(ctx context.Context, e Event)
+}
+
+// A Budget grants extra attempts; *retry.Budget is one. It must be safe for
+// concurrent use.
+type Budget interface {
+	Withdraw(target string) bool // asks for one
+	Refund(target string)        // gives back what was granted and not sent
+}
+
+// An Event tells of a hedge.
+type Event struct {
+	Target, Method string
+	Attempt        int           // the number of the attempt that is sent; 0 where it is denied
+	Delay          time.Duration // since the one before
+	Denied         string        // why it is not sent: "budget empty", "share used up", …
+}
+
+func (o Options) filled() Options {
+	o.Extra = count(o.Extra, 1, -1, 10)
+	o.Delay = span(o.Delay, 0, -1)
+	if o.Quantile <= 0 || math.IsNaN(o.Quantile) {
+		o.Quantile = 0.95
+	}
+	o.Quantile = min(o.Quantile, 0.9999)
+	o.Samples = count(o.Samples, 100, 1, math.MaxInt)
+	o.Window = span(o.Window, time.Minute, time.Minute)
+	o.MinDelay = span(o.MinDelay, time.Millisecond, -1)
+	switch {
+	case o.Share == 0 || math.IsNaN(o.Share):
+		o.Share = 0.05
+	case o.Share < 0:
+		o.Share = -1
+	}
+	o.Share = min(o.Share, 1)
+	o.MinAttempt = span(o.MinAttempt, 5*time.Millisecond, -1)
+	o.Targets = count(o.Targets, 1024, 1024, math.MaxInt)
+	return o
+}
+
+func count(n, zero, negative, most int) int {
+	switch {
+	case n == 0:
+		return zero
+	case n < 0:
+		return negative
+	}
+	return min(n, most)
+}
+
+func span(d, zero, negative time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return zero
+	case d < 0:
+		return negative
+	}
+	return min(d, 24*time.Hour)
+}

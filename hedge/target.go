@@ -1,0 +1,104 @@
+package hedge
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/quantile"
+)
+
+// A target is what is known of the calls to one.
+type target struct {
+	times *quantile.Window
+	share share
+
+	calls, hedges, won, denied atomic.Uint64
+}
+
+// longest stands for "longer than could be seen" in the times.
+const longest = time.Duration(math.MaxInt64)
+
+// observe takes in what a first attempt took. A success is a sample. So is one
+// that ran into a time limit, or that a hedge has beaten, but not its time, which
+// was cut off: it is known to be long, and counts as longer than all others. Left
+// out, the slow calls would vanish from the times, the delay would shrink, and
+// ever more calls be hedged. At most Share of the calls are cut off by us, so that
+// the Quantile of the others stays in sight. Failures say nothing: most are fast.
+func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, beaten bool) {
+	switch {
+	case beaten || res.Code == "timeout" || res.Code == "deadline":
+		if beaten || res.Class == holdfast.Failure {
+			t.times.Observe(at, longest)
+		}
+	case res.Class == holdfast.Success:
+		t.times.Observe(at, took)
+	}
+}
+
+// delay returns how long to wait for a first attempt; false: it is not known.
+func (t *target) delay(o *Options, now time.Time) (time.Duration, bool) {
+	d := o.Delay
+	if d == 0 {
+		var n int
+		if d, n = t.times.Quantile(now, o.Quantile); n < o.Samples {
+			return 0, false
+		}
+	}
+	return max(d, o.MinDelay, 0), true
+}
+
+// A share holds the hedges to a part of the calls of the last ten seconds.
+type share struct {
+	mu      sync.Mutex
+	at      int64
+	buckets [shareBuckets]struct{ calls, hedges float64 }
+	calls   float64
+	hedges  float64
+}
+
+const (
+	shareBuckets = 20
+	shareWidth   = 10 * time.Second / shareBuckets
+)
+
+var epoch = time.Now()
+
+func (s *share) roll(now time.Time) *struct{ calls, hedges float64 } {
+	at := int64(now.Sub(epoch) / shareWidth)
+	for n := min(max(at-s.at, 0), shareBuckets); n > 0; n-- {
+		b := &s.buckets[((at-n+1)%shareBuckets+shareBuckets)%shareBuckets]
+		s.calls -= b.calls
+		s.hedges -= b.hedges
+		b.calls, b.hedges = 0, 0
+	}
+	if at > s.at || s.at-at > shareBuckets {
+		s.at = at
+	}
+	return &s.buckets[(s.at%shareBuckets+shareBuckets)%shareBuckets]
+}
+
+func (s *share) call(now time.Time) {
+	s.mu.Lock()
+	s.roll(now).calls++
+	s.calls++
+	s.mu.Unlock()
+}
+
+// take asks for one hedge.
+func (s *share) take(part float64, now time.Time) bool {
+	if part < 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.roll(now)
+	if s.hedges+1 > part*s.calls {
+		return false
+	}
+	b.hedges++
+	s.hedges++
+	return true
+}
