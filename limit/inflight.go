@@ -1,9 +1,12 @@
 package limit
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
 // InFlightOptions set up an InFlight. The zero value is the default of every
@@ -13,27 +16,187 @@ type InFlightOptions struct {
 	// limit.
 	Max int
 	// Wait is how long a call that finds no room may wait for some: 0 and
-	// negative mean not at all. Queue is how many may wait: 0 means Max;
-	// negative: none.
-	Wait  time.Duration
+	// negative mean not at all. It never waits past its context.
+	Wait time.Duration
+	// Queue is how many calls may wait: 0 means Max; negative: none.
 	Queue int
-	// PerTarget gives each target a limit of its own. Targets is how many: 0 or
-	// negative means 1024; the others share one.
+	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	Targets   int
+	// Targets is how many targets have one: 0 or negative means 1024; further
+	// ones share one.
+	Targets int
 }
 
-// An InFlight is a Policy.
-type InFlight struct{ o InFlightOptions }
+func (o InFlightOptions) filled() InFlightOptions {
+	o.Max = count(o.Max, 1000, -1)
+	o.Wait = max(o.Wait, 0)
+	o.Queue = count(o.Queue, max(o.Max, 0), -1)
+	o.Targets = count(o.Targets, 1024, 1024)
+	return o
+}
 
-// NewInFlight makes an InFlight.
-func NewInFlight(o InFlightOptions) *InFlight { return &InFlight{o} }
+func count(n, zero, negative int) int {
+	switch {
+	case n == 0:
+		return zero
+	case n < 0:
+		return negative
+	}
+	return n
+}
 
-// With returns an InFlight with other options that counts with l.
-func (l *InFlight) With(o InFlightOptions) *InFlight { return &InFlight{o} }
+// An InFlight is a Policy that bounds the calls under way; a call is until its
+// answer has been read to its end or closed. It is safe for concurrent use. One
+// that NewInFlight has not made, nil too, bounds nothing.
+type InFlight struct {
+	o     InFlightOptions
+	rooms *keyed.Table[*room]
+}
+
+var _ holdfast.Policy = (*InFlight)(nil)
+
+// NewInFlight makes an InFlight. Every value of every option means something.
+func NewInFlight(o InFlightOptions) *InFlight {
+	l := &InFlight{o: o.filled()}
+	l.rooms = &keyed.Table[*room]{
+		New:  func(string) *room { return new(room) },
+		Idle: (*room).empty, Max: l.o.Targets,
+	}
+	return l
+}
+
+// With returns an InFlight with other options that counts with l: what is under
+// way stays counted. Targets stays as it was.
+func (l *InFlight) With(o InFlightOptions) *InFlight {
+	if !l.made() {
+		return NewInFlight(o)
+	}
+	o.Targets = l.o.Targets
+	with := &InFlight{o.filled(), l.rooms}
+	l.rooms.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })
+	return with
+}
 
 // Options returns the options in force, with the defaults filled in.
-func (l *InFlight) Options() InFlightOptions { return l.o }
+func (l *InFlight) Options() InFlightOptions {
+	if !l.made() {
+		return InFlightOptions{}
+	}
+	return l.o
+}
 
-// Wrap is a shape yet.
-func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler { return next }
+func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
+
+// A Slot is a call's place among those under way. The zero Slot is none.
+type Slot struct {
+	of  *room
+	max int
+}
+
+// Release gives the place back. Call it once.
+func (s Slot) Release() {
+	if s.of != nil {
+		s.of.exit(s.max)
+	}
+}
+
+// Acquire asks for a place for a call to target, and waits for one as long as
+// Wait says. It returns an *Error, or the error of ctx.
+func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
+	if !l.made() || l.o.Max < 0 {
+		return Slot{}, nil
+	}
+	if !l.o.PerTarget {
+		target = ""
+	}
+	for {
+		r := l.rooms.Get(target)
+		switch reason, err := r.enter(ctx, &l.o); {
+		case err != nil:
+			return Slot{}, err
+		case reason != "":
+			return Slot{}, &Error{Target: target, Limit: fmt.Sprintf("%d calls in flight", l.o.Max), Reason: reason}
+		}
+		if l.rooms.Get(target) != r { // the table forgot it before there was anybody inside
+			r.exit(l.o.Max)
+			continue
+		}
+		return Slot{r, l.o.Max}, nil
+	}
+}
+
+// Wrap returns a Handler that sends a call while there is room for it.
+func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
+	if !l.made() || l.o.Max < 0 {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+		slot, err := l.Acquire(ctx, call.Target)
+		if err != nil {
+			return rejected(err)
+		}
+		returned := false
+		defer func() {
+			if !returned {
+				slot.Release()
+			}
+		}()
+		res = next(ctx, call)
+		returned = true
+		if res.Reply == nil {
+			slot.Release()
+		} else {
+			res.OnDone(slot.of, uint64(slot.max))
+		}
+		return res
+	}
+}
+
+// Ready reports whether Enter would find room now. With Enter and Leave an
+// InFlight guards one node of a balancer; such a one is not PerTarget.
+func (l *InFlight) Ready() bool {
+	return !l.made() || l.o.Max < 0 || l.rooms.Get("").ready(l.o.Max)
+}
+
+// Enter takes a place without waiting.
+func (l *InFlight) Enter() (token uint64, ok bool) {
+	if !l.made() || l.o.Max < 0 {
+		return 0, true
+	}
+	return 0, l.rooms.Get("").try(l.o.Max)
+}
+
+// Leave gives a place back, once for each Enter that found one.
+func (l *InFlight) Leave(uint64, holdfast.Class, time.Duration) {
+	if l.made() && l.o.Max >= 0 {
+		l.rooms.Get("").exit(l.o.Max)
+	}
+}
+
+// InFlightStats are the figures of one target, or of all. Rejected only grows.
+type InFlightStats struct {
+	InFlight, Waiting int
+	Rejected          uint64
+}
+
+// Each calls f for each target's figures, in no order, until f returns false.
+// Without PerTarget there is one, of the target "".
+func (l *InFlight) Each(f func(target string, s InFlightStats) bool) {
+	if l.made() {
+		l.rooms.Each(func(target string, r *room) bool { return f(target, r.stats()) })
+	}
+}
+
+// Stats returns the figures of target; of all where there is no PerTarget.
+func (l *InFlight) Stats(target string) (stats InFlightStats) {
+	if l.made() && !l.o.PerTarget {
+		target = ""
+	}
+	l.Each(func(t string, s InFlightStats) bool {
+		if t == target {
+			stats = s
+		}
+		return t != target
+	})
+	return stats
+}

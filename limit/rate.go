@@ -1,9 +1,16 @@
 package limit
 
 import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
 // RateOptions set up a Rate. The zero value is the default of every field; a
@@ -13,30 +20,180 @@ type RateOptions struct {
 	// limit.
 	PerSecond float64
 	// Burst is how many may begin at once: 0 means a tenth of a second's worth,
-	// at least 1; negative: 1.
+	// and 1 at least; negative: 1.
 	Burst int
 	// Wait is how long a call may wait for its turn: 0 and negative mean not at
-	// all. Queue is how many may wait: 0 means what PerSecond lets through in
-	// Wait; negative: none.
-	Wait  time.Duration
+	// all.
+	Wait time.Duration
+	// Queue is how many may wait: 0 means what PerSecond lets through in Wait;
+	// negative: none.
 	Queue int
-	// PerTarget gives each target a rate of its own. Targets is how many: 0 or
-	// negative means 1024; the others share one.
+	// PerTarget gives each target a rate of its own.
 	PerTarget bool
-	Targets   int
+	// Targets is how many targets have one: 0 or negative means 1024; further
+	// ones share one.
+	Targets int
 }
 
-// A Rate is a Policy.
-type Rate struct{ o RateOptions }
+func (o RateOptions) filled() RateOptions {
+	if !(o.PerSecond > 0) {
+		o.PerSecond = -1
+	}
+	o.PerSecond = min(o.PerSecond, 1e9)
+	o.Burst = count(o.Burst, max(int(o.PerSecond/10), 1), 1)
+	o.Wait = max(o.Wait, 0)
+	o.Queue = count(o.Queue, int(min(math.Ceil(max(o.PerSecond, 0)*o.Wait.Seconds()), 1e9)), -1)
+	o.Targets = count(o.Targets, 1024, 1024)
+	return o
+}
 
-// NewRate makes a Rate.
-func NewRate(o RateOptions) *Rate { return &Rate{o} }
+// A Rate is a Policy that bounds the calls that begin in a second: a token bucket
+// of golang.org/x/time/rate. A call that would have to wait past its deadline, or
+// for longer than Wait, is rejected at once and takes no token. It is safe for
+// concurrent use. One that NewRate has not made, nil too, bounds nothing.
+type Rate struct {
+	o       RateOptions
+	buckets *keyed.Table[*bucket]
+}
 
-// With returns a Rate with other options and the tokens of l.
-func (l *Rate) With(o RateOptions) *Rate { return &Rate{o} }
+type bucket struct {
+	tokens   *rate.Limiter
+	waiting  atomic.Int64
+	rejected atomic.Uint64
+}
+
+var _ holdfast.Policy = (*Rate)(nil)
+
+// NewRate makes a Rate. Every value of every option means something.
+func NewRate(o RateOptions) *Rate {
+	l := &Rate{o: o.filled()}
+	o = l.o
+	l.buckets = &keyed.Table[*bucket]{
+		New:  func(string) *bucket { return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)} },
+		Idle: func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) }, // as good as new
+		Max:  o.Targets,
+	}
+	return l
+}
+
+// With returns a Rate with other options and the tokens of l. Targets stays as it
+// was; so does a rate that there was none of before, which begins anew.
+func (l *Rate) With(o RateOptions) *Rate {
+	if !l.made() || l.o.PerSecond < 0 {
+		return NewRate(o)
+	}
+	o.Targets = l.o.Targets
+	with := &Rate{o.filled(), l.buckets}
+	if with.o.PerSecond > 0 {
+		l.buckets.Each(func(_ string, b *bucket) bool { b.set(&with.o); return true })
+	}
+	return with
+}
+
+func (b *bucket) set(o *RateOptions) {
+	if b.tokens.Limit() != rate.Limit(o.PerSecond) {
+		b.tokens.SetLimit(rate.Limit(o.PerSecond))
+	}
+	if b.tokens.Burst() != o.Burst {
+		b.tokens.SetBurst(o.Burst)
+	}
+}
 
 // Options returns the options in force, with the defaults filled in.
-func (l *Rate) Options() RateOptions { return l.o }
+func (l *Rate) Options() RateOptions {
+	if !l.made() {
+		return RateOptions{}
+	}
+	return l.o
+}
 
-// Wrap is a shape yet.
-func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler { return next }
+func (l *Rate) made() bool { return l != nil && l.buckets != nil }
+
+func (l *Rate) bucket(target string) *bucket {
+	if !l.o.PerTarget {
+		target = ""
+	}
+	return l.buckets.Get(target)
+}
+
+// Acquire takes a token for a call to target, and waits for it as long as Wait
+// says. It returns an *Error, or the error of ctx.
+func (l *Rate) Acquire(ctx context.Context, target string) error {
+	if !l.made() || l.o.PerSecond < 0 {
+		return nil
+	}
+	b := l.bucket(target)
+	if b.tokens.Allow() {
+		return nil
+	}
+	if l.o.Wait <= 0 {
+		return l.reject(b, target, "no token left")
+	}
+	return l.wait(ctx, b, target)
+}
+
+func (l *Rate) reject(b *bucket, target, reason string) error {
+	b.rejected.Add(1)
+	if !l.o.PerTarget {
+		target = ""
+	}
+	return &Error{Target: target, Limit: fmt.Sprintf("%v calls a second", l.o.PerSecond), Reason: reason}
+}
+
+func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	defer b.waiting.Add(-1)
+	if b.waiting.Add(1) > int64(l.o.Queue) {
+		return l.reject(b, target, "the queue is full")
+	}
+	now := time.Now()
+	turn := b.tokens.ReserveN(now, 1)
+	d := turn.DelayFrom(now)
+	deadline, limited := ctx.Deadline()
+	switch {
+	case d > l.o.Wait:
+		turn.CancelAt(now)
+		return l.reject(b, target, fmt.Sprintf("the next token is %v away", d.Round(time.Millisecond)))
+	case limited && deadline.Sub(now) < d:
+		turn.CancelAt(now)
+		return l.reject(b, target, "the wait would pass the deadline")
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		turn.Cancel()
+		return context.Cause(ctx)
+	}
+}
+
+// Wrap returns a Handler that sends a call when it is its turn.
+func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
+	if !l.made() || l.o.PerSecond < 0 {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		if err := l.Acquire(ctx, call.Target); err != nil {
+			return rejected(err)
+		}
+		return next(ctx, call)
+	}
+}
+
+// Ready reports whether Enter would find a token now. With Enter and Leave a Rate
+// guards one node of a balancer; such a one is not PerTarget.
+func (l *Rate) Ready() bool {
+	return !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Tokens() >= 1
+}
+
+// Enter takes a token without waiting.
+func (l *Rate) Enter() (token uint64, ok bool) {
+	return 0, !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Allow()
+}
+
+// Leave does nothing: a call that has begun has begun.
+func (l *Rate) Leave(uint64, holdfast.Class, time.Duration) {}

@@ -1,0 +1,40 @@
+package limit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// ErrLimited is what every Error is to errors.Is.
+var ErrLimited = errors.New("holdfast: limited")
+
+// An Error says that a call was not sent, since a limit was reached.
+type Error struct {
+	Target string // "" where the limit is not PerTarget
+	Limit  string // which: "1000 calls in flight", "50 calls a second"
+	Reason string // "no room", "the queue is full", "waited 100ms", "the wait would pass the deadline"
+}
+
+// Error names the limit, and why there was no room.
+func (e *Error) Error() string {
+	if e.Target == "" {
+		return fmt.Sprintf("holdfast: limited to %s: %s", e.Limit, e.Reason)
+	}
+	return fmt.Sprintf("holdfast: %q is limited to %s: %s", e.Target, e.Limit, e.Reason)
+}
+
+// Is reports whether target is ErrLimited.
+func (e *Error) Is(target error) bool { return target == ErrLimited }
+
+// Overloaded returns true: there was too much to do, here.
+func (e *Error) Overloaded() bool { return true }
+
+func rejected(err error) holdfast.Result {
+	var limited *Error
+	if errors.As(err, &limited) {
+		return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "limited"}
+	}
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "cancelled"}
+}

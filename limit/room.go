@@ -1,0 +1,129 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A room holds the calls under way, and those that wait in turn to be.
+type room struct {
+	mu       sync.Mutex
+	inside   int
+	queue    []*waiter
+	rejected uint64
+}
+
+type waiter struct{ let chan struct{} }
+
+// enter takes a place, or waits for one. reason says why there is none; err is
+// the error of ctx.
+func (r *room) enter(ctx context.Context, o *InFlightOptions) (reason string, err error) {
+	r.mu.Lock()
+	switch {
+	case r.inside < o.Max && len(r.queue) == 0:
+		r.inside++
+		r.mu.Unlock()
+		return "", nil
+	case o.Wait <= 0:
+		reason = "no room"
+	case len(r.queue) >= o.Queue:
+		reason = "the queue is full"
+	}
+	if reason != "" {
+		r.rejected++
+		r.mu.Unlock()
+		return reason, nil
+	}
+	w := &waiter{make(chan struct{})}
+	r.queue = append(r.queue, w)
+	r.mu.Unlock()
+	return r.wait(ctx, o, w)
+}
+
+func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter) (reason string, err error) {
+	timer := time.NewTimer(o.Wait)
+	defer timer.Stop()
+	select {
+	case <-w.let:
+		return "", nil
+	case <-timer.C:
+		reason = fmt.Sprintf("waited %v", o.Wait)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.queue, w)
+	if i < 0 { // let in at this very moment
+		if err == nil {
+			return "", nil
+		}
+		r.inside--
+		r.letIn(o.Max)
+		return "", err
+	}
+	r.queue = slices.Delete(r.queue, i, i+1)
+	r.rejected++
+	return reason, err
+}
+
+// letIn lets in those who wait, in turn, while there is room; the lock is held.
+func (r *room) letIn(most int) {
+	for len(r.queue) > 0 && r.inside < most {
+		r.inside++
+		close(r.queue[0].let)
+		r.queue = slices.Delete(r.queue, 0, 1)
+	}
+}
+
+func (r *room) exit(most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inside--
+	r.letIn(most)
+}
+
+// Done gives the place of a call back whose answer is done.
+func (r *room) Done(most uint64, _ holdfast.End) { r.exit(int(most)) }
+
+// let lets in who has room since the limit was changed.
+func (r *room) let(most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.letIn(most)
+}
+
+func (r *room) ready(most int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inside < most
+}
+
+func (r *room) try(most int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inside >= most {
+		r.rejected++
+		return false
+	}
+	r.inside++
+	return true
+}
+
+// empty reports whether the room may be forgotten.
+func (r *room) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inside == 0 && len(r.queue) == 0
+}
+
+func (r *room) stats() InFlightStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return InFlightStats{r.inside, len(r.queue), r.rejected}
+}
