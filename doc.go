@@ -14,6 +14,7 @@
 //		Transport: httpclient.Wrap(http.DefaultTransport,
 //			timeout.New(2*time.Second),            // the whole call, retries included
 //			retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
+//			breaker.New(breaker.Options{}),        // stop asking a server that is down
 //			timeout.New(500*time.Millisecond),     // each attempt
 //		),
 //	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
-	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/timeout"
 )
 
@@ -50,18 +50,23 @@ func newBare(nodes []string) *client {
 	}}
 }
 
-// newHoldfast is the same with policies around it.
-func newHoldfast(nodes []string, deeds *deeds) *client {
-	base := transport()
-	repeat := retry.New(retry.Options{Budget: deeds.budget, OnRetry: deeds.repeated, OnStop: deeds.stopped})
+// newHoldfast is the same with the Standard preset around it, and hedging.
+func newHoldfast(nodes []string, phases int) (*client, error) {
+	base, deeds := transport(), newDeeds(phases)
+	c := preset.Standard()
+	c.Timeout.Limit = patience                             // the whole call
+	c.Hedge.Extra = 1                                      // off, if not asked for
+	c.Inner = []holdfast.Policy{&roundRobin{nodes: nodes}} // another node for each attempt
+	c.Attempt = attemptLimit
+	deeds.listen(&c)
+	stack, err := preset.NewStack(c)
+	if err != nil {
+		return nil, err
+	}
+	deeds.budget = stack.Budget()
 	return &client{name: "http holdfast", short: "holdfast", base: base, deeds: deeds, http: &http.Client{
-		Transport: httpclient.Wrap(counting{base},
-			timeout.New(patience),      // the whole call
-			repeat,                     // three attempts, within a budget
-			&roundRobin{nodes: nodes},  // another node for each
-			timeout.With(attemptLimit), // each attempt
-		),
-	}}
+		Transport: httpclient.Wrap(counting{base}, stack),
+	}}, nil
 }
 
 func transport() *http.Transport {
@@ -115,7 +120,7 @@ type counting struct{ next http.RoundTripper }
 
 // RoundTrip counts, and sends req on.
 func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
-	sampleOf(req.Context()).attempts++
+	atomic.AddInt32(&sampleOf(req.Context()).attempts, 1) // a hedge runs beside the first one
 	return c.next.RoundTrip(req)
 }
 

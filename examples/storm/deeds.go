@@ -3,18 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
 // deeds are what the policies did, as they tell it, by the phase of the call.
 type deeds struct {
-	budget *retry.Budget
-	mu     sync.Mutex
-	phases []deed
+	budget  *retry.Budget // granted what is in them
+	mu      sync.Mutex
+	phases  []deed
+	changed []breaker.Change
 }
 
 // A deed is what they did for the calls of one phase.
@@ -22,16 +27,44 @@ type deed struct {
 	repeats  map[string]int // attempts repeated, by what was wrong with them
 	stops    map[string]int // calls given up, by the reason
 	timeouts map[string]int // attempts and calls cut by a time limit, by which
+	hedges   map[string]int // attempts sent beside a slow one, or denied, by the reason
 }
 
-func newDeed() deed { return deed{map[string]int{}, map[string]int{}, map[string]int{}} }
+func newDeed() deed {
+	return deed{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}}
+}
 
 func newDeeds(phases int) *deeds {
-	d := &deeds{budget: retry.NewBudget(retry.BudgetOptions{})}
+	d := &deeds{}
 	for range phases {
 		d.phases = append(d.phases, newDeed())
 	}
 	return d
+}
+
+// listen has the policies of c tell what they do.
+func (d *deeds) listen(c *preset.Config) {
+	c.Retry.OnRetry, c.Retry.OnStop = d.repeated, d.stopped
+	c.Hedge.OnHedge = d.hedged
+	c.Breaker.OnChange = d.change
+}
+
+// hedged is hedge's OnHedge.
+func (d *deeds) hedged(ctx context.Context, e hedge.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	what := "sent"
+	if e.Denied != "" {
+		what = "denied: " + e.Denied
+	}
+	d.phases[sampleOf(ctx).phase].hedges[what]++
+}
+
+// change is the breaker's OnChange.
+func (d *deeds) change(c breaker.Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changed = append(d.changed, c)
 }
 
 // repeated is retry's OnRetry.
@@ -81,6 +114,13 @@ func gist(reason string) string {
 	return reason
 }
 
+// changes are those of the circuit's state.
+func (d *deeds) changes() []breaker.Change {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.changed)
+}
+
 // total is all that they did in the phases that in wants.
 func (d *deeds) total(in func(phase int) bool) deed {
 	d.mu.Lock()
@@ -91,6 +131,7 @@ func (d *deeds) total(in func(phase int) bool) deed {
 			add(sum.repeats, from.repeats)
 			add(sum.stops, from.stops)
 			add(sum.timeouts, from.timeouts)
+			add(sum.hedges, from.hedges)
 		}
 	}
 	return sum

@@ -42,6 +42,7 @@ type phase struct {
 	name       string
 	start, end time.Duration
 	outage     bool // no client can do well in it: it is counted by itself
+	after      bool // the moment in which clients find out that it is over: what counts is how long that takes them
 }
 
 // A turn is a change of what is wrong with a node.
@@ -54,14 +55,14 @@ type turn struct {
 const everyNode = -1
 
 // script divides a storm of length d into phases, one fault at a time. The
-// outage takes two seconds, or a seventh of a storm of less than twelve; the
-// other phases share the rest evenly.
+// outage takes two seconds, or a seventh of a storm of less than twelve, and the
+// moment after it half of that; the other phases share the rest evenly.
 func script(d time.Duration) ([]phase, []turn) {
 	outage := 2 * time.Second
 	if d < 12*time.Second {
 		outage = d / 7
 	}
-	each := (d - outage) / 6
+	each := (d - outage - outage/2) / 6
 	phases := []phase{
 		{name: "all healthy"},
 		{name: "one 20x slower"},
@@ -69,14 +70,18 @@ func script(d time.Duration) ([]phase, []turn) {
 		{name: "one hangs"},
 		{name: "one refuses, returns"},
 		{name: "all six down", outage: true},
+		{name: "back again", after: true},
 		{name: "recovered"},
 	}
 	at := time.Duration(0)
 	for i := range phases {
 		phases[i].start = at
 		at += each
-		if phases[i].outage {
+		switch {
+		case phases[i].outage:
 			at += outage - each
+		case phases[i].after:
+			at += outage/2 - each
 		}
 		phases[i].end = at
 	}

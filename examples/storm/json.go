@@ -7,7 +7,8 @@ import (
 )
 
 // A result is the report for machines. Its rows are the whole storm but the
-// outage, which has rows of its own.
+// outage, which has rows of its own, and the moment after it, which has only its
+// phase.
 type result struct {
 	DurationS   float64       `json:"duration_s"`
 	Rate        float64       `json:"rate"` // calls per second of each client
@@ -32,6 +33,7 @@ type row struct {
 	Attempts        int            `json:"attempts"`
 	Sent            int            `json:"sent"` // less than calls where too many were under way
 	Failed          map[string]int `json:"failed"`
+	ServedAgainMS   *float64       `json:"served_again_ms,omitempty"` // after the outage; in its rows
 }
 
 type phaseResult struct {
@@ -39,12 +41,14 @@ type phaseResult struct {
 	StartS float64    `json:"start_s"`
 	EndS   float64    `json:"end_s"`
 	Outage bool       `json:"outage"`
+	After  bool       `json:"after"` // the outage
 	Rows   []row      `json:"rows"`
 	Did    *didResult `json:"did"` // by the policies
 }
 
 type didResult struct {
 	Repeated map[string]int `json:"repeated"`
+	Hedged   map[string]int `json:"hedged"`
 	GaveUp   map[string]int `json:"gave_up"`
 	TimedOut map[string]int `json:"timed_out"`
 }
@@ -60,9 +64,15 @@ func (r report) result() result {
 		DurationS: r.setup.duration.Seconds(), Rate: r.setup.rate, Seed: r.setup.seed, Interrupted: r.interrupted,
 		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage),
 	}
+	for i := range r.clients {
+		if after, ok := r.servedAgain(i); ok {
+			after := millis(after)
+			out.Outage[i].ServedAgainMS = &after
+		}
+	}
 	for i, p := range r.phases {
 		out.Phases = append(out.Phases, phaseResult{
-			Phase: p.name, StartS: p.start.Seconds(), EndS: p.end.Seconds(), Outage: p.outage, Rows: r.rows(only(i)),
+			Phase: p.name, StartS: p.start.Seconds(), EndS: p.end.Seconds(), Outage: p.outage, After: p.after, Rows: r.rows(only(i)),
 		})
 	}
 	for _, c := range r.clients {
@@ -71,7 +81,7 @@ func (r report) result() result {
 		}
 		for i := range out.Phases {
 			did := c.deeds.total(only(i))
-			out.Phases[i].Did = &didResult{did.repeats, did.stops, did.timeouts}
+			out.Phases[i].Did = &didResult{did.repeats, did.hedges, did.stops, did.timeouts}
 		}
 		b := c.deeds.spent()
 		out.Budget = &budgetResult{b.Withdrawn, b.Refused, b.Refunded}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-go/holdfast/breaker"
 )
 
 // An arrival is one call of the schedule: both clients make it at the same time.
@@ -76,7 +78,7 @@ func (c *contest) run(ctx context.Context, start time.Time, inFlight int) (sent 
 		}
 		for i, client := range c.clients {
 			s := &c.samples[i][n]
-			s.phase = phaseAt(c.phases, a.at)
+			s.phase, s.due = phaseAt(c.phases, a.at), a.at
 			select {
 			case slots[i] <- struct{}{}:
 			default: // the storm has more open than this process should hold
@@ -138,12 +140,17 @@ func request(a arrival) (*http.Request, []byte, error) {
 	return req, payload, err
 }
 
+// circuitOpen is the reason of a call that the breaker rejected.
+const circuitOpen = "circuit open"
+
 // reason names an error in a word or two.
 func reason(err error) string {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timed out"
+	case errors.Is(err, breaker.ErrOpen):
+		return circuitOpen
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
 	}

@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/breaker"
 )
 
 // A report is what the storm came to.
 type report struct {
 	setup       setup
 	interrupted bool
+	start       time.Time
 	phases      []phase
 	clients     []*client
 	samples     [][]sample // of each client
@@ -21,10 +24,28 @@ func (r report) figures(client int, in func(phase int) bool) figures {
 	return sum(r.samples[client], in)
 }
 
-// storm and outage are the two parts of the phases; only is one of them.
-func (r report) storm(phase int) bool    { return !r.phases[phase].outage }
+// storm and outage are the two parts of the phases, with a moment after the
+// outage that belongs to neither; only is one of them.
+func (r report) storm(phase int) bool    { return !r.phases[phase].outage && !r.phases[phase].after }
 func (r report) outage(phase int) bool   { return r.phases[phase].outage }
 func only(this int) func(phase int) bool { return func(phase int) bool { return phase == this } }
+
+// servedAgain is how long after the end of the outage the client's first call
+// succeeded; false: none did.
+func (r report) servedAgain(client int) (time.Duration, bool) {
+	var end, first time.Duration
+	for _, p := range r.phases {
+		if p.outage {
+			end = p.end
+		}
+	}
+	for _, s := range r.samples[client] {
+		if over := s.due + s.took; s.ok && over >= end && (first == 0 || over < first) {
+			first = over
+		}
+	}
+	return first - end, first > 0
+}
 
 // text is the report for people.
 func (r report) text() string {
@@ -85,19 +106,31 @@ func (r report) writeFigures(b *strings.Builder) {
 }
 
 func (r report) writeDeeds(b *strings.Builder, d *deeds) {
-	rows := [][]string{{"WHAT HOLDFAST DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "TIMEOUT: CUT"}}
+	rows := [][]string{{"WHAT HOLDFAST DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "HEDGES", "TIMEOUT: CUT"}}
 	for i, p := range r.phases {
 		if r.figures(0, only(i)).calls == 0 {
 			continue
 		}
 		did := d.total(only(i))
-		rows = append(rows, []string{p.name, counts(did.repeats, "-"), counts(did.stops, "-"), counts(did.timeouts, "-")})
+		rows = append(rows, []string{p.name, counts(did.repeats, "-"), counts(did.stops, "-"), counts(did.hedges, "-"), counts(did.timeouts, "-")})
 	}
 	b.WriteString("\n")
 	writeTable(b, rows, 1, 0)
 	spent := d.spent()
-	fmt.Fprintf(b, "\nBudget: %s repeats granted, %s refused, %s given back unused.\n",
+	fmt.Fprintf(b, "\nBudget: %s repeats and hedges granted, %s refused, %s given back unused.\n",
 		thousands(int(spent.Withdrawn)), thousands(int(spent.Refused)), thousands(int(spent.Refunded)))
+	probes := 0
+	for _, c := range d.changes() { // those to half-open and back are counted
+		switch {
+		case c.To == breaker.HalfOpen:
+			probes++
+		case c.From == breaker.Closed:
+			fmt.Fprintf(b, "Breaker: open after %.1f s: %s.\n", c.At.Sub(r.start).Seconds(), c.Reason)
+		case c.To == breaker.Closed:
+			fmt.Fprintf(b, "Breaker: closed after %.1f s, with probe %d.\n", c.At.Sub(r.start).Seconds(), probes)
+			probes = 0
+		}
+	}
 }
 
 // verdict says the difference in a sentence or two, whichever way it is.
@@ -110,8 +143,11 @@ func (r report) verdict() string {
 		"the slowest in a hundred took %s or longer with the bare client, %s with holdfast.",
 		lost(bare), thousands(bare.calls), lost(ours), ours.perCall(), ms(bare.p99), ms(ours.p99))
 	if out := r.figures(1, r.outage); out.calls > 0 {
-		text += fmt.Sprintf("\nIn the outage holdfast made %.2f attempts per call, of 3 that it may: its budget refused %s repeats.",
-			out.perCall(), thousands(r.clients[1].deeds.total(r.outage).stops[budgetEmpty]))
+		text += fmt.Sprintf("\nIn the outage holdfast made %.2f attempts per call, of 4 that it may: its breaker rejected %s calls.",
+			out.perCall(), thousands(out.failed[circuitOpen]))
+		if after, ok := r.servedAgain(1); ok {
+			text += fmt.Sprintf("\nThe servers were back, and %s later it was served again.", ms(after))
+		}
 	}
 	return text
 }

@@ -10,11 +10,12 @@ import (
 // which the call was due, whenever it ended.
 type sample struct {
 	phase    int
+	due      time.Duration // after the start of the storm
 	sent, ok bool
 	why      string        // it failed: "503", "timed out", …
 	took     time.Duration // from when it was due until it was over, well or not
 	late     time.Duration // of that, until it was sent: this machine's doing, not the client's
-	attempts int           // counted at the transport
+	attempts int32         // counted at the transport
 }
 
 // figures sum up the calls of one client.
@@ -43,7 +44,7 @@ func sum(samples []sample, in func(phase int) bool) figures {
 			continue
 		}
 		f.calls++
-		f.attempts += s.attempts
+		f.attempts += int(s.attempts)
 		switch {
 		case s.ok:
 			f.ok++

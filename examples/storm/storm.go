@@ -18,7 +18,11 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 	defer stopNodes(nodes)
 
 	phases, turns := script(s.duration)
-	clients := []*client{newBare(addrs(nodes)), newHoldfast(addrs(nodes), newDeeds(len(phases)))}
+	ours, err := newHoldfast(addrs(nodes), len(phases))
+	if err != nil {
+		return report{}, err
+	}
+	clients := []*client{newBare(addrs(nodes)), ours}
 	defer func() {
 		for _, c := range clients {
 			c.base.CloseIdleConnections()
@@ -46,7 +50,7 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 	if err := context.Cause(going); err != nil && ctx.Err() == nil {
 		return report{}, err
 	}
-	r := report{setup: s, interrupted: sent < len(c.arrivals), phases: phases, clients: clients}
+	r := report{setup: s, interrupted: sent < len(c.arrivals), start: start, phases: phases, clients: clients}
 	for i := range clients {
 		r.samples = append(r.samples, c.samples[i][:sent])
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -28,6 +29,7 @@ func ExampleWrap() {
 	client := &http.Client{Transport: httpclient.Wrap(http.DefaultTransport,
 		timeout.New(2*time.Second),            // the whole call, retries included
 		retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
+		breaker.New(breaker.Options{}),        // stop asking a server that is down
 		timeout.New(500*time.Millisecond),     // each attempt
 	)}
 	resp, err := client.Get(server.URL)

@@ -6,24 +6,17 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
-	"github.com/holdfast-go/holdfast/retry"
-	"github.com/holdfast-go/holdfast/timeout"
+	"github.com/holdfast-go/holdfast/preset"
 )
 
 func dial(target string) (*grpc.ClientConn, error) {
-	policies := []holdfast.Policy{ // built once: one budget for unary calls and streams alike
-		timeout.New(2 * time.Second),
-		retry.New(retry.Options{Attempts: 3}),
-		timeout.New(500 * time.Millisecond),
-	}
+	policies := preset.Standard().Policies() // built once: one budget, one breaker, for unary calls and streams alike
 	door := grpcclient.Wrapper{Repeatable: func(method string) bool {
 		return method == "/grpc.health.v1.Health/Check" // nothing is repeated unasked
 	}}

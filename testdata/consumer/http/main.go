@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -18,6 +19,7 @@ func main() {
 		Transport: httpclient.Wrap(http.DefaultTransport,
 			timeout.New(2*time.Second),            // the whole call, retries included
 			retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
+			breaker.New(breaker.Options{}),        // stop asking a server that is down
 			timeout.New(500*time.Millisecond),     // each attempt
 		),
 	}

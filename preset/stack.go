@@ -1,0 +1,123 @@
+package preset
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/limit"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// A Stack is the policies of a Config as one Policy, whose Config can be changed
+// while calls are under way. It is safe for concurrent use.
+type Stack struct {
+	mu       sync.Mutex
+	parts    *parts
+	handlers []*wrapped
+}
+
+// wrapped is one use of the Stack.
+type wrapped struct {
+	next holdfast.Handler
+	now  atomic.Pointer[holdfast.Handler]
+}
+
+var _ holdfast.Policy = (*Stack)(nil)
+
+// NewStack makes a Stack of a Config that Validate accepts.
+func NewStack(c Config) (*Stack, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &Stack{parts: build(c, nil)}, nil
+}
+
+// Wrap returns a Handler that runs a call through the policies that there are
+// when it begins.
+func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
+	if s == nil {
+		return next
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := &wrapped{next: next}
+	w.set(s.parts)
+	s.handlers = append(s.handlers, w)
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		return (*w.now.Load())(ctx, call)
+	}
+}
+
+func (w *wrapped) set(p *parts) {
+	h := w.next
+	list := p.list()
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i] != nil {
+			h = list[i].Wrap(h)
+		}
+	}
+	w.now.Store(&h)
+}
+
+// A Change is a value that Update has changed, as Describe writes it.
+type Change struct{ Path, Old, New string }
+
+// Update has all calls that begin from now on run through the policies of c;
+// those under way go on with what they began with. Circuits, what calls take,
+// slots and, where its options are the same, the budget stay as they are. It
+// returns what has changed. A Config that Validate refuses changes nothing, and
+// the next one is as welcome.
+func (s *Stack) Update(c Config) ([]Change, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changes := diff(s.parts.config, c)
+	s.parts = build(c, s.parts)
+	for _, w := range s.handlers {
+		w.set(s.parts)
+	}
+	return changes, nil
+}
+
+func diff(was, is Config) (changes []Change) {
+	old := map[string]string{}
+	walk(reflect.ValueOf(was), "", func(path string, v reflect.Value) { old[path] = show(v) })
+	walk(reflect.ValueOf(is), "", func(path string, v reflect.Value) {
+		if value := show(v); old[path] != value {
+			changes = append(changes, Change{path, old[path], value})
+		}
+		delete(old, path)
+	})
+	for path, value := range old { // of a struct that is no longer there
+		changes = append(changes, Change{path, value, ""})
+	}
+	return changes
+}
+
+func (s *Stack) now() *parts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts
+}
+
+// Config returns the Config in force.
+func (s *Stack) Config() Config { return s.now().config }
+
+// Breaker returns the breaker, to read its circuits or to set one by hand.
+func (s *Stack) Breaker() *breaker.Breaker { return s.now().breaker }
+
+// Budget returns the budget that repeats and hedges share.
+func (s *Stack) Budget() *retry.Budget { return s.now().retry.Budget() }
+
+// Hedge returns the hedge, to read its figures.
+func (s *Stack) Hedge() *hedge.Hedge { return s.now().hedge }
+
+// Limit returns the limit of calls under way, to read its figures.
+func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
