@@ -85,9 +85,9 @@ func TestOpenLoopMeasuresFromWhenACallWasDue(t *testing.T) {
 			t.Errorf("%d arrivals sent", sent)
 		}
 		for i, want := range []sample{
-			{sent: true, ok: true, took: 305 * time.Millisecond, late: 5 * time.Millisecond, attempts: 1},
-			{sent: true, ok: true, took: 100 * time.Millisecond, attempts: 1},
-			{sent: true, why: "timed out", took: patience, attempts: 1},
+			{due: 10 * time.Millisecond, sent: true, ok: true, took: 305 * time.Millisecond, late: 5 * time.Millisecond, attempts: 1},
+			{due: 20 * time.Millisecond, sent: true, ok: true, took: 100 * time.Millisecond, attempts: 1},
+			{due: 20 * time.Millisecond, sent: true, why: "timed out", took: patience, attempts: 1},
 		} {
 			if got := c.samples[0][i]; got != want {
 				t.Errorf("call %d: %+v, want %+v", i, got, want)

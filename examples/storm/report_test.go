@@ -76,7 +76,7 @@ func TestJSONHasTheStormAndTheOutageApart(t *testing.T) {
 		"repeated": map[string]any{}, "gave_up": map[string]any{budgetEmpty: 2.0, "3 attempts made": 1234.0},
 		"timed_out": map[string]any{"attempt": 1.0}, "hedged": map[string]any{},
 	}
-	if last["outage"] != true || last["end_s"].(float64)-last["start_s"].(float64) != 2.0 || !reflect.DeepEqual(last["did"], did) {
+	if last["outage"] != true || int(1000*last["end_s"].(float64))-int(1000*last["start_s"].(float64)) != 2000 || !reflect.DeepEqual(last["did"], did) {
 		t.Errorf("the phase of the outage: %v", last)
 	}
 	if got["seed"] != 9.0 || got["duration_s"] != 20.0 || got["rate"] != 300.0 || got["interrupted"] != false || got["budget"] == nil {

@@ -1,0 +1,30 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-go/holdfast/limit"
+)
+
+func ExampleNewInFlight() {
+	l := limit.NewInFlight(limit.InFlightOptions{Max: 1})
+	slot, err := l.Acquire(context.Background(), "users")
+	fmt.Println(err)
+	_, err = l.Acquire(context.Background(), "users")
+	fmt.Println(err)
+	slot.Release()
+	// Output:
+	// <nil>
+	// holdfast: limited to 1 calls in flight: no room
+}
+
+func ExampleNewRate() {
+	l := limit.NewRate(limit.RateOptions{PerSecond: 1})
+	fmt.Println(l.Acquire(context.Background(), "users"))
+	fmt.Println(errors.Is(l.Acquire(context.Background(), "users"), limit.ErrLimited))
+	// Output:
+	// <nil>
+	// true
+}

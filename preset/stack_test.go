@@ -1,0 +1,142 @@
+package preset_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/preset"
+)
+
+func TestR18_AReloadKeepsWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := preset.NewStack(preset.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := holdfast.Chain(s)
+		down := errors.New("down")
+		call := func() error {
+			_, err := holdfast.Do(t.Context(), h, holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 0, down })
+			return err
+		}
+		for range 3 {
+			_ = call()
+		}
+		tokens := s.Budget().Stats("t").Tokens
+		if s.Breaker().State("t") != breaker.Open || tokens >= 5 {
+			t.Fatalf("%v, %v tokens", s.Breaker().State("t"), tokens)
+		}
+		bad := s.Config()
+		bad.Attempt.Limit = time.Hour
+		if _, err := s.Update(bad); err == nil || !strings.Contains(err.Error(), "attempt.limit") || s.Config().Attempt.Limit != 10*time.Second {
+			t.Errorf("a bad Config: %v", err)
+		}
+		good := s.Config()
+		good.Retry.Attempts = 2
+		changes, err := s.Update(good)
+		if err != nil || len(changes) != 1 || changes[0] != (preset.Change{Path: "retry.attempts", Old: "3", New: "2"}) {
+			t.Errorf("%v, %v", changes, err)
+		}
+		if err := call(); !errors.Is(err, breaker.ErrOpen) || s.Budget().Stats("t").Tokens != tokens {
+			t.Errorf("after the reload: %v, %v tokens, before %v", err, s.Budget().Stats("t").Tokens, tokens)
+		}
+	})
+}
+
+func TestR18_ReloadsUnderTraffic(t *testing.T) {
+	s, err := preset.NewStack(preset.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := holdfast.Chain(s)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				if _, err := holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 0, nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for c := range configs() {
+		if _, err := s.Update(c); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	if n := s.Limit().Stats("").InFlight; n != 0 {
+		t.Errorf("%d places are still taken", n)
+	}
+}
+
+func configs() iter.Seq[preset.Config] {
+	return func(yield func(preset.Config) bool) {
+		for i := range 200 {
+			if c := []preset.Config{preset.Standard(), preset.Conservative(), preset.Background()}[i%3]; !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"retry": {"atempts": 3}}`:     "retry.atempts: there is no such field",
+		`{"retry": {"attempts": "3"}}`:  "retry.attempts: 3 is no whole number",
+		`{"attempt": {"limit": 500}}`:   "attempt.limit: 500 is no duration",
+		`{"attempt": {"limit": "31s"}}`: "attempt.limit: 31s is longer than timeout.limit, 30s",
+		`{"breaker": {"ratio": 70}}`:    "breaker.ratio: 70 is more than all of them",
+		`{"retry": {"jitter": "some"}}`: "retry.jitter: some is no jitter",
+		`{"retry": []}`:                 "retry: [] is no object",
+		`{"limit": {"perTarget": 1}}`:   "limit.perTarget: 1 is neither true nor false",
+		`{"preset": "best"}`:            "preset: best is none",
+		`{} {}`:                         "something follows",
+		`{"retry": {"budget": {}}}`:     "retry.budget: there is no such field",
+		`{"timeout": {"limit": "48h"}}`: "timeout.limit: 48h0m0s is longer than a day",
+	} {
+		if _, err := preset.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestJSONIsReadAsItIsWritten(t *testing.T) {
+	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background()} {
+		text, err := c.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := preset.Parse(text)
+		if err != nil || got.Describe() != c.Describe() {
+			t.Errorf("%s: %v\n%s\nwant\n%s", text, err, got.Describe(), c.Describe())
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"preset": "background", "retry": {"jitter": "equal", "base": "off"}, "attempt": {"adaptive": {"quantile": 0.9}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := preset.Parse(text)
+		if err != nil {
+			return
+		}
+		again, err := c.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := preset.Parse(again); err != nil && c.Validate() == nil {
+			t.Fatalf("%s is read as %s, which is refused: %v", text, again, err)
+		} else if err == nil && len(got.Policies()) != len(c.Policies()) {
+			t.Fatal("other policies")
+		}
+	})
+}
