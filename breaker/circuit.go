@@ -67,8 +67,8 @@ func (c *circuit) idle() bool {
 	return o == nil || c.window.sum(turn(time.Now(), o.Window)).failures == 0
 }
 
-// counts reports whether the class is a failure, and whether it says anything.
-func (o *Options) counts(class holdfast.Class) (failed, counted bool) {
+// judge reports whether the class is a failure, and whether it says anything.
+func judge(o *Options, class holdfast.Class) (failed, counted bool) {
 	switch class {
 	case holdfast.Success:
 		return false, true
@@ -82,7 +82,7 @@ func (o *Options) counts(class holdfast.Class) (failed, counted bool) {
 
 // observe counts an outcome of a call that began in the given age of a closed circuit.
 func (c *circuit) observe(o *Options, age uint64, res holdfast.Result, slow bool) {
-	failed, counted := o.counts(res.Class)
+	failed, counted := judge(o, res.Class)
 	if !counted || c.age.Load() != age {
 		return
 	}
@@ -111,7 +111,7 @@ func (c *circuit) observe(o *Options, age uint64, res holdfast.Result, slow bool
 // failure after all.
 func (c *circuit) Done(age uint64, end holdfast.End) {
 	o := c.set.Load()
-	failed, counted := o.counts(end.Class)
+	failed, counted := judge(o, end.Class)
 	if !counted || c.age.Load() != age {
 		return
 	}
@@ -203,7 +203,7 @@ func (c *circuit) become(to State, now time.Time, why string) {
 	c.herald.note(change)
 }
 
-// status returns the state as it is now; the lock is held.
+// current returns the state as it is now; the lock is held.
 func (c *circuit) current(now time.Time) State {
 	s := State(c.state.Load())
 	if s == Open && !now.Before(c.until) {

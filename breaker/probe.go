@@ -84,7 +84,7 @@ func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow boo
 		return 0, false // it took too long, or somebody has decided by hand
 	}
 	now := time.Now()
-	failed, counted := o.counts(res.Class)
+	failed, counted := judge(o, res.Class)
 	switch {
 	case !counted:
 		c.probing(errNoSign)

@@ -15,7 +15,7 @@ import (
 // outermost first. Zero values are the defaults of each, negative ones switch off.
 // In JSON the names are those of the fields, in lower camel case, and durations
 // are written "250ms", or "off". Functions, interfaces and policies have no JSON.
-type Config struct {
+type Config struct { //nolint:recvcheck // encoding/json asks for one receiver of each kind
 	Outer   []holdfast.Policy     // outside all others: observing
 	Limit   limit.InFlightOptions // calls under way
 	Timeout timeout.Options       // the whole call

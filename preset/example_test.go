@@ -3,15 +3,24 @@ package preset_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
 	"github.com/holdfast-go/holdfast/preset"
 )
 
 func ExampleStandard() {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
 	client := &http.Client{Transport: httpclient.Wrap(nil, preset.Standard().Policies()...)}
-	fmt.Println(client.Timeout, preset.Standard().Timeout.Limit)
-	// Output: 0s 30s
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 404 Not Found
 }
 
 func ExampleConservative() {

@@ -45,7 +45,7 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 		case "background":
 			out = Background()
 		default:
-			return fmt.Errorf(`preset: preset: %v is none: use "standard", "conservative" or "background"`, base)
+			return fmt.Errorf(`preset: %v is no preset: use "standard", "conservative" or "background"`, base)
 		}
 		out.Outer, out.Inner = c.Outer, c.Inner
 		delete(in, "preset")

@@ -98,7 +98,7 @@ func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 		`{"retry": {"jitter": "some"}}`: "retry.jitter: some is no jitter",
 		`{"retry": []}`:                 "retry: [] is no object",
 		`{"limit": {"perTarget": 1}}`:   "limit.perTarget: 1 is neither true nor false",
-		`{"preset": "best"}`:            "preset: best is none",
+		`{"preset": "best"}`:            "best is no preset",
 		`{} {}`:                         "something follows",
 		`{"retry": {"budget": {}}}`:     "retry.budget: there is no such field",
 		`{"timeout": {"limit": "48h"}}`: "timeout.limit: 48h0m0s is longer than a day",
