@@ -1,0 +1,5 @@
+//go:build !race
+
+package preset_test
+
+const raceEnabled = false
