@@ -19,11 +19,7 @@ const offered = 700
 // eachFleet runs f for fleets of several sizes, which together make the same calls.
 func eachFleet(t *testing.T, f func(t *testing.T, clients int)) {
 	t.Helper()
-	sizes := []int{1, 100, 1000}
-	if raceEnabled {
-		sizes = []int{100}
-	}
-	for _, n := range sizes {
+	for _, n := range []int{1, 100, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			f(t, n)
@@ -198,9 +194,6 @@ func TestR06_LowVolumeIsSeenAndHighVolumeIsNotTakenForAnOutage(t *testing.T) {
 // where that is more.
 func TestRecoveryIsLateByAQuarterOfTheOutageAtMost(t *testing.T) {
 	for _, last := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 10 * time.Second, time.Minute, 5 * time.Minute} {
-		if raceEnabled && last > 10*time.Second {
-			continue
-		}
 		t.Run(last.String(), func(t *testing.T) {
 			t.Parallel()
 			const from = 20 * time.Second
