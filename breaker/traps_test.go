@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,13 +27,13 @@ type rig struct {
 	*breaker.Breaker
 	answer func() holdfast.Result
 	send   holdfast.Handler
-	sent   int
+	sent   atomic.Int64
 }
 
 func newRig(o breaker.Options) *rig {
 	r := &rig{Breaker: breaker.New(o)}
 	r.send = r.Wrap(func(context.Context, *holdfast.Call) holdfast.Result {
-		r.sent++
+		r.sent.Add(1)
 		return r.answer()
 	})
 	return r
@@ -126,14 +127,14 @@ func TestT45_OneProbeAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(breaker.Options{})
 		r.halfOpen(t)
-		before, done := r.sent, make(chan struct{})
+		before, done := r.sent.Load(), make(chan struct{})
 		r.answer = func() holdfast.Result { <-done; return good }
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() { r.begin("t") })
 		}
 		synctest.Wait()
-		if n := r.sent - before; n != 1 {
+		if n := r.sent.Load() - before; n != 1 {
 			t.Errorf("%d probes at once", n)
 		}
 		close(done)
@@ -223,6 +224,27 @@ func TestT49_T57_ListenersAreToldInOrder(t *testing.T) {
 		want := []string{"closed open", "closed isolated", "open half-open", "half-open closed"}
 		if !slices.Equal(told, want) || !slices.Equal(also, want) {
 			t.Errorf("told %q and %q, want %q", told, also, want)
+		}
+	})
+}
+
+func TestT46_LateFailuresDoNotOpenAClosedCircuitAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(breaker.Options{})
+		done := make(chan struct{})
+		var wg sync.WaitGroup
+		r.answer = func() holdfast.Result { <-done; return bad }
+		for range 100 {
+			wg.Go(func() { r.begin("t") })
+		}
+		synctest.Wait()
+		r.halfOpen(t)
+		r.call(good)
+		close(done)
+		wg.Wait()
+		wantState(t, r, breaker.Closed)
+		if s := r.Status("t"); s.Failures != 0 || s.Row != 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

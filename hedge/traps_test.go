@@ -177,3 +177,17 @@ func TestAPanicInAHedgeIsTheCallers(t *testing.T) {
 		t.Error("no panic")
 	})
 }
+
+// With a fixed delay that every call passes, the share alone holds hedges back.
+func TestR13_TheShareHoldsWhenAllIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hedge.New(hedge.Options{Delay: delay})
+		chain := holdfast.Chain(h)
+		for range 1000 {
+			do(t, get, chain, attempt{20 * time.Millisecond, nil}, attempt{time.Second, nil})
+		}
+		if s := h.Stats("t"); s.Hedges < 40 || s.Hedges > 50 || s.Denied != 1000-s.Hedges {
+			t.Errorf("%+v, want 5 %% hedged", s)
+		}
+	})
+}
