@@ -20,8 +20,8 @@ type Call struct {
 	Repeatable bool   // sending it twice does no harm, and the transport can
 	Stream     bool   // it goes on after its first message: no time limit fits it but an idle one
 	Unary      bool   // it is over when its Result is there: nothing is left to be read
-	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Hedge      bool   // sent beside an earlier attempt that is still under way
+	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Endpoint   string // the address chosen by a balancer; empty: the Target itself
 	Sender            // the transport
 
@@ -50,7 +50,7 @@ type Sender interface {
 // c is under way.
 func (c *Call) Again() *Call {
 	c.Record.mu.Lock()
-	endpoint := c.Record.endpoint
+	endpoint := c.Record.fixed
 	c.Record.mu.Unlock()
 	return &Call{
 		Target: c.Target, Method: c.Method, Repeatable: c.Repeatable, Stream: c.Stream, Unary: c.Unary,
@@ -122,13 +122,15 @@ func (c *Call) SendTo(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.claimed.Load() {
-		r.endpoint = endpoint
+		r.fixed = endpoint
 	}
-	if r.tried == nil {
-		r.tried = r.triedRoom[:0]
-	}
-	if !slices.Contains(r.tried, endpoint) && len(r.tried) < maxLedger {
-		r.tried = append(r.tried, endpoint)
+	switch {
+	case r.first == "":
+		r.first = endpoint
+	case !r.hasTried(endpoint):
+		if j := r.journaled(); len(j.tried) < maxLedger {
+			j.tried = append(j.tried, endpoint)
+		}
 	}
 }
 
@@ -137,7 +139,16 @@ func (c *Call) Tried(endpoint string) bool {
 	r := c.Record
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Contains(r.tried, endpoint)
+	return endpoint != "" && r.hasTried(endpoint)
+}
+
+// hasTried is asked with the lock held.
+func (r *Record) hasTried(endpoint string) bool {
+	if r.first == endpoint {
+		return true
+	}
+	j := r.journal.Load()
+	return j != nil && slices.Contains(j.tried, endpoint)
 }
 
 // A Record is what all the attempts of one logical request share: the ledger,
@@ -150,13 +161,29 @@ type Record struct {
 	repeated atomic.Bool  // a layer further in has repeated it
 	limit    atomic.Int64 // the shortest time limit set on an attempt; 0: none
 
-	mu        sync.Mutex
-	endpoint  string // chosen before a policy claimed the call: for all its attempts
-	attempts  []Attempt
-	omitted   int
-	stopped   string
-	tried     []string
-	triedRoom [2]string
+	mu      sync.Mutex
+	fixed   string                  // the endpoint chosen before a policy claimed the call: for all its attempts
+	first   string                  // the endpoint that was tried first
+	journal atomic.Pointer[journal] // written under mu
+}
+
+// A journal is what few calls need of their Record: nil while one attempt is
+// enough.
+type journal struct {
+	attempts []Attempt
+	omitted  int
+	stopped  string
+	tried    []string // endpoints beyond the first
+}
+
+// journaled returns the journal, made if need be; the lock is held.
+func (r *Record) journaled() *journal {
+	j := r.journal.Load()
+	if j == nil {
+		j = new(journal)
+		r.journal.Store(j)
+	}
+	return j
 }
 
 // Claim asks to be the policy that repeats this call; the first to ask is. A

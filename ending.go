@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -9,25 +10,18 @@ import (
 // what a transport builds its Reply on. The zero Ending is ready; it is safe for
 // concurrent use and must not be copied.
 type Ending struct {
-	mu       sync.Mutex
-	done     bool
-	end      End
-	n        int
-	inline   [4]hooked // what most chains need, without an allocation
-	more     []hooked
-	watched  atomic.Bool
-	watchers []watched
-	room     [1]watched
+	mu      sync.Mutex
+	done    atomic.Bool // written under mu
+	watched atomic.Bool // some hook is a Watcher
+	n       int32
+	inline  [4]hooked // what most chains need, without an allocation
+	more    *[]hooked
+	end     End
 }
 
 type hooked struct {
 	hook  Hook
 	token uint64
-}
-
-type watched struct {
-	watcher Watcher
-	token   uint64
 }
 
 // OnDone registers h, or runs it at once when the end has come. A nil h is
@@ -37,41 +31,55 @@ func (e *Ending) OnDone(h Hook, token uint64) {
 		return
 	}
 	e.mu.Lock()
-	if e.done {
-		end := e.end
+	if e.done.Load() {
 		e.mu.Unlock()
-		h.Done(token, end)
+		h.Done(token, e.end) // which nobody writes any more
 		return
 	}
-	if e.n < len(e.inline) {
+	if int(e.n) < len(e.inline) {
 		e.inline[e.n] = hooked{h, token}
 		e.n++
 	} else {
-		e.more = append(e.more, hooked{h, token})
-	}
-	if w, ok := h.(Watcher); ok {
-		if e.watchers == nil {
-			e.watchers = e.room[:0]
+		more := []hooked{{h, token}}
+		if e.more != nil {
+			more = append(slices.Clip(*e.more), more...) // whoever runs through the old one is not disturbed
 		}
-		e.watchers = append(e.watchers, watched{w, token})
+		e.more = &more
+	}
+	if _, ok := h.(Watcher); ok {
 		e.watched.Store(true)
 	}
 	e.mu.Unlock()
 }
 
+// rest are the hooks that found no room inline.
+func (e *Ending) rest() []hooked {
+	if e.more == nil {
+		return nil
+	}
+	return *e.more
+}
+
 // Finish brings the end and runs the hooks, on this goroutine. Only the first
 // call does anything; it alone returns true.
 func (e *Ending) Finish(end End) bool {
+	if e.done.Load() {
+		return false
+	}
 	e.mu.Lock()
-	if e.done {
+	if e.done.Load() {
 		e.mu.Unlock()
 		return false
 	}
-	e.done, e.end = true, end
-	n, more := e.n, e.more
+	e.end = end
+	e.done.Store(true)
 	e.mu.Unlock() // nothing is written to the hooks once done is set
-	defer runHooks(more, end)
-	runHooks(e.inline[:n], end)
+	if e.more != nil {
+		defer runHooks(*e.more, end)
+	}
+	if e.n > 0 {
+		runHooks(e.inline[:e.n], end)
+	}
 	return true
 }
 
@@ -90,26 +98,26 @@ func runHooks(hooks []hooked, end End) {
 }
 
 // Finished reports whether the end has come.
-func (e *Ending) Finished() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.done
-}
+func (e *Ending) Finished() bool { return e.done.Load() }
 
 // Progress tells the hooks that are Watchers that the reader has begun to wait
 // for the server, or that something has arrived. Without Watchers it costs one
 // atomic load.
 func (e *Ending) Progress(waiting bool) {
-	if !e.watched.Load() {
+	if !e.watched.Load() || e.done.Load() {
 		return
 	}
 	e.mu.Lock()
-	watchers, done := e.watchers, e.done
+	inline, rest := e.inline[:e.n], e.rest()
 	e.mu.Unlock()
-	if done {
-		return
-	}
-	for _, w := range watchers {
-		w.watcher.Progress(w.token, waiting)
+	progress(inline, waiting)
+	progress(rest, waiting)
+}
+
+func progress(hooks []hooked, waiting bool) {
+	for _, h := range hooks {
+		if w, ok := h.hook.(Watcher); ok {
+			w.Progress(h.token, waiting)
+		}
 	}
 }

@@ -66,26 +66,31 @@ func (r *Record) Log(call *Call, res Result) {
 	a.Start = time.Now().Add(-a.Took)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.attempts) == maxLedger {
-		copy(r.attempts[maxLedger/2:], r.attempts[maxLedger/2+1:])
-		r.attempts = r.attempts[:maxLedger-1]
-		r.omitted++
+	j := r.journaled()
+	if len(j.attempts) == maxLedger {
+		copy(j.attempts[maxLedger/2:], j.attempts[maxLedger/2+1:])
+		j.attempts = j.attempts[:maxLedger-1]
+		j.omitted++
 	}
-	r.attempts = append(r.attempts, a)
+	j.attempts = append(j.attempts, a)
 }
 
 // Stop enters why there is no further attempt.
 func (r *Record) Stop(why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopped = why
+	r.journaled().stopped = why
 }
 
 // Ledger returns a copy of the ledger as it stands.
 func (r *Record) Ledger() Ledger {
+	j := r.journal.Load()
+	if j == nil {
+		return Ledger{} // what most calls have is had without the lock
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Ledger{append([]Attempt(nil), r.attempts...), r.omitted, r.stopped}
+	return Ledger{append([]Attempt(nil), j.attempts...), j.omitted, j.stopped}
 }
 
 type ledgerKey struct{}

@@ -20,13 +20,14 @@ type answer struct {
 	resp      *http.Response
 	body      io.ReadCloser // the base's
 	class     holdfast.Class
-	code      string
-	empty     bool // there is nothing to read
-	ending    holdfast.Ending
-	read      atomic.Int64
+	empty     bool        // there is nothing to read
 	closed    atomic.Bool // by the caller
 	discarded atomic.Bool
+	read      atomic.Int64
+	ending    holdfast.Ending
 }
+
+func (a *answer) code() string { return codeOf(a.resp.StatusCode) }
 
 // begin puts the answer in the place of the response's body, if there is one.
 func (a *answer) begin() {
@@ -41,7 +42,7 @@ func (a *answer) begin() {
 		// Other bases than net/http's may have left the length out.
 		r.ContentLength == 0 && a.of.door.leaf && len(r.Trailer) == 0:
 		a.empty = true
-		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code}) // over, whatever the caller does with the body
+		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code()}) // over, whatever the caller does with the body
 		return
 	}
 	a.resp.Body = (*reader)(a)
@@ -133,7 +134,7 @@ func (a *answer) worthDraining() bool {
 // end makes the End of the body: err is what reading it ended with, nil when it
 // was closed before its end.
 func (a *answer) end(err error) holdfast.End {
-	end := holdfast.End{Class: a.class, Code: a.code, Err: err, Bytes: a.read.Load()}
+	end := holdfast.End{Class: a.class, Code: a.code(), Err: err, Bytes: a.read.Load()}
 	over := a.ctx.Err() != nil
 	switch {
 	case err == nil && (!over || a.class != holdfast.Success):
@@ -161,14 +162,16 @@ func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
-	a.read.Add(int64(n))
+	if n > 0 {
+		a.read.Add(int64(n))
+	}
 	if n > 0 || err == nil {
 		a.ending.Progress(false)
 	}
 	switch {
 	case err == nil:
 	case err == io.EOF && !a.cutOff():
-		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code, Bytes: a.read.Load()})
+		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code(), Bytes: a.read.Load()})
 	case a.closed.Load(): // by the caller, while we read
 		a.ending.Finish(a.end(nil))
 	default:
@@ -190,6 +193,9 @@ func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.ctx.Err() 
 // Close closes the body.
 func (r *reader) Close() error {
 	a := (*answer)(r)
+	if a.ending.Finished() { // read to its end, as most are
+		return a.body.Close()
+	}
 	a.closed.Store(true)
 	err := a.body.Close()
 	a.ending.Finish(a.end(nil))

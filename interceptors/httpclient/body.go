@@ -15,7 +15,6 @@ import (
 // call. It is closed exactly once: by the base where the base got it, else when
 // the call no longer needs it and no attempt reads it.
 type body struct {
-	req    *http.Request
 	source source      // of a body without GetBody; nil: there is none, or it has GetBody
 	used   atomic.Bool // the base has got the caller's own Body
 }
@@ -36,7 +35,6 @@ type upload interface {
 }
 
 func (b *body) open(req *http.Request, replayCap int) {
-	b.req = req
 	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
 		return
 	}
@@ -51,7 +49,7 @@ func (b *body) open(req *http.Request, replayCap int) {
 
 // next returns the body of one attempt, and its upload when it is not the
 // caller's own or a copy that the caller's GetBody made.
-func (b *body) next(ctx context.Context) (io.ReadCloser, upload, error) {
+func (b *body) next(ctx context.Context, req *http.Request) (io.ReadCloser, upload, error) {
 	if b.source != nil {
 		up, err := b.source.next(ctx)
 		if err != nil {
@@ -59,10 +57,13 @@ func (b *body) next(ctx context.Context) (io.ReadCloser, upload, error) {
 		}
 		return up, up, nil
 	}
-	if b.req.Body == nil || b.req.GetBody == nil || !b.used.Swap(true) {
-		return b.req.Body, nil, nil
+	if req.Body == nil {
+		return nil, nil, nil
 	}
-	rc, err := b.req.GetBody()
+	if req.GetBody == nil || !b.used.Swap(true) {
+		return req.Body, nil, nil
+	}
+	rc, err := req.GetBody()
 	if err != nil {
 		return nil, nil, fmt.Errorf("httpclient: the request's GetBody: %w", err)
 	}
@@ -82,11 +83,11 @@ func (b *body) failedWith(err error) bool {
 }
 
 // release says that no further attempt will come.
-func (b *body) release() {
+func (b *body) release(req *http.Request) {
 	if b.source != nil {
 		b.source.release()
-	} else if b.req.Body != nil && !b.used.Swap(true) {
-		_ = b.req.Body.Close() // no attempt was made, and nobody is there to be told
+	} else if req.Body != nil && !b.used.Swap(true) {
+		_ = req.Body.Close() // no attempt was made, and nobody is there to be told
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 type exchange struct {
 	door   *door
 	req    *http.Request // the caller's, never changed
-	key    string        // the idempotency key that we made; empty: none
+	key    *string       // the idempotency key that we made; nil: none
 	call   holdfast.Call
 	record holdfast.Record
 	body   body
@@ -90,14 +90,14 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	if cancelled(own) {
 		return nil, nil, holdfast.Result{Err: errCancelled, Code: "cancelled", After: -1}
 	}
-	rc, up, err := x.body.next(inside)
+	rc, up, err := x.body.next(inside, own)
 	if err != nil {
 		return nil, nil, holdfast.Result{Err: err, Code: "request_body", After: -1}
 	}
 	attempt := d.AttemptHeader != "" && call.Attempt > 1
 	deadline, limited := inside.Deadline()
 	limited = limited && d.DeadlineHeader != ""
-	header := x.key != "" || attempt || limited
+	header := x.key != nil || attempt || limited
 	if d.leaf && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
 		return own, nil, holdfast.Result{} // no layer of ours is beneath a Transport to look for the Call
 	}
@@ -106,8 +106,8 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	if header || call.Hedge { // attempts under way at once share no map
 		out.Header = own.Header.Clone()
 	}
-	if x.key != "" {
-		out.Header.Set("Idempotency-Key", x.key)
+	if x.key != nil {
+		out.Header.Set("Idempotency-Key", *x.key)
 	}
 	if attempt {
 		out.Header.Set(d.AttemptHeader, strconv.Itoa(call.Attempt))
@@ -179,7 +179,7 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.
 			res.After = -1
 		}
 	}
-	a.of, a.ctx, a.sent, a.upload, a.resp, a.body, a.class, a.code = x, ctx, out, up, resp, resp.Body, res.Class, res.Code
+	a.of, a.ctx, a.sent, a.upload, a.resp, a.body, a.class = x, ctx, out, up, resp, resp.Body, res.Class
 	a.begin()
 	res.Reply = a
 	return res

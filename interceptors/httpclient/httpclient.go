@@ -133,7 +133,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x := &exchange{door: d, req: req}
 	x.body.open(req, d.ReplayCap)
-	defer x.body.release()
+	defer x.body.release(req)
 	switch {
 	case req.URL == nil:
 		return nil, errNoURL
@@ -148,8 +148,9 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.call.Method = http.MethodGet
 	}
 	if d.IdempotencyKey != nil && !x.call.Repeatable && !idempotent(req) {
-		x.key = d.IdempotencyKey()
-		x.call.Repeatable = x.key != ""
+		if key := d.IdempotencyKey(); key != "" {
+			x.key, x.call.Repeatable = &key, true
+		}
 	}
 	ctx := req.Context()
 	if d.ChainStop && isRepeat(req.Header.Get(d.AttemptHeader)) {
