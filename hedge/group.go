@@ -21,24 +21,25 @@ type group struct {
 
 	hedges sync.WaitGroup // timers that are set and attempts that they have sent
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	sent    int // hedges, so far
-	running int // attempts, the first one too
-	over    bool
-	cancels []context.CancelCauseFunc // of the attempts, by their number in the group
-	room    [2]context.CancelCauseFunc
-	have    bool // res is one that was received
-	res     holdfast.Result
-	by      int // the attempt that it is of
-	thrown  any // by a hedge
-	threw   bool
+	mu       sync.Mutex
+	timer    *time.Timer
+	sent     int // hedges, so far
+	running  int // attempts, the first one too
+	over     bool
+	first    attempt
+	attempts []*attempt // by their number in the group
+	room     [2]*attempt
+	have     bool // res is one that was received
+	res      holdfast.Result
+	by       int // the attempt that it is of
+	thrown   any // by a hedge
+	threw    bool
 }
 
 // run makes the first attempt on this goroutine, and returns what the call comes to.
 func (g *group) run() holdfast.Result {
-	ctx, cancel := context.WithCancelCause(g.ctx)
-	g.cancels, g.running = append(g.room[:0], cancel), 1
+	g.first.Context = g.ctx
+	g.attempts, g.running = append(g.room[:0], &g.first), 1
 	g.hedges.Add(1)
 	g.mu.Lock() // the timer may run before it is known
 	g.timer = time.AfterFunc(g.delay, g.fire)
@@ -52,7 +53,7 @@ func (g *group) run() holdfast.Result {
 			g.drop()
 		}
 	}()
-	res := g.next(ctx, g.call)
+	res := g.next(&g.first, g.call)
 	took := time.Since(g.start)
 	returned = true
 	g.finish(0, g.call, res)
@@ -62,16 +63,16 @@ func (g *group) run() holdfast.Result {
 		panic(g.thrown)
 	}
 	g.t.observe(g.start.Add(took), took, res, g.by != 0 && g.res.Class == holdfast.Success)
-	for i, cancel := range g.cancels {
+	for i, a := range g.attempts {
 		if i != g.by {
-			cancel(holdfast.ErrSuperseded)
+			a.end(holdfast.ErrSuperseded)
 		}
 	}
 	if g.by != 0 && g.res.Class == holdfast.Success {
 		g.t.won.Add(1)
 	}
 	if g.res.Reply == nil {
-		g.cancels[g.by](nil)
+		g.attempts[g.by].end(nil)
 	} else {
 		g.res.OnDone(g, 0)
 	}
@@ -79,15 +80,15 @@ func (g *group) run() holdfast.Result {
 }
 
 // Done lets go of the winner's context.
-func (g *group) Done(uint64, holdfast.End) { g.cancels[g.by](nil) }
+func (g *group) Done(uint64, holdfast.End) { g.attempts[g.by].end(nil) }
 
 // drop lets go of what there is.
 func (g *group) drop() {
 	if g.have {
 		g.res.Discard()
 	}
-	for _, cancel := range g.cancels {
-		cancel(nil)
+	for _, a := range g.attempts {
+		a.end(nil)
 	}
 }
 
@@ -104,9 +105,9 @@ func (g *group) ends(winner int) {
 		g.hedges.Done() // it will not run
 	}
 	g.over, g.timer = true, nil
-	for i, cancel := range g.cancels {
+	for i, a := range g.attempts {
 		if i != winner {
-			cancel(holdfast.ErrSuperseded)
+			a.end(holdfast.ErrSuperseded)
 		}
 	}
 }
@@ -202,8 +203,8 @@ func (g *group) hedge() {
 		g.mu.Unlock()
 		return
 	}
-	ctx, cancel := context.WithCancelCause(g.ctx)
-	g.cancels = append(g.cancels, cancel)
+	a := &attempt{Context: g.ctx}
+	g.attempts = append(g.attempts, a)
 	g.sent++
 	by := g.sent
 	g.running++
@@ -213,7 +214,7 @@ func (g *group) hedge() {
 	}
 	g.mu.Unlock()
 	g.t.hedges.Add(1)
-	g.finish(by, call, g.next(ctx, call))
+	g.finish(by, call, g.next(a, call))
 }
 
 func (g *group) tell(e Event) {

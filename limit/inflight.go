@@ -50,7 +50,20 @@ func count(n, zero, negative int) int {
 // that NewInFlight has not made, nil too, bounds nothing.
 type InFlight struct {
 	o     InFlightOptions
-	rooms *keyed.Table[*room]
+	rooms *rooms
+}
+
+// rooms are those of an InFlight, and of all that With has made of it.
+type rooms struct {
+	all   room // without PerTarget
+	table keyed.Table[*room]
+}
+
+func (l *InFlight) room(target string) *room {
+	if !l.o.PerTarget {
+		return &l.rooms.all
+	}
+	return l.rooms.table.Get(target)
 }
 
 var _ holdfast.Policy = (*InFlight)(nil)
@@ -58,22 +71,22 @@ var _ holdfast.Policy = (*InFlight)(nil)
 // NewInFlight makes an InFlight. Every value of every option means something.
 func NewInFlight(o InFlightOptions) *InFlight {
 	l := &InFlight{o: o.filled()}
-	l.rooms = &keyed.Table[*room]{
-		New:  func(string) *room { return new(room) },
-		Idle: (*room).empty, Max: l.o.Targets,
-	}
+	l.rooms = new(rooms)
+	l.rooms.table.New = func(string) *room { return new(room) }
+	l.rooms.table.Idle, l.rooms.table.Max = (*room).empty, l.o.Targets
 	return l
 }
 
 // With returns an InFlight with other options that counts with l: what is under
-// way stays counted. Targets stays as it was.
+// way stays counted, but when PerTarget changes. Targets stays as it was.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
 	}
 	o.Targets = l.o.Targets
 	with := &InFlight{o.filled(), l.rooms}
-	l.rooms.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })
+	l.rooms.all.let(with.o.Max)
+	l.rooms.table.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })
 	return with
 }
 
@@ -106,23 +119,27 @@ func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
 	if !l.made() || l.o.Max < 0 {
 		return Slot{}, nil
 	}
-	if !l.o.PerTarget {
-		target = ""
-	}
 	for {
-		r := l.rooms.Get(target)
-		switch reason, err := r.enter(ctx, &l.o); {
-		case err != nil:
-			return Slot{}, err
-		case reason != "":
-			return Slot{}, &Error{Target: target, Limit: fmt.Sprintf("%d calls in flight", l.o.Max), Reason: reason}
+		r := l.room(target)
+		if reason, err := r.enter(ctx, &l.o); err != nil || reason != "" {
+			return Slot{}, l.refusal(target, reason, err)
 		}
-		if l.rooms.Get(target) != r { // the table forgot it before there was anybody inside
+		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
 			r.exit(l.o.Max)
 			continue
 		}
 		return Slot{r, l.o.Max}, nil
 	}
+}
+
+func (l *InFlight) refusal(target, reason string, err error) error {
+	if err != nil {
+		return err
+	}
+	if !l.o.PerTarget {
+		target = ""
+	}
+	return &Error{Target: target, Limit: fmt.Sprintf("%d calls in flight", l.o.Max), Reason: reason}
 }
 
 // Wrap returns a Handler that sends a call while there is room for it.
@@ -153,9 +170,9 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // Ready reports whether Enter would find room now. With Enter and Leave an
-// InFlight guards one node of a balancer; such a one is not PerTarget.
+// InFlight guards one node of a balancer, whatever PerTarget says.
 func (l *InFlight) Ready() bool {
-	return !l.made() || l.o.Max < 0 || l.rooms.Get("").ready(l.o.Max)
+	return !l.made() || l.o.Max < 0 || l.rooms.all.ready(l.o.Max)
 }
 
 // Enter takes a place without waiting.
@@ -163,13 +180,13 @@ func (l *InFlight) Enter() (token uint64, ok bool) {
 	if !l.made() || l.o.Max < 0 {
 		return 0, true
 	}
-	return 0, l.rooms.Get("").try(l.o.Max)
+	return 0, l.rooms.all.try(l.o.Max)
 }
 
 // Leave gives a place back, once for each Enter that found one.
 func (l *InFlight) Leave(uint64, holdfast.Class, time.Duration) {
 	if l.made() && l.o.Max >= 0 {
-		l.rooms.Get("").exit(l.o.Max)
+		l.rooms.all.exit(l.o.Max)
 	}
 }
 
@@ -182,8 +199,12 @@ type InFlightStats struct {
 // Each calls f for each target's figures, in no order, until f returns false.
 // Without PerTarget there is one, of the target "".
 func (l *InFlight) Each(f func(target string, s InFlightStats) bool) {
-	if l.made() {
-		l.rooms.Each(func(target string, r *room) bool { return f(target, r.stats()) })
+	switch {
+	case !l.made():
+	case l.o.PerTarget:
+		l.rooms.table.Each(func(target string, r *room) bool { return f(target, r.stats()) })
+	default:
+		f("", l.rooms.all.stats())
 	}
 }
 

@@ -24,11 +24,18 @@ type waiter struct{ let chan struct{} }
 // the error of ctx.
 func (r *room) enter(ctx context.Context, o *InFlightOptions) (reason string, err error) {
 	r.mu.Lock()
-	switch {
-	case r.inside < o.Max && len(r.queue) == 0:
+	if r.inside < o.Max && len(r.queue) == 0 {
 		r.inside++
 		r.mu.Unlock()
 		return "", nil
+	}
+	return r.queueUp(ctx, o)
+}
+
+// queueUp waits in turn, if there is a queue and room in it; the lock is held, and
+// given back.
+func (r *room) queueUp(ctx context.Context, o *InFlightOptions) (reason string, err error) {
+	switch {
 	case o.Wait <= 0:
 		reason = "no room"
 	case len(r.queue) >= o.Queue:
@@ -83,9 +90,11 @@ func (r *room) letIn(most int) {
 
 func (r *room) exit(most int) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.inside--
-	r.letIn(most)
+	if len(r.queue) > 0 {
+		r.letIn(most)
+	}
+	r.mu.Unlock()
 }
 
 // Done gives the place of a call back whose answer is done.

@@ -129,3 +129,37 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 		again.Release()
 	})
 }
+
+// A place that is handed to a call that leaves at that very moment goes to the
+// next in turn.
+func TestT84_APlaceHandedToOneWhoLeavesIsNotLost(t *testing.T) {
+	l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Hour, Queue: 2})
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			slot, err := l.Acquire(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			for i, ctx := range []context.Context{ctx, t.Context()} {
+				wg.Go(func() {
+					mine, err := l.Acquire(ctx, "")
+					if i == 1 && err != nil {
+						t.Error(err)
+					}
+					if err == nil {
+						mine.Release()
+					}
+				})
+				synctest.Wait() // they queue up in this order
+			}
+			leave()
+			slot.Release()
+			wg.Wait()
+			if s := l.Stats(""); s.InFlight != 0 || s.Waiting != 0 {
+				t.Fatalf("%+v are left", s)
+			}
+		})
+	}
+}

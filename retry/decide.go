@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -57,6 +58,8 @@ func mayRepeat(call *holdfast.Call, res holdfast.Result) (why string) {
 		return "told not to repeat"
 	case res.Class == holdfast.Refused:
 		return ""
+	case res.Class == holdfast.Ignored && res.Code != "":
+		return strings.ReplaceAll(res.Code, "_", " ") // "circuit open", "limited", "cancelled"
 	case res.Class != holdfast.Failure && res.Class != holdfast.Overload:
 		return "no failure of the server"
 	case !call.Repeatable:

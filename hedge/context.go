@@ -1,0 +1,89 @@
+package hedge
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// An attempt is the context of one attempt. A context of the standard library
+// comes to be beneath it only when somebody asks for Done, which includes deriving
+// a context: what nobody waits for need not be woken. Contexts derived from it are
+// those of the standard context's kin, so they start no goroutine.
+type attempt struct {
+	context.Context // the caller's
+
+	mu     sync.Mutex
+	over   bool
+	cause  error
+	inner  context.Context
+	cancel context.CancelCauseFunc // there with inner
+}
+
+var _ context.Context = (*attempt)(nil)
+
+// end cancels the attempt, with context.Canceled as the cause when it is nil. Only
+// the first call does anything.
+func (a *attempt) end(cause error) {
+	a.mu.Lock()
+	if a.over {
+		a.mu.Unlock()
+		return
+	}
+	a.over, a.cause = true, cause
+	cancel := a.cancel
+	a.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
+
+// real returns the context beneath, made if need be; the lock is held.
+func (a *attempt) real() context.Context {
+	if a.inner == nil {
+		a.inner, a.cancel = context.WithCancelCause(a.Context)
+		if a.over {
+			a.cancel(a.cause)
+		}
+	}
+	return a.inner
+}
+
+// Done returns the channel that is closed when the attempt is cancelled, when the
+// caller gives up, or when the call is over.
+func (a *attempt) Done() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.real().Done()
+}
+
+// Err returns what ended the attempt.
+func (a *attempt) Err() error {
+	a.mu.Lock()
+	inner, over := a.inner, a.over
+	a.mu.Unlock()
+	if inner != nil {
+		return inner.Err()
+	}
+	if err := a.Context.Err(); err != nil || !over {
+		return err
+	}
+	return context.Canceled
+}
+
+// Value finds what the caller's context has. context.Cause comes this way.
+func (a *attempt) Value(key any) any {
+	a.mu.Lock()
+	inner := a.inner
+	if inner == nil && a.over {
+		inner = a.real()
+	}
+	a.mu.Unlock()
+	if inner != nil {
+		return inner.Value(key)
+	}
+	return a.Context.Value(key)
+}
+
+// String describes the context without looking into what others write to.
+func (a *attempt) String() string { return fmt.Sprintf("%v.holdfast/hedge", a.Context) }
