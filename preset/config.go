@@ -26,6 +26,9 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 	Rate    limit.RateOptions // attempts in a second
 	Inner   []holdfast.Policy // around each attempt: balancing, observing
 	Attempt timeout.Options   // each attempt
+
+	base string            // the preset it was made of; empty: none
+	read map[string]string // what was read from JSON, by path; never changed once it is there
 }
 
 // Standard is for the calls of a service that people wait for: three attempts
@@ -33,6 +36,7 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 // thousand calls under way. Hedging is off: Hedge.Extra = 1 switches it on.
 func Standard() Config {
 	return Config{
+		base:    "standard",
 		Limit:   limit.InFlightOptions{Max: 1000},
 		Timeout: timeout.Options{Limit: 30 * time.Second},
 		Retry:   retry.Options{Attempts: 3, Base: 50 * time.Millisecond, OverloadBase: time.Second, Cap: 20 * time.Second},
@@ -48,6 +52,7 @@ func Standard() Config {
 // that only tells what it would do.
 func Conservative() Config {
 	c := Standard()
+	c.base = "conservative"
 	c.Retry.Attempts = 2
 	c.Budget.Ratio, c.Budget.Min = 0.1, 3
 	c.Breaker.ObserveOnly = true
@@ -58,6 +63,7 @@ func Conservative() Config {
 // apart at most.
 func Background() Config {
 	c := Standard()
+	c.base = "background"
 	c.Timeout.Limit = 2 * time.Minute
 	c.Retry.Attempts, c.Retry.Base, c.Retry.Cap = 5, 100*time.Millisecond, 10*time.Second
 	return c
@@ -91,8 +97,8 @@ func build(c Config, before *parts) *parts {
 	}
 	switch {
 	case c.Retry.Budget != nil:
-	case before.retry != nil && before.config.Retry.Budget == nil && before.config.Budget == c.Budget:
-		c.Retry.Budget = before.retry.Budget()
+	case before.retry != nil && before.config.Retry.Budget == nil:
+		c.Retry.Budget = before.retry.Budget().With(c.Budget)
 	default:
 		c.Retry.Budget = retry.NewBudget(c.Budget)
 	}
@@ -100,28 +106,28 @@ func build(c Config, before *parts) *parts {
 		c.Hedge.Budget = c.Retry.Budget
 	}
 	p.limit = before.limit.With(c.Limit)
-	p.timeout = keep(before.timeout, before.config.Timeout, c.Timeout)
+	p.timeout = before.timeout.With(c.Timeout)
 	p.retry = retry.New(c.Retry)
 	p.hedge = before.hedge.With(c.Hedge)
 	p.breaker = before.breaker.With(c.Breaker)
 	p.rate = before.rate.With(c.Rate)
-	p.attempt = keep(before.attempt, before.config.Attempt, c.Attempt)
+	p.attempt = before.attempt.With(c.Attempt)
 	return p
 }
 
-// keep keeps a limit whose options are the same, for the sake of what it has learnt.
-func keep(before *timeout.Timeout, was, is timeout.Options) *timeout.Timeout {
-	if before != nil && same(was, is) {
-		return before
+// effective returns the options in force, with the defaults filled in.
+func (p *parts) effective() Config {
+	c := Config{
+		Limit: p.limit.Options(), Timeout: p.timeout.Options(), Retry: p.retry.Options(), Budget: p.retry.Budget().Options(),
+		Hedge: p.hedge.Options(), Breaker: p.breaker.Options(), Rate: p.rate.Options(), Attempt: p.attempt.Options(),
 	}
-	return timeout.With(is)
-}
-
-func same(a, b timeout.Options) bool {
-	if a.Adaptive != nil && b.Adaptive != nil && *a.Adaptive == *b.Adaptive {
-		b.Adaptive = a.Adaptive
+	if c.Timeout.Idle == 0 {
+		c.Timeout.Idle = -1
 	}
-	return a == b
+	if c.Attempt.Idle == 0 {
+		c.Attempt.Idle = c.Attempt.Limit
+	}
+	return c
 }
 
 // list is the canonical order.

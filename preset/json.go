@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,39 +27,84 @@ func Parse(text []byte) (Config, error) {
 
 // UnmarshalJSON changes c as the JSON says; what it does not name stays.
 func (c *Config) UnmarshalJSON(text []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var in map[string]any
-	if err := decoder.Decode(&in); err != nil {
+	in, err := decode(text)
+	if err != nil {
 		return fmt.Errorf("preset: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("preset: something follows the configuration: remove it")
 	}
 	out := *c
 	if base, ok := in["preset"]; ok {
-		switch base {
-		case "standard":
-			out = Standard()
-		case "conservative":
-			out = Conservative()
-		case "background":
-			out = Background()
-		default:
+		name, _ := base.(string)
+		made := presets[name]
+		if made == nil {
 			return fmt.Errorf(`preset: %v is no preset: use "standard", "conservative" or "background"`, base)
 		}
+		out = made()
 		out.Outer, out.Inner = c.Outer, c.Inner
 		delete(in, "preset")
 	}
-	if err := read(in, reflect.ValueOf(&out).Elem(), ""); err != nil {
+	out.read = maps.Clone(out.read)
+	if out.read == nil {
+		out.read = map[string]string{}
+	}
+	if err := read(in, reflect.ValueOf(&out).Elem(), "", out.read); err != nil {
 		return fmt.Errorf("preset: %w", err)
 	}
 	*c = out
 	return nil
 }
 
-// read puts the values of a JSON object into the fields of a struct.
-func read(in map[string]any, to reflect.Value, path string) error {
+// decode reads one JSON object, whose keys are all different.
+func decode(text []byte) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var in map[string]any
+	if err := decoder.Decode(&in); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the configuration: remove it")
+	}
+	again := json.NewDecoder(bytes.NewReader(text))
+	if key := twice(again, ""); key != "" {
+		return nil, fmt.Errorf("%s: it is there twice: remove one", key)
+	}
+	return in, nil
+}
+
+// twice reads one value, and returns the path of a key that an object in it has
+// more than once.
+func twice(decoder *json.Decoder, path string) string {
+	token, _ := decoder.Token() // the text has been read before
+	switch token {
+	case json.Delim('['):
+		for decoder.More() {
+			if at := twice(decoder, path+"[]"); at != "" {
+				return at
+			}
+		}
+	case json.Delim('{'):
+		seen := map[any]bool{}
+		for decoder.More() {
+			key, _ := decoder.Token()
+			at := strings.TrimPrefix(fmt.Sprintf("%s.%v", path, key), ".")
+			if seen[key] {
+				return at
+			}
+			seen[key] = true
+			if at := twice(decoder, at); at != "" {
+				return at
+			}
+		}
+	default:
+		return ""
+	}
+	_, _ = decoder.Token() // what closes it
+	return ""
+}
+
+// read puts the values of a JSON object into the fields of a struct, and notes
+// those that it has read.
+func read(in map[string]any, to reflect.Value, path string, noted map[string]string) error {
 	fields := map[string]reflect.Value{}
 	var names []string
 	for i := range to.NumField() {
@@ -72,16 +118,64 @@ func read(in map[string]any, to reflect.Value, path string) error {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		field, ok := fields[key]
 		if !ok {
-			slices.Sort(names)
-			wrong = append(wrong, fmt.Errorf("%s: there is no such field: use one of %s", at, strings.Join(names, ", ")))
+			wrong = append(wrong, unknown(at, key, names))
 			continue
 		}
-		wrong = append(wrong, set(value, field, at))
+		wrong = append(wrong, set(value, field, at, noted))
 	}
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(text(a), text(b)) })
 	return errors.Join(wrong...)
 }
 
-func set(value any, to reflect.Value, path string) error {
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func unknown(at, key string, names []string) error {
+	slices.Sort(names)
+	if near := nearest(key, names); near != "" {
+		return fmt.Errorf("%s: there is no such field: did you mean %s?", at, near)
+	}
+	return fmt.Errorf("%s: there is no such field: use one of %s", at, strings.Join(names, ", "))
+}
+
+// nearest returns the name that is most like key, or "" when none is.
+func nearest(key string, names []string) (near string) {
+	least := len(key)/3 + 2 // so many letters may differ
+	for _, name := range names {
+		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < least {
+			near, least = name, d
+		}
+	}
+	return near
+}
+
+// distance is that of V. Levenshtein (1966): the letters to be put in, left out or
+// changed.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func set(value any, to reflect.Value, path string, noted map[string]string) error {
 	if to.Kind() == reflect.Pointer {
 		to.Set(reflect.New(to.Type().Elem()))
 		to = to.Elem()
@@ -89,11 +183,11 @@ func set(value any, to reflect.Value, path string) error {
 	text, isText := value.(string)
 	number, isNumber := value.(json.Number)
 	switch {
+	case text == "off" && to.CanInt():
+		to.SetInt(-1)
+	case text == "off" && to.CanFloat():
+		to.SetFloat(-1)
 	case to.Type() == durationType:
-		if text == "off" {
-			to.SetInt(-1)
-			return nil
-		}
 		d, err := time.ParseDuration(text)
 		if !isText || err != nil {
 			return fmt.Errorf(`%s: %v is no duration: write "250ms", "10s" or "off"`, path, value)
@@ -110,7 +204,7 @@ func set(value any, to reflect.Value, path string) error {
 		if !ok {
 			return fmt.Errorf("%s: %v is no object: write {…}", path, value)
 		}
-		return read(object, to, path)
+		return read(object, to, path, noted)
 	case to.Kind() == reflect.Bool:
 		b, ok := value.(bool)
 		if !ok {
@@ -132,6 +226,7 @@ func set(value any, to reflect.Value, path string) error {
 	default:
 		return fmt.Errorf("%s: cannot be set here", path)
 	}
+	noted[path] = show(to)
 	return nil
 }
 

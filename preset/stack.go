@@ -87,8 +87,7 @@ func (s *Stack) Update(c Config) ([]Change, error) {
 }
 
 func diff(was, is Config) (changes []Change) {
-	old := map[string]string{}
-	walk(reflect.ValueOf(was), "", func(path string, v reflect.Value) { old[path] = show(v) })
+	old := texts(was)
 	walk(reflect.ValueOf(is), "", func(path string, v reflect.Value) {
 		if value := show(v); old[path] != value {
 			changes = append(changes, Change{path, old[path], value})

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 var (
@@ -60,7 +61,7 @@ func walk(v reflect.Value, path string, f func(path string, v reflect.Value)) {
 // show writes a value as JSON has it, without quotes.
 func show(v reflect.Value) string {
 	switch {
-	case v.Type() == durationType && v.Int() < 0:
+	case v.CanInt() && v.Int() < 0, v.CanFloat() && v.Float() < 0:
 		return "off"
 	case v.Type() == durationType:
 		return time.Duration(v.Int()).String()
@@ -70,22 +71,44 @@ func show(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// Describe lists the values of c, one in a line: its path, what it is, and where
-// it comes from: "standard" where Standard has it so, "default" where it is left
-// to the policy, else "set".
+// presets by their names.
+var presets = map[string]func() Config{"standard": Standard, "conservative": Conservative, "background": Background}
+
+// Describe lists every value of c, one in a line: its path, what is in force, and
+// where it comes from: the preset that c was made of ("standard", "conservative",
+// "background"), "json" where it was read, "default" where it is left to the
+// policy, else "set".
 func (c Config) Describe() string {
-	standard := map[string]string{}
-	walk(reflect.ValueOf(Standard()), "", func(path string, v reflect.Value) { standard[path] = show(v) })
+	set := texts(c)
+	var from map[string]string
+	if base := presets[c.base]; base != nil {
+		from = texts(base())
+	}
 	var b strings.Builder
-	walk(reflect.ValueOf(c), "", func(path string, v reflect.Value) {
-		value, from := show(v), "set"
-		switch {
-		case v.IsZero():
-			value, from = "-", "default"
-		case standard[path] == value:
-			from = "standard"
+	walk(reflect.ValueOf(build(c, nil).effective()), "", func(path string, v reflect.Value) {
+		origin, value := "set", show(v)
+		switch text, is := set[path]; {
+		case !is: // of what is left to the policy as a whole
+			origin = "default"
+		case c.read[path] == text && text != "":
+			origin = "json"
+		case zero[path] == text:
+			origin = "default"
+		case from[path] == text:
+			origin = c.base
 		}
-		fmt.Fprintf(&b, "%-24s %-10s %s\n", path, value, from)
+		fmt.Fprintf(&b, "%-24s %-12s %s\n", path, value, origin)
 	})
 	return b.String()
+}
+
+var zero = texts(Config{Timeout: adaptive, Attempt: adaptive})
+
+var adaptive = timeout.Options{Adaptive: new(timeout.Adaptive)}
+
+// texts are the values of c as they are shown, by their paths.
+func texts(c Config) map[string]string {
+	m := map[string]string{}
+	walk(reflect.ValueOf(c), "", func(path string, v reflect.Value) { m[path] = show(v) })
+	return m
 }

@@ -3,6 +3,7 @@ package retry
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/keyed"
@@ -48,12 +49,61 @@ type Budget struct {
 	floor     float64
 	width     time.Duration // of one bucket of the window
 	unlimited bool
-	accounts  keyed.Table[*account]
+	targets   int
+	s         *savings
+}
+
+// savings are what Budgets share that With has made of each other.
+type savings struct {
+	accounts keyed.Table[*account]
+	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get
 }
 
 // NewBudget makes a Budget.
 func NewBudget(o BudgetOptions) *Budget {
-	b := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited}
+	b := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: o.Targets, s: new(savings)}
+	b.fill(o)
+	if b.targets <= 0 {
+		b.targets = 1024
+	}
+	s := b.s
+	s.last.Store(b)
+	s.accounts.Max = b.targets
+	s.accounts.New = func(string) *account { return &account{tokens: s.last.Load().floor} }
+	s.accounts.Idle = func(a *account) bool { return a.idle(s.last.Load()) }
+	return b
+}
+
+// With returns a Budget with other options and the tokens of b, which both share
+// from then on. Targets stays as it was. Where Min is raised, a target has the
+// more only once its successes have paid for it.
+func (b *Budget) With(o BudgetOptions) *Budget {
+	if !b.made() {
+		return NewBudget(o)
+	}
+	with := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: b.targets, s: b.s}
+	with.fill(o)
+	b.s.last.Store(with)
+	return with
+}
+
+// Options returns the options in force, with the defaults filled in.
+func (b *Budget) Options() BudgetOptions {
+	if !b.made() {
+		return BudgetOptions{}
+	}
+	o := BudgetOptions{Ratio: b.ratio, Min: int(b.floor), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets}
+	if o.Ratio == 0 {
+		o.Ratio = -1
+	}
+	if o.Min == 0 {
+		o.Min = -1
+	}
+	return o
+}
+
+// fill gives the options their meaning.
+func (b *Budget) fill(o BudgetOptions) {
 	switch {
 	case o.Ratio == 0 || math.IsNaN(o.Ratio):
 		b.ratio = 0.2
@@ -73,10 +123,6 @@ func NewBudget(o BudgetOptions) *Budget {
 		window = 10 * time.Second
 	}
 	b.width = max(min(window, time.Hour)/buckets, 1)
-	b.accounts.Max = o.Targets
-	b.accounts.New = func(string) *account { return &account{tokens: b.floor} }
-	b.accounts.Idle = func(a *account) bool { return a.idle(b) }
-	return b
 }
 
 // made reports whether NewBudget made b.
@@ -88,7 +134,7 @@ func (b *Budget) Withdraw(target string) bool {
 	if !b.made() {
 		return false
 	}
-	a := b.accounts.Get(target)
+	a := b.s.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !b.unlimited {
@@ -108,7 +154,7 @@ func (b *Budget) Refund(target string) {
 	if !b.made() {
 		return
 	}
-	a := b.accounts.Get(target)
+	a := b.s.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refunded++
@@ -120,7 +166,7 @@ func (b *Budget) Deposit(target string) {
 	if !b.made() {
 		return
 	}
-	a := b.accounts.Get(target)
+	a := b.s.accounts.Get(target)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.successes++
@@ -163,7 +209,7 @@ func (b *Budget) Each(f func(target string, stats BudgetStats) bool) {
 	if !b.made() {
 		return
 	}
-	b.accounts.Each(func(target string, a *account) bool { return f(target, a.stats(b)) })
+	b.s.accounts.Each(func(target string, a *account) bool { return f(target, a.stats(b)) })
 }
 
 // buckets divide the window; slack forgives the rounding of sums of a fifth.

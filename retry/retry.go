@@ -127,6 +127,25 @@ func bounded(d, zero, negative time.Duration) time.Duration {
 	return min(d, day)
 }
 
+// Options returns the options in force, with the defaults filled in.
+func (r *Retry) Options() Options {
+	if r == nil || r.budget == nil {
+		return Options{}
+	}
+	return Options{
+		Attempts: r.attempts, Base: orOff(r.base), OverloadBase: orOff(r.overload), Cap: r.cap, Jitter: r.jitter, Backoff: r.backoff,
+		MaxAfter: r.maxAfter, MinAttempt: orOff(r.minAttempt), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
+	}
+}
+
+// orOff writes a duration that is none as an option that is switched off.
+func orOff(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
 // Budget returns the Budget that r draws from, to share it or to read its figures.
 func (r *Retry) Budget() *Budget { return r.budget }
 

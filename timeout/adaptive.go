@@ -43,12 +43,11 @@ type Adaptive struct {
 type adaptive struct {
 	Adaptive
 	ceiling time.Duration
-	table   keyed.Table[*target]
+	table   *keyed.Table[*target]
 }
 
 // A target is what was observed of one of them.
 type target struct {
-	of     *adaptive
 	window *quantile.Window
 	last   atomic.Pointer[allowance]
 }
@@ -59,7 +58,7 @@ type allowance struct {
 	whole, attempt *holdfast.TimeoutError
 }
 
-func newAdaptive(o *Adaptive, ceiling time.Duration) *adaptive {
+func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive {
 	if o == nil {
 		return nil
 	}
@@ -79,15 +78,20 @@ func newAdaptive(o *Adaptive, ceiling time.Duration) *adaptive {
 		a.Samples = 100
 	}
 	a.Samples = max(a.Samples, 1)
-	a.table.New = func(string) *target {
-		return &target{of: a, window: quantile.New(a.Window)}
+	if learnt != nil {
+		a.table, a.Window = learnt.table, learnt.Window
+		return a
 	}
+	if a.Window <= 0 {
+		a.Window = time.Minute
+	}
+	window := a.Window
+	a.table = &keyed.Table[*target]{New: func(string) *target { return &target{window: quantile.New(window)} }}
 	return a
 }
 
 // allowance returns the limit for a call that begins now.
-func (t *target) allowance(now time.Time) *allowance {
-	a := t.of
+func (a *adaptive) allowance(t *target, now time.Time) *allowance {
 	limit := a.ceiling
 	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.Samples {
 		// Compared before it is converted: a float may be more than a Duration holds.
@@ -114,7 +118,7 @@ func (c *bounded) sample(class holdfast.Class) {
 	switch {
 	case class == holdfast.Success:
 	case c.limit > 0 && took >= c.limit:
-		took = c.target.of.ceiling // a lower bound is all that is known
+		took = c.ceiling // a lower bound is all that is known
 	default:
 		return
 	}

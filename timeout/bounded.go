@@ -15,8 +15,9 @@ type terms struct {
 	start         time.Time
 	limit, idle   time.Duration
 	cause         *holdfast.TimeoutError
-	target        *target // where the limit learns; nil: nowhere
-	whole         bool    // the limit covers the answer to its end
+	ceiling       time.Duration // of an adaptive limit
+	target        *target       // where the limit learns; nil: nowhere
+	whole         bool          // the limit covers the answer to its end
 	unary, stream bool
 }
 

@@ -43,7 +43,8 @@ func (t *Timeout) bound(call *holdfast.Call, now time.Time) terms {
 	b := terms{start: now, limit: t.limit, idle: t.idle, cause: t.attempt, unary: call.Unary, stream: stream}
 	if t.adaptive != nil && !stream {
 		b.target = t.adaptive.table.Get(call.Target)
-		a := b.target.allowance(now)
+		b.ceiling = t.adaptive.ceiling
+		a := t.adaptive.allowance(b.target, now)
 		b.limit, b.cause = a.limit, a.attempt
 		b.whole = call.Record.Bound()
 		if b.whole {

@@ -67,6 +67,19 @@ func New(d time.Duration) *Timeout { return With(Options{Limit: d}) }
 // With returns the policy that o describes. It never fails: every value of
 // every option means something.
 func With(o Options) *Timeout {
+	return with(o, nil)
+}
+
+// With returns a Timeout with other options that has learnt what t has, where
+// both are adaptive; they share it from then on. The Window stays as it was.
+func (t *Timeout) With(o Options) *Timeout {
+	if t == nil || t.adaptive == nil || o.Adaptive == nil {
+		return With(o)
+	}
+	return with(o, t.adaptive)
+}
+
+func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
 		limit:   orDefault(o.Limit, DefaultLimit),
 		floor:   orDefault(o.Floor, defaultFloor),
@@ -76,10 +89,35 @@ func With(o Options) *Timeout {
 	t.idle = orDefault(o.Idle, t.limit)
 	if t.limit > 0 {
 		t.floor = min(t.floor, t.limit/2)
-		t.adaptive = newAdaptive(o.Adaptive, t.limit)
+		t.adaptive = newAdaptive(o.Adaptive, t.limit, learnt)
 	}
 	t.whole, t.attempt = causes(t.limit)
 	return t
+}
+
+// Options returns the options in force, with the defaults filled in.
+func (t *Timeout) Options() Options {
+	if t == nil {
+		return Options{}
+	}
+	o := Options{Limit: orOff(t.limit), Idle: orOff(t.idle), Floor: orOff(t.floor), Streams: t.streams}
+	if !t.named && t.idle > 0 {
+		o.Idle = 0 // it depends on where the policy stands
+	}
+	if t.adaptive != nil {
+		filled := t.adaptive.Adaptive
+		filled.Min = orOff(filled.Min)
+		o.Adaptive = &filled
+	}
+	return o
+}
+
+// orOff writes a duration that is none as an option that is switched off.
+func orOff(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // orDefault reads an option: zero is the default, and negative is off, which is
@@ -104,7 +142,7 @@ func (t *Timeout) Limit(target string) time.Duration {
 	if t.adaptive == nil {
 		return t.limit
 	}
-	return t.adaptive.table.Get(target).allowance(time.Now()).limit
+	return t.adaptive.allowance(t.adaptive.table.Get(target), time.Now()).limit
 }
 
 // Wrap returns next under the limit, and next itself when nothing is limited.

@@ -1,0 +1,69 @@
+package preset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+)
+
+// Follow updates s with each Config of a source until ctx is done or the source
+// ends, and then returns. One that cannot be read or that Validate refuses changes
+// nothing, and the next is as welcome. report, when it is not nil, is told what
+// each has changed, or why it has not.
+func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], report func([]Change, error)) {
+	for c, err := range source {
+		if ctx.Err() != nil {
+			return
+		}
+		var changes []Change
+		if err == nil {
+			changes, err = s.Update(c)
+		}
+		if report != nil {
+			report(changes, err)
+		}
+	}
+}
+
+// File is a source for Follow: the Config that Parse reads from a file, at first
+// and whenever its content is another. It looks every so often (0 and negative: 5
+// s) until ctx is done. It may be replaced, also through symbolic links. That it
+// cannot be read is told once, until it can.
+func File(ctx context.Context, path string, every time.Duration) iter.Seq2[Config, error] {
+	if every <= 0 {
+		every = 5 * time.Second
+	}
+	return func(yield func(Config, error) bool) {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		var last []byte
+		var trouble string
+		for known := false; ; {
+			text, err := os.ReadFile(path)
+			switch {
+			case err != nil && err.Error() != trouble:
+				trouble, known = err.Error(), false
+				if !yield(Config{}, fmt.Errorf("preset: %w", err)) {
+					return
+				}
+			case err == nil && (!known || !bytes.Equal(text, last)):
+				last, known, trouble = text, true, ""
+				c, err := Parse(text)
+				if err != nil {
+					err = fmt.Errorf("%s: %w", path, err)
+				}
+				if !yield(c, err) {
+					return
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}

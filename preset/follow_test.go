@@ -1,0 +1,207 @@
+package preset_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/preset"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// told is what a Stack reported.
+type told struct {
+	changes []preset.Change
+	err     error
+}
+
+func follow(t *testing.T, ctx context.Context, s *preset.Stack, path string) *[]told {
+	t.Helper()
+	var reports []told
+	go s.Follow(ctx, preset.File(ctx, path, time.Second), func(changes []preset.Change, err error) {
+		reports = append(reports, told{changes, err})
+	})
+	return &reports
+}
+
+func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "policy.json")
+	put := func(text string) { // as kubernetes does: a new file, and a link that is replaced
+		t.Helper()
+		file := filepath.Join(folder, "v"+time.Now().Format("150405.000000000"))
+		for _, err := range []error{os.WriteFile(file, []byte(text), 0o600), os.Symlink(file, path+".new"), os.Rename(path+".new", path)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s, err := preset.NewStack(preset.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		reports := follow(t, ctx, s, path)
+		steps := []struct {
+			text, err string // "" for none
+			attempts  int
+			n         int // reports so far
+		}{
+			{"", "no such file", 3, 1},
+			{"", "", 3, 1}, // said once
+			{`{"retry": {"attempts": 2}}`, "", 2, 2},
+			{`{"retry": {"attempts": 2}}`, "", 2, 2}, // the same
+			{`{"retry": {"attempts": 4}, "attempt": {"limit": "31s"}}`, "attempt.limit: 31s is longer", 2, 3},
+			{`{"retry": `, "unexpected", 2, 4},
+			{`{"retry": {"attempts": 5}}`, "", 5, 5},
+		}
+		for _, step := range steps {
+			if step.text != "" {
+				put(step.text)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := s.Config().Retry.Attempts; got != step.attempts || len(*reports) != step.n {
+				t.Fatalf("%s: %d attempts after %d reports, want %d after %d: %v", step.text, got, len(*reports), step.attempts, step.n, *reports)
+			}
+			if last := (*reports)[len(*reports)-1]; step.err != "" && (last.err == nil || !strings.Contains(last.err.Error(), step.err)) {
+				t.Errorf("%s: %v, want %q", step.text, last.err, step.err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s.Config().Retry.Attempts != 5 || len(*reports) != 6 {
+			t.Errorf("a file that went: %v", *reports)
+		}
+	})
+}
+
+func TestFollowEndsWithItsContext(t *testing.T) {
+	s, err := preset.NewStack(preset.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	s.Follow(ctx, func(yield func(preset.Config, error) bool) { yield(preset.Background(), nil) }, nil)
+	if s.Config().Retry.Attempts != 3 {
+		t.Error("a Config that came after the end was taken")
+	}
+}
+
+func TestDescribeTellsWhereEachValueComesFrom(t *testing.T) {
+	c := preset.Background()
+	if err := c.UnmarshalJSON([]byte(`{"hedge": {"extra": 1, "share": "off"}, "retry": {"base": "1s", "cap": "30s"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	c.Retry.Cap = time.Minute
+	c.Breaker.Row = 7
+	text := c.Describe()
+	for _, want := range []string{
+		"timeout.limit 2m0s background", "retry.attempts 5 background", "retry.base 1s json", "retry.cap 1m0s set",
+		"breaker.row 7 set", "hedge.extra 1 json", "hedge.share off json", "breaker.open 200ms default", "retry.jitter full default",
+		"breaker.probeLimit 10s default", "timeout.idle off default", "attempt.idle 10s default", "rate.perSecond off default",
+		"limit.queue 1000 default", "retry.maxAfter 1m0s default", "budget.targets 1024 default",
+	} {
+		found := false
+		for line := range strings.Lines(text) {
+			found = found || strings.Join(strings.Fields(line), " ") == want
+		}
+		if !found {
+			t.Errorf("no line %q in\n%s", want, text)
+		}
+	}
+	if again := c.Describe(); again != text {
+		t.Error("it is another the second time")
+	}
+}
+
+func TestWhatAStackHasLearntOutlivesChangedOptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := preset.Standard()
+		c.Attempt.Adaptive = &timeout.Adaptive{Min: -1}
+		s, err := preset.NewStack(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := holdfast.Chain(s)
+		limit := func() (d time.Duration) {
+			_, err := holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
+				deadline, _ := ctx.Deadline()
+				d = time.Until(deadline)
+				time.Sleep(10 * time.Millisecond)
+				return 0, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		for range 200 {
+			limit()
+		}
+		time.Sleep(time.Second) // a reading is kept for a while
+		was := limit()
+		s.Budget().Withdraw("t")
+		tokens := s.Budget().Stats("t").Tokens
+		c.Attempt.Adaptive = &timeout.Adaptive{Min: -1, Factor: 3}
+		c.Budget.Ratio = 0.3
+		if _, err := s.Update(c); err != nil {
+			t.Fatal(err)
+		}
+		if is := limit(); is < was*19/10 || is > was*21/10 {
+			t.Errorf("twice the factor of a limit of %v is %v", was, is)
+		}
+		if got := s.Budget().Stats("t").Tokens; got < tokens || got > tokens+0.31 {
+			t.Errorf("%v tokens, before the update %v", got, tokens)
+		}
+	})
+}
+
+func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
+	r, h := retry.New(retry.Options{}), hedge.New(hedge.Options{})
+	c := preset.Standard()
+	p := c.Policies()
+	limit, brk := p[0], p[4]
+	long, short := timeout.New(10*time.Second), timeout.New(time.Second)
+	stack, err := preset.NewStack(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		policies []holdfast.Policy
+		want     string
+	}{
+		"Standard":               {p, ""},
+		"a Stack":                {[]holdfast.Policy{stack}, ""},
+		"by hand":                {[]holdfast.Policy{limit, long, r, h, brk, short}, ""},
+		"one timeout":            {[]holdfast.Policy{long}, ""},
+		"nil":                    {[]holdfast.Policy{nil}, ""},
+		"two retries":            {[]holdfast.Policy{r, stack}, "a second retry"},
+		"hedge outside":          {[]holdfast.Policy{h, r, short}, "retry inside hedge"},
+		"breaker outside":        {[]holdfast.Policy{brk, r, short}, "breaker outside retry"},
+		"limit inside":           {[]holdfast.Policy{r, limit, short}, "calls in flight limited inside retry"},
+		"longer inside":          {[]holdfast.Policy{short, r, long}, "can never run out"},
+		"nothing between":        {[]holdfast.Policy{long, short, r, short}, "only the shorter one counts"},
+		"no limit of an attempt": {[]holdfast.Policy{long, r, brk}, "retry without a timeout"},
+	} {
+		switch err := preset.Misplaced(x.policies...); {
+		case x.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)):
+			t.Errorf("%s: %v, want %q", name, err, x.want)
+		}
+	}
+}
