@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench storm consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks storm consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ traps: ## Fill the tests into docs/traps.md
 fuzz: ## Every fuzz target for FUZZTIME (20s) each
 	scripts/fuzz $(or $(FUZZTIME),20s)
 
-bench: ## Benchmarks of PKG ten times, then benchstat
+bench: ## What a call costs, beside the same by hand and other libraries
+	go -C bench run .
+
+benchmarks: ## Benchmarks of PKG ten times, then benchstat
 	mkdir -p .tmp
 	go test -run='^$$' -bench=. -benchmem -count=10 $(PKG) | tee .tmp/bench.txt
 	go tool -modfile=tools/go.mod benchstat .tmp/bench.txt

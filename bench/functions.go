@@ -36,6 +36,9 @@ type functionRow struct {
 
 func functionTable() []functionRow {
 	return []functionRow{
+		{"hedge, unfired", traits{hedge: true}, goal{times: 1.3, of: "floor"}, []functionSubject{
+			{"floor", floorHedgeOf}, {"holdfast", ourHedgeOf}, {"failsafe-go", failsafeHedgeOf},
+		}},
 		{"retry+breaker+timeout", traits{retry: true, breaker: true, timeout: true}, goal{times: 1.25, of: "floor"}, []functionSubject{
 			{"floor", floorThreeOf}, {"holdfast", ourThreeOf}, {"failsafe-go", failsafeThreeOf}, {"glue", glueThreeOf},
 		}},
@@ -60,7 +63,7 @@ func functionRows() []row {
 				}})
 			}
 			return subjects
-		}, r.goal})
+		}, r.goal, false})
 	}
 	return rows
 }
@@ -102,6 +105,10 @@ func floorThreeOf(k knobs) runner {
 			return b.guardFunction(ctx, f)
 		})
 	}
+}
+
+func floorHedgeOf(k knobs) runner {
+	return func(ctx context.Context, f function) (int, error) { return hedgingFunction(ctx, k, f) }
 }
 
 func floorFourOf(k knobs) runner {
@@ -154,6 +161,8 @@ func ourFunction(policies ...holdfast.Policy) runner {
 
 func ourThreeOf(k knobs) runner { return ourFunction(k.retry(), k.breaker(), k.timeout()) }
 
+func ourHedgeOf(k knobs) runner { return ourFunction(k.hedge()) }
+
 func ourFourOf(k knobs) runner { return ourFunction(k.retry(), k.hedge(), k.breaker(), k.timeout()) }
 
 func failsafeFunction(policies ...failsafe.Policy[int]) runner {
@@ -172,6 +181,10 @@ func (k knobs) failsafeParts() (retry, breaker, limit failsafe.Policy[int]) {
 func failsafeThreeOf(k knobs) runner {
 	retry, breaker, limit := k.failsafeParts()
 	return failsafeFunction(retry, breaker, limit)
+}
+
+func failsafeHedgeOf(k knobs) runner {
+	return failsafeFunction(hedgepolicy.NewWithDelay[int](k.delay))
 }
 
 func failsafeFourOf(k knobs) runner {

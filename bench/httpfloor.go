@@ -132,13 +132,13 @@ func (r *race) finish(i int, resp *http.Response, err error) {
 func hedging(base http.RoundTripper, k knobs, limit bool) doer {
 	return func(req *http.Request) (*http.Response, error) {
 		r := &race{}
-		attempt := func(i int) (context.Context, context.CancelFunc) {
+		attempt := func() (context.Context, context.CancelFunc) {
 			if limit {
 				return context.WithTimeout(req.Context(), k.limit)
 			}
 			return context.WithCancel(req.Context())
 		}
-		ctx, cancel := attempt(0)
+		ctx, cancel := attempt()
 		r.cancel[0] = cancel
 		timer := time.AfterFunc(k.delay, func() {
 			r.mu.Lock()
@@ -148,7 +148,7 @@ func hedging(base http.RoundTripper, k knobs, limit bool) doer {
 			}
 			r.done = make(chan struct{})
 			defer close(r.done)
-			ctx, cancel := attempt(1)
+			ctx, cancel := attempt()
 			r.cancel[1] = cancel
 			r.mu.Unlock()
 			resp, err := base.RoundTrip(req.WithContext(ctx))

@@ -36,12 +36,12 @@ func main() {
 		}
 		m := measure(r, *rounds, *each)
 		if len(done) == 0 || done[len(done)-1].group != r.group {
-			heading(os.Stdout, r.group)
+			fmt.Print(heading(r.group))
 		}
-		m.print(os.Stdout)
+		fmt.Print(m)
 		done = append(done, m)
 	}
-	verdict(os.Stdout, done)
+	fmt.Print(verdict(done))
 	if *file != "" {
 		if err := write(*file, done); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

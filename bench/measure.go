@@ -12,6 +12,7 @@ type row struct {
 	group, name string
 	subjects    func() []subject
 	goal        goal
+	long        bool // calls through the kernel: ten times as long a round, or chance is what is measured
 }
 
 // A subject is one who does it: "bare" does nothing beside the call, "floor" is
@@ -57,6 +58,9 @@ var heap = make([]byte, 32<<20)
 // measure runs the subjects of a row in turn.
 func measure(r row, rounds int, each time.Duration) measured {
 	subjects := r.subjects()
+	if r.long {
+		each *= 10
+	}
 	counts := make([]int, len(subjects))
 	for i, s := range subjects { // how many calls fill a round, and a warm start
 		n := 1

@@ -3,17 +3,17 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 )
 
-func heading(w io.Writer, group string) {
-	fmt.Fprintf(w, "\n%s\n", group)
-	fmt.Fprintf(w, "  %-28s %-20s %9s %8s %9s\n", "", "", "ns/call", "allocs", "of floor")
+func heading(group string) string {
+	return fmt.Sprintf("\n%s\n  %-28s %-20s %9s %8s %9s\n", group, "", "", "ns/call", "allocs", "of floor")
 }
 
-func (m measured) print(w io.Writer) {
+// String is the row as a table's lines.
+func (m measured) String() string {
+	var b strings.Builder
 	name := m.name
 	floor, hasFloor := m.of("floor")
 	for _, f := range m.figures {
@@ -25,9 +25,10 @@ func (m measured) print(w io.Writer) {
 		if f.Who == "holdfast" {
 			line += "   " + m.judge().text
 		}
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 		name = ""
 	}
+	return b.String()
 }
 
 // A judgement says whether ours has reached the goal of its row.
@@ -63,7 +64,7 @@ func (m measured) judge() judgement {
 	return judgement{ok, word + strings.Join(parts, ", ")}
 }
 
-func verdict(w io.Writer, done []measured) {
+func verdict(done []measured) string {
 	reached, goals := 0, 0
 	var missed []string
 	for _, m := range done {
@@ -77,10 +78,11 @@ func verdict(w io.Writer, done []measured) {
 			missed = append(missed, m.group+": "+m.name)
 		}
 	}
-	fmt.Fprintf(w, "\n%d of %d goals reached\n", reached, goals)
+	text := fmt.Sprintf("\n%d of %d goals reached\n", reached, goals)
 	for _, name := range missed {
-		fmt.Fprintln(w, "  missed:", name)
+		text += "  missed: " + name + "\n"
 	}
+	return text
 }
 
 func write(file string, done []measured) error {

@@ -1,12 +1,19 @@
 package preset_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
 	"github.com/holdfast-go/holdfast/preset"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 func ExampleStandard() {
@@ -54,4 +61,35 @@ func ExampleNewStack() {
 	changes, err := stack.Update(c) // calls that begin now have two attempts
 	fmt.Println(changes, err)
 	// Output: [{retry.attempts 3 2}] <nil>
+}
+
+func ExampleFile() {
+	folder, err := os.MkdirTemp("", "policies")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	path := filepath.Join(folder, "calls.json")
+	if err := os.WriteFile(path, []byte(`{"retry": {"attempts": 2}}`), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	stack, err := preset.NewStack(preset.Standard())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stack.Follow(ctx, preset.File(ctx, path, time.Second), func(changes []preset.Change, err error) {
+		fmt.Println(changes, err)
+		stop() // a program goes on: go stack.Follow(…)
+	})
+	// Output: [{retry.attempts 3 2}] <nil>
+}
+
+func ExampleMisplaced() {
+	policies := []holdfast.Policy{timeout.New(10 * time.Second), retry.New(retry.Options{})}
+	fmt.Println(preset.Misplaced(policies...))
+	// Output: preset: retry without a timeout further in: an attempt that hangs takes the time of all; add timeout.New for each attempt as the innermost policy
 }
