@@ -1,6 +1,9 @@
 package holdfast
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Result is what became of one sending of a Call. The zero Class is Ignored,
 // so that a Result whose maker forgot it harms nobody.
@@ -17,9 +20,14 @@ type Result struct {
 	// "503", "UNAVAILABLE", "dial", "timeout".
 	Code string
 	// After is the server's wish: above zero, repeat no sooner; below zero, do
-	// not repeat.
+	// not repeat. Never is the word of the server, or of whoever knows for
+	// certain; any other negative value is the transport's own caution, which a
+	// policy that was told better (retry.Options.Codes) may overrule.
 	After time.Duration
 }
+
+// Never is the After of what must not be repeated.
+const Never = time.Duration(math.MinInt64)
 
 // Discard lets go of the Reply, if there is one.
 func (r Result) Discard() {

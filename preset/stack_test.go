@@ -101,6 +101,7 @@ func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 		`{"retry": {"jitter": "some"}}`:           "retry.jitter: some is no jitter",
 		`{"retry": []}`:                           "retry: [] is no object",
 		`{"limit": {"perTarget": 1}}`:             "limit.perTarget: 1 is neither true nor false",
+		`{"retry": {"codes": "503"}}`:             "retry.codes: 503 is no list of names",
 		`{"preset": "best"}`:                      "best is no preset",
 		`{} {}`:                                   "something follows",
 		`{"retry": {"budget": {}}}`:               "retry.budget: there is no such field",
@@ -113,7 +114,9 @@ func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 }
 
 func TestJSONIsReadAsItIsWritten(t *testing.T) {
-	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background()} {
+	some := preset.Standard()
+	some.Retry.Codes = []string{"503", "UNAVAILABLE"}
+	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background(), some} {
 		text, err := c.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)

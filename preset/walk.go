@@ -28,8 +28,10 @@ func name(field string) string {
 // hasJSON reports whether values of the type are data.
 func hasJSON(t reflect.Type) bool {
 	switch t.Kind() {
-	case reflect.Func, reflect.Interface, reflect.Slice, reflect.Chan:
+	case reflect.Func, reflect.Interface, reflect.Chan:
 		return false
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.String
 	case reflect.Pointer:
 		return t.Elem().Kind() == reflect.Struct && t != reflect.TypeFor[*retry.Budget]()
 	}
@@ -65,6 +67,8 @@ func show(v reflect.Value) string {
 		return "off"
 	case v.Type() == durationType:
 		return time.Duration(v.Int()).String()
+	case v.Kind() == reflect.Slice:
+		return strings.Join(v.Interface().([]string), ",") //nolint:errcheck // the only slices with JSON
 	case v.Type() == jitterType && int(v.Uint()) < len(jitters):
 		return jitters[v.Uint()]
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // decide says how long to wait before another attempt, or why there is none. It
 // spends nothing.
 func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, waits *waits) (wait time.Duration, why string) {
-	if why := mayRepeat(call, res); why != "" {
+	if why := r.mayRepeat(call, res); why != "" {
 		return 0, why
 	}
 	if ctx.Err() != nil {
@@ -51,8 +52,25 @@ func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Re
 	return wait, ""
 }
 
+// succeeded reports whether the call is done: a verdict of success, unless Codes
+// says otherwise.
+func (r *Retry) succeeded(res holdfast.Result) bool {
+	return res.Class == holdfast.Success && !slices.Contains(r.codes, res.Code)
+}
+
 // mayRepeat is the whole of what an outcome itself says.
-func mayRepeat(call *holdfast.Call, res holdfast.Result) (why string) {
+func (r *Retry) mayRepeat(call *holdfast.Call, res holdfast.Result) (why string) {
+	if len(r.codes) > 0 && res.Class != holdfast.Ignored && res.Class != holdfast.Refused {
+		switch {
+		case res.After == holdfast.Never:
+			return "told not to repeat"
+		case !slices.Contains(r.codes, res.Code):
+			return "not one of Codes"
+		case !call.Repeatable:
+			return "not repeatable"
+		}
+		return ""
+	}
 	switch {
 	case res.After < 0 && res.Class != holdfast.Ignored:
 		return "told not to repeat"

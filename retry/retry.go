@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -44,6 +45,13 @@ type Options struct {
 	// negative: none.
 	MinAttempt time.Duration
 
+	// Codes names the outcomes that are repeated (Result.Code: "503", "UNAVAILABLE",
+	// "dial") instead of those that the transport calls a Failure or an Overload, for
+	// a server that means something else by them. What was Refused is repeated all
+	// the same; nothing is after a server's own no, nor what is not Repeatable. nil:
+	// the transport's verdict.
+	Codes []string
+
 	// Budget bounds the repeats. nil means one of its own, as NewBudget makes it
 	// with no options. Share one among policies, and with hedging, that call the
 	// same targets.
@@ -77,6 +85,7 @@ type Retry struct {
 	jitter               Jitter
 	backoff              func() backoff.BackOff
 	maxAfter, minAttempt time.Duration
+	codes                []string
 	budget               *Budget
 	onRetry, onStop      func(context.Context, Event)
 }
@@ -90,7 +99,7 @@ func New(o Options) *Retry {
 	r := &Retry{
 		attempts: o.Attempts, base: o.Base, overload: o.OverloadBase, cap: o.Cap, jitter: o.Jitter,
 		backoff: o.Backoff, maxAfter: o.MaxAfter, minAttempt: o.MinAttempt, budget: o.Budget,
-		onRetry: o.OnRetry, onStop: o.OnStop,
+		onRetry: o.OnRetry, onStop: o.OnStop, codes: slices.Clone(o.Codes),
 	}
 	if r.attempts == 0 {
 		r.attempts = 3
@@ -134,7 +143,7 @@ func (r *Retry) Options() Options {
 	}
 	return Options{
 		Attempts: r.attempts, Base: orOff(r.base), OverloadBase: orOff(r.overload), Cap: r.cap, Jitter: r.jitter, Backoff: r.backoff,
-		MaxAfter: r.maxAfter, MinAttempt: orOff(r.minAttempt), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
+		MaxAfter: r.maxAfter, MinAttempt: orOff(r.minAttempt), Codes: slices.Clone(r.codes), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
 	}
 }
 
@@ -162,7 +171,7 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 		switch {
 		case !mine:
 			return res
-		case res.Class == holdfast.Success:
+		case r.succeeded(res):
 			r.budget.Deposit(call.Target)
 			return res
 		}
@@ -191,7 +200,7 @@ func (r *Retry) loop(ctx context.Context, call *holdfast.Call, next holdfast.Han
 	waits := waits{of: r}
 	for made := 1; ; made++ {
 		call.Record.Log(call, *res)
-		if res.Class == holdfast.Success {
+		if r.succeeded(*res) {
 			r.budget.Deposit(call.Target)
 			return *res
 		}

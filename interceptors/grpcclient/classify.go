@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
@@ -77,9 +78,17 @@ func (d *door) judge(ctx context.Context, method string, err error) verdict {
 
 // failed makes the Result of an attempt that came to an error. The error is the
 // transport's own, unless a limit of ours has ended the attempt.
-func (d *door) failed(ctx context.Context, method string, err error) holdfast.Result {
+//
+// trailer is what the server sent at its end, and on says that it was on a
+// connection.
+func (d *door) failed(ctx context.Context, method string, err error, trailer metadata.MD, on bool) holdfast.Result {
 	lapse(ctx)
 	v := d.judge(ctx, method, err)
+	s := status.Convert(err)
+	if v.class == holdfast.Failure && v.code == "UNAVAILABLE" && d.Classify == nil && neverSent(s, on) {
+		v.class = holdfast.Refused
+	}
+	v = wished(v, s, trailer)
 	return holdfast.Result{Err: inTimeOf(ctx, err), Class: v.class, Code: v.code, After: v.after}
 }
 

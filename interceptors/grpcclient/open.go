@@ -26,7 +26,7 @@ type session struct {
 	method   string
 	streamer grpc.Streamer
 	opts     []grpc.CallOption
-	onFinish []func(error)
+	own      ownOptions
 
 	busy atomic.Bool // an attempt is under way; what follows is its
 	last *open       // the last attempt's stream, if it got one
@@ -37,7 +37,7 @@ type session struct {
 
 func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
 	s := &session{door: d, ctx: ctx, desc: desc, cc: cc, method: method, streamer: streamer}
-	s.opts, s.onFinish = withoutOnFinish(opts)
+	s.opts, s.own = takeOwn(opts)
 	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
 	s.call.Record = &s.record
 	return s
@@ -74,9 +74,7 @@ func (s *session) run() (*open, error) {
 // Done runs the caller's OnFinish callbacks, once for the call: at the end of the
 // stream that the caller got, or when there is none.
 func (s *session) Done(_ uint64, end holdfast.End) {
-	for _, f := range s.onFinish {
-		f(end.Err)
-	}
+	s.own.finish(end.Err)
 }
 
 // An open is the stream of one attempt: the Reply of the policies and the
@@ -107,11 +105,11 @@ var errNoStream = status.Error(codes.Internal, "grpcclient: an interceptor furth
 
 // open creates a stream under ctx, the context that carries the attempt's Call.
 // The stream has a context of its own, so that it can be let go of alone.
-func (s *session) open(ctx context.Context) (*open, error) {
+func (s *session) open(ctx context.Context, call *holdfast.Call) (*open, error) {
 	a := &open{of: s, ctx: ctx}
 	var opts []grpc.CallOption
 	opts, a.out = private(s.opts)
-	inner, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(counted(ctx, call))
 	a.cancel = cancel
 	defer func() {
 		if a.inner == nil { // also by a panic
@@ -174,7 +172,7 @@ func (a *open) ended(err error) error {
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
 		return err
 	}
-	res := a.of.door.failed(a.ctx, a.of.method, err)
+	res := a.of.door.failed(a.ctx, a.of.method, err, nil, true)
 	a.end(holdfast.End{Class: res.Class, Code: res.Code, Err: res.Err})
 	return res.Err
 }

@@ -11,27 +11,6 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 )
 
-// withoutOnFinish takes the OnFinish callbacks out of the options, since gRPC
-// would run them at the end of each attempt. The caller's slice stays as it is,
-// and has no room for whoever appends to what is returned.
-func withoutOnFinish(opts []grpc.CallOption) (rest []grpc.CallOption, callbacks []func(error)) {
-	rest = opts
-	for i, o := range opts {
-		f, ok := o.(grpc.OnFinishCallOption)
-		if !ok {
-			if callbacks != nil {
-				rest = append(rest, o)
-			}
-			continue
-		}
-		if callbacks == nil {
-			rest = append(make([]grpc.CallOption, 0, len(opts)-1), opts[:i]...)
-		}
-		callbacks = append(callbacks, f.OnFinish)
-	}
-	return slices.Clip(rest), callbacks
-}
-
 // forget clears what an earlier attempt has written for the caller, so that what
 // is there at the end is of the last attempt alone.
 func forget(opts []grpc.CallOption, reply any) {

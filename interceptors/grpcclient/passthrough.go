@@ -46,9 +46,9 @@ func (p *passed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	if ctx.Err() != nil {
 		return notSent(ctx)
 	}
-	a, err := p.open(ctx)
+	a, err := p.open(ctx, call)
 	if err != nil {
-		res := p.door.failed(ctx, p.method, err)
+		res := p.door.leftToNative(p.door.failed(ctx, p.method, err, nil, false), p.cc, p.method)
 		p.err = res.Err
 		return res
 	}

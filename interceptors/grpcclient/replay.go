@@ -44,7 +44,7 @@ var (
 func newReplayed(s *session) *replayed {
 	r := &replayed{session: s, asked: make(chan struct{}), ready: make(chan struct{})}
 	s.call.Sender = r
-	s.call.Repeatable = s.door.repeatable(s.method)
+	s.call.Repeatable = s.own.may(s.door, s.method)
 	return r
 }
 
@@ -192,9 +192,9 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		reset(r.into)
 	}
 	r.last = nil
-	a, err := r.open(ctx)
+	a, err := r.open(ctx, call)
 	if err != nil {
-		return r.failed(ctx, err)
+		return r.failed(ctx, err, nil, false)
 	}
 	goesOn := false
 	defer func() {
@@ -212,7 +212,7 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
 	default:
 		r.last = a
-		return r.failed(ctx, err)
+		return r.failed(ctx, err, a.inner.Trailer(), true)
 	}
 }
 
@@ -250,8 +250,8 @@ func (r *replayed) answered(a *open) error {
 	return errHeaderless
 }
 
-func (r *replayed) failed(ctx context.Context, err error) holdfast.Result {
-	res := r.door.failed(ctx, r.method, err)
+func (r *replayed) failed(ctx context.Context, err error, trailer metadata.MD, on bool) holdfast.Result {
+	res := r.door.leftToNative(r.door.failed(ctx, r.method, err, trailer, on), r.cc, r.method)
 	r.err = res.Err
 	return res
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -67,16 +68,18 @@ func same(a, b error) bool {
 // statusOf gives an error that is not itself a status the one it stands for.
 func statusOf(ctx context.Context, res holdfast.Result, last error) *status.Status {
 	err := res.Err
+	var ledger holdfast.Ledger
 	for {
 		attempts, ok := err.(*holdfast.AttemptsError)
 		if !ok || attempts.Err == nil {
 			break
 		}
+		ledger = attempts.Ledger
 		if err = attempts.Err; own(err) != nil {
-			return own(err) // the last attempt's, untouched
+			return withLedger(own(err), ledger) // the last attempt's code, message and details
 		}
 		if same(err, last) {
-			return status.FromContextError(err) // what gRPC makes of an interceptor's plain error
+			return withLedger(status.FromContextError(err), ledger) // what gRPC makes of an interceptor's plain error
 		}
 	}
 	answered := inside(err)
@@ -92,7 +95,7 @@ func statusOf(ctx context.Context, res holdfast.Result, last error) *status.Stat
 	case errors.Is(err, context.Canceled):
 		code = codes.Canceled
 	case answered != nil:
-		return answered
+		return withLedger(answered, ledger)
 	case errors.As(err, &overload) && overload.Overloaded():
 		code = codes.ResourceExhausted
 	case res.Code == codeConfig:
@@ -106,7 +109,27 @@ func statusOf(ctx context.Context, res holdfast.Result, last error) *status.Stat
 		p.Details = answered.Proto().GetDetails() // what the last server said survives
 		s = status.FromProto(p)
 	}
-	return s
+	return withLedger(s, ledger)
+}
+
+// withLedger adds the ledger to the details of a status, after those of the
+// server: a google.rpc.DebugInfo with an entry for each attempt.
+func withLedger(s *status.Status, l holdfast.Ledger) *status.Status {
+	if len(l.Attempts) == 0 {
+		return s
+	}
+	info := &errdetails.DebugInfo{}
+	for _, a := range l.Attempts {
+		info.StackEntries = append(info.StackEntries, holdfast.Ledger{Attempts: []holdfast.Attempt{a}}.String())
+	}
+	if l.Stopped != "" {
+		info.Detail = "holdfast: stopped: " + l.Stopped
+	}
+	with, err := s.WithDetails(info)
+	if err != nil {
+		return s
+	}
+	return with
 }
 
 // overError says, as a status, why ctx is over.

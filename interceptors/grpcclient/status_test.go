@@ -205,8 +205,8 @@ func TestTheCallersEndIsItsOwnStatus(t *testing.T) {
 	}{
 		"cancel":                         {true, time.Minute, false, codes.Canceled, nil, 0},
 		"deadline":                       {true, time.Minute, true, codes.DeadlineExceeded, nil, 0},
-		"cancel in a wait":               {false, time.Minute, false, codes.Canceled, context.Canceled, 1},
-		"cancel in a wait after a limit": {true, time.Second, false, codes.Canceled, context.Canceled, 0},
+		"cancel in a wait":               {false, time.Minute, false, codes.Canceled, context.Canceled, 2},
+		"cancel in a wait after a limit": {true, time.Second, false, codes.Canceled, context.Canceled, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestTheCallersEndIsItsOwnStatus(t *testing.T) {
 				}
 				st, _ := status.FromError(err)
 				if len(st.Details()) != c.details {
-					t.Errorf("the details of the last attempt are lost: %v", st.Details())
+					t.Errorf("want the details of the last attempt and the ledger: %v", st.Details())
 				}
 			})
 		})

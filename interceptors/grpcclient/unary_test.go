@@ -290,9 +290,7 @@ func TestOverlappingAttemptsAreRefused(t *testing.T) {
 			go func() {
 				defer close(done)
 				<-begun
-				hedge := call.Again()
-				hedge.Hedge = true
-				second = next(ctx, hedge)
+				second = next(ctx, call.Again()) // and not marked as a hedge
 			}()
 			res := next(context.WithValue(ctx, doneKey{}, done), call)
 			return res

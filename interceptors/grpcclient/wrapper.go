@@ -3,6 +3,7 @@ package grpcclient
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -35,6 +36,15 @@ type Wrapper struct {
 	// about OK. nil: the table alone. It runs on the goroutine that reads the
 	// answer and must be safe for concurrent use.
 	Classify func(fullMethod string, s *status.Status) (class holdfast.Class, ok bool)
+
+	// NoNativeRetry says that the client was made with grpc.WithDisableRetry, which
+	// an interceptor cannot see; DialOptions does both. Without it, a method whose
+	// service config has a retryPolicy is left to gRPC: its failures are not
+	// repeated here and its calls not hedged, so that attempts never multiply.
+	NoNativeRetry bool
+	// OnNativeRetry is told of such a method, once. nil: nobody is. It must be safe
+	// for concurrent use.
+	OnNativeRetry func(fullMethod string)
 }
 
 // Unary makes an interceptor of the policies, the first one outermost, for unary
@@ -53,7 +63,8 @@ func Stream(policies ...holdfast.Policy) grpc.StreamClientInterceptor {
 // A door is a Wrapper with its policies.
 type door struct {
 	Wrapper
-	handle holdfast.Handler
+	handle     holdfast.Handler
+	toldNative sync.Map // methods
 }
 
 func (w Wrapper) door(policies []holdfast.Policy) *door {
@@ -63,7 +74,7 @@ func (w Wrapper) door(policies []holdfast.Policy) *door {
 	case w.ReplayCap < 0:
 		w.ReplayCap = -1
 	}
-	return &door{w, holdfast.Chain(policies...)}
+	return &door{Wrapper: w, handle: holdfast.Chain(policies...)}
 }
 
 func (d *door) repeatable(method string) bool { return d.Repeatable != nil && d.Repeatable(method) }
@@ -78,9 +89,9 @@ func targetOf(cc *grpc.ClientConn) string {
 
 var errNoContext = status.Error(codes.Internal, "grpcclient: the context is nil")
 
-// errOverlap answers the second of two attempts at once. Both would write to the
-// caller's reply.
-var errOverlap = errors.New("grpcclient: another attempt of this call is under way; hedging of gRPC calls is not supported, take the hedging policy out of this chain")
+// errOverlap answers the second of two attempts at once that is no hedge. Both
+// would write to the caller's reply.
+var errOverlap = errors.New("grpcclient: another attempt of this call is under way, and this one is not marked as a hedge (Call.Hedge)")
 
 // errForeign answers a policy that made a Reply, which only doors may do.
 var errForeign = errors.New("grpcclient: a policy returned a Reply that it did not get from this call")

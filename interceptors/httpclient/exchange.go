@@ -155,7 +155,7 @@ func (x *exchange) failed(ctx context.Context, up upload, err error) holdfast.Re
 		}
 	}
 	if !x.body.again() {
-		res.After = -1
+		res.After = holdfast.Never
 	}
 	return res
 }
@@ -177,12 +177,12 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.
 		}
 	}
 	if wish.never && res.Class != holdfast.Success {
-		res.After = -1
+		res.After = holdfast.Never
 	}
 	if res.Class != holdfast.Success && up != nil {
 		up.hold()
 		if !x.body.again() {
-			res.After = -1
+			res.After = holdfast.Never
 		}
 	}
 	a.of, a.ctx, a.sent, a.upload, a.resp, a.body, a.class = x, ctx, out, up, resp, resp.Body, res.Class

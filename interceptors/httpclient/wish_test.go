@@ -86,9 +86,9 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 		{502, "Retry-After: 5", holdfast.Failure, 5 * time.Second},
 		{500, "", holdfast.Failure, -1}, {501, "", holdfast.Failure, -1}, {505, "", holdfast.Failure, -1}, {599, "", holdfast.Failure, -1},
 		{999, "", holdfast.Failure, -1},
-		{500, "X-Should-Retry: true", holdfast.Failure, none}, {503, "X-Should-Retry: false", holdfast.Failure, -1},
-		{503, "Stripe-Should-Retry: false", holdfast.Failure, -1}, {429, "X-Envoy-Ratelimited: true", holdfast.Overload, -1},
-		{503, "X-Envoy-Overloaded: true", holdfast.Failure, -1}, {503, "X-Should-Retry: maybe", holdfast.Failure, none},
+		{500, "X-Should-Retry: true", holdfast.Failure, none}, {503, "X-Should-Retry: false", holdfast.Failure, holdfast.Never},
+		{503, "Stripe-Should-Retry: false", holdfast.Failure, holdfast.Never}, {429, "X-Envoy-Ratelimited: true", holdfast.Overload, holdfast.Never},
+		{503, "X-Envoy-Overloaded: true", holdfast.Failure, holdfast.Never}, {503, "X-Should-Retry: maybe", holdfast.Failure, none},
 		{507, "", holdfast.Failure, none}, // opted in
 		{418, "", holdfast.Failure, none}, // opted in
 		{200, "X-Should-Retry: false", holdfast.Success, none},

@@ -1,0 +1,121 @@
+package grpcclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A hedged is one hedge of a unary call: it writes to places of its own, and what
+// it has written becomes the caller's when it has won, after all other attempts
+// are over.
+type hedged struct {
+	answered
+	of      *unary
+	reply   any
+	header  metadata.MD
+	trailer metadata.MD
+	peer    peer.Peer
+	err     error
+}
+
+// An answered is a Reply that is over as soon as it is there.
+type answered struct{}
+
+// Discard does nothing: nothing is held.
+func (answered) Discard() {}
+
+// OnDone runs h at once.
+func (answered) OnDone(h holdfast.Hook, token uint64) {
+	if h != nil {
+		h.Done(token, holdfast.End{Class: holdfast.Success, Code: "OK"})
+	}
+}
+
+var _ holdfast.Reply = (*hedged)(nil)
+
+// hedge makes an attempt beside others.
+func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	if u.door.native(u.cc, u.method) {
+		return holdfast.Result{Err: errNative, Code: codeConfig, After: -1}
+	}
+	h := &hedged{of: u}
+	var err error
+	if h.reply, err = u.another(); err != nil {
+		return holdfast.Result{Err: err, Code: codeConfig, After: -1}
+	}
+	opts := make([]grpc.CallOption, 0, len(u.opts)+3)
+	for _, o := range u.opts {
+		switch o.(type) {
+		case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption: // written below
+		default:
+			opts = append(opts, o)
+		}
+	}
+	opts = append(opts, grpc.Header(&h.header), grpc.Trailer(&h.trailer), grpc.Peer(&h.peer))
+	if err := u.invoker(counted(ctx, call), u.method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
+		res := u.failed(ctx, call, err, h.trailer, &h.peer)
+		h.err = res.Err
+		u.mu.Lock()
+		u.fails = append(u.fails, h)
+		u.mu.Unlock()
+		return res
+	}
+	return holdfast.Result{Reply: h, Class: holdfast.Success, Code: "OK"}
+}
+
+var errNoCopy = errors.New("grpcclient: not hedged: the reply is no pointer, so that two attempts cannot have one each; give the codec a pointer to decode into")
+
+// another makes a message like the caller's reply, which may be filled at this
+// very moment: what is asked of it here was asked before, or is its type alone.
+func (u *unary) another() (any, error) {
+	if u.reply == nil {
+		return nil, nil
+	}
+	if u.kind != nil {
+		return u.kind.New().Interface(), nil
+	}
+	t := reflect.TypeOf(u.reply)
+	if t.Kind() != reflect.Pointer {
+		return nil, fmt.Errorf("%w (%T)", errNoCopy, u.reply)
+	}
+	return reflect.New(t.Elem()).Interface(), nil
+}
+
+// publish makes the caller's what the hedge has written. Nothing else writes to it
+// any more.
+func (h *hedged) publish() {
+	for _, o := range h.of.opts {
+		switch o := o.(type) {
+		case grpc.HeaderCallOption:
+			set(o.HeaderAddr, h.header)
+		case grpc.TrailerCallOption:
+			set(o.TrailerAddr, h.trailer)
+		case grpc.PeerCallOption:
+			set(o.PeerAddr, h.peer)
+		}
+	}
+	if h.err != nil {
+		reset(h.of.reply)
+		return
+	}
+	switch to := h.of.reply.(type) {
+	case nil:
+	case proto.Message: // by reference, whatever its size
+		from := h.reply.(proto.Message).ProtoReflect() //nolint:errcheck // made of the same type
+		into := to.ProtoReflect()
+		proto.Reset(to)
+		from.Range(func(fd fieldDescriptor, v value) bool { into.Set(fd, v); return true })
+		into.SetUnknown(from.GetUnknown())
+	default:
+		reflect.ValueOf(to).Elem().Set(reflect.ValueOf(h.reply).Elem())
+	}
+}

@@ -1,0 +1,66 @@
+package grpcclient
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// DialOptions returns the dial options of a client with these policies: both
+// interceptors, and grpc.WithDisableRetry, so that there is one retry loop and not
+// two. The policies are those of Unary and Stream.
+func (w Wrapper) DialOptions(policies ...holdfast.Policy) []grpc.DialOption {
+	w.NoNativeRetry = true
+	return []grpc.DialOption{
+		grpc.WithChainUnaryInterceptor(w.Unary(policies...)), grpc.WithChainStreamInterceptor(w.Stream(policies...)),
+		grpc.WithDisableRetry(),
+	}
+}
+
+// DialOptions is Wrapper.DialOptions of the zero Wrapper.
+func DialOptions(policies ...holdfast.Policy) []grpc.DialOption {
+	return Wrapper{}.DialOptions(policies...)
+}
+
+// native reports whether gRPC itself repeats the method, as a retryPolicy in the
+// service config tells it to. It is known once the first call has waited for the
+// resolver, so it is asked after a failure and before a hedge.
+func (d *door) native(cc *grpc.ClientConn, method string) bool {
+	return !d.NoNativeRetry && cc != nil && cc.GetMethodConfig(method).RetryPolicy != nil
+}
+
+// leftToNative has an attempt not repeated that gRPC repeats itself.
+func (d *door) leftToNative(res holdfast.Result, cc *grpc.ClientConn, method string) holdfast.Result {
+	if res.Err == nil || res.Class == holdfast.Ignored || !d.native(cc, method) {
+		return res
+	}
+	res.After = holdfast.Never
+	if _, told := d.toldNative.LoadOrStore(method, true); !told && d.OnNativeRetry != nil {
+		d.OnNativeRetry(method)
+	}
+	return res
+}
+
+var errNative = errors.New("grpcclient: not hedged: the service config has gRPC itself repeat this method; add grpc.WithDisableRetry, or take the retryPolicy out")
+
+// previousKey is what tells a server how often a call was sent before (gRFC A6).
+const previousKey = "grpc-previous-rpc-attempts"
+
+// counted has the attempt tell the server how many came before it, once, whatever
+// the caller's own metadata say.
+func counted(ctx context.Context, call *holdfast.Call) context.Context {
+	if call.Attempt < 2 {
+		return ctx
+	}
+	md, _ := metadata.FromOutgoingContext(ctx) // a copy
+	if md == nil {
+		md = metadata.MD{}
+	}
+	md[previousKey] = []string{strconv.Itoa(call.Attempt - 1)}
+	return metadata.NewOutgoingContext(ctx, md)
+}

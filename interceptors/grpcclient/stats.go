@@ -1,0 +1,80 @@
+package grpcclient
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A WireAttempt is one attempt as gRPC made it, with those that no interceptor
+// sees: gRPC repeats a call by itself that a server has refused before it began
+// (gRFC A6, "Transparent Retries"), and as a retryPolicy tells it to.
+type WireAttempt struct {
+	Method      string // "/users.v1.Users/Get"
+	Attempt     int    // the number of the Call that it belongs to; 0: there is none
+	Hedge       bool
+	Transparent bool   // gRPC repeated it by itself
+	Backend     string // the address that it was sent to; empty: to none
+	Code        string // as gRPC's specification writes it
+}
+
+// WireAttempts has f told of each attempt at its end, for all calls of a client.
+// It runs on gRPC's goroutines and must be safe for concurrent use.
+func WireAttempts(f func(ctx context.Context, a WireAttempt)) grpc.DialOption {
+	return grpc.WithStatsHandler(&wireAttempts{f: f})
+}
+
+type wireAttempts struct {
+	f func(context.Context, WireAttempt)
+}
+
+type wireKey struct{}
+
+type wire struct {
+	mu sync.Mutex
+	WireAttempt
+}
+
+// TagRPC is called for each attempt.
+func (*wireAttempts) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	w := &wire{WireAttempt: WireAttempt{Method: info.FullMethodName}}
+	if call := holdfast.CallFrom(ctx); call != nil {
+		w.Attempt, w.Hedge = call.Attempt, call.Hedge
+	}
+	return context.WithValue(ctx, wireKey{}, w)
+}
+
+// HandleRPC notes what there is to be told, and tells it at the end.
+func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	w, ok := ctx.Value(wireKey{}).(*wire)
+	if !ok {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch s := s.(type) {
+	case *stats.Begin:
+		w.Transparent = s.IsTransparentRetryAttempt
+	case *stats.OutHeader:
+		if s.RemoteAddr != nil {
+			w.Backend = s.RemoteAddr.String()
+		}
+	case *stats.End:
+		code := status.Code(s.Error)
+		if int(code) < len(verdicts) {
+			w.Code = verdicts[code].code
+		}
+		h.f(ctx, w.WireAttempt)
+	}
+}
+
+// TagConn does nothing.
+func (*wireAttempts) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn does nothing.
+func (*wireAttempts) HandleConn(context.Context, stats.ConnStats) {}
