@@ -104,7 +104,7 @@ func TestT68_R10_TheServersWishesAreObeyed(t *testing.T) {
 
 // What gRPC says it had no connection for is harmless to repeat, whatever the
 // method; what was on a connection is not.
-func TestT33_WhatWasNeverSentIsRefused(t *testing.T) {
+func TestWhatWasNeverSentIsRefused(t *testing.T) {
 	p := &probe{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

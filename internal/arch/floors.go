@@ -49,9 +49,9 @@ var places = map[string]place{
 	"observe/prometheus":      {floor: doors, third: []string{prometheus}},
 	"observe/otel":            {floor: doors, third: []string{otel}},
 	"loadbalance":             {floor: policies},
-	"interceptors":            {floor: doors, tests: []string{grpc, protobuf}}, // one list of policies at both doors
-	"interceptors/httpclient": {floor: doors, tests: []string{http2}},          // servers that misbehave
-	"interceptors/grpcclient": {floor: doors, third: []string{grpc, protobuf, genproto}},
+	"interceptors":            {floor: doors, tests: []string{grpc, protobuf}},                                   // one list of policies at both doors
+	"interceptors/httpclient": {floor: doors, tests: []string{http2}},                                            // servers that misbehave
+	"interceptors/grpcclient": {floor: doors, third: []string{grpc, protobuf, genproto}, tests: []string{http2}}, // a server that refuses
 	"interceptors/httpserver": {floor: doors},
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
 	"preset":                  {floor: presets},
