@@ -54,13 +54,7 @@ func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 func (w *wrapped) set(p *parts) {
-	h := w.next
-	list := p.list()
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] != nil {
-			h = list[i].Wrap(h)
-		}
-	}
+	h := p.wrap(w.next)
 	w.now.Store(&h)
 }
 

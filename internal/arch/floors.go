@@ -54,7 +54,7 @@ var places = map[string]place{
 	"interceptors/grpcclient": {floor: doors, third: []string{grpc, protobuf, genproto}, tests: []string{http2}}, // a server that refuses
 	"interceptors/httpserver": {floor: doors},
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
-	"preset":                  {floor: presets},
+	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc}}, // gRPC's own parser, to compare with
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
 	"internal/…":              {floor: beside},

@@ -1,0 +1,71 @@
+package preset
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// Policy returns a Policy that treats each call as s says of its method, and as
+// base where s says nothing. The methods of a target share their circuits, their
+// budget and their places. A method for which base and s together make no sense is
+// an error.
+func (s *ServiceConfig) Policy(base Config) (holdfast.Policy, error) {
+	p := &perMethod{byName: map[MethodName]*parts{}}
+	rest := s.config(base, nil)
+	if err := rest.Validate(); err != nil {
+		return nil, err
+	}
+	p.rest = build(rest, nil)
+	for i := range s.Methods {
+		c := s.config(base, &s.Methods[i])
+		if err := c.Validate(); err != nil {
+			return nil, fmt.Errorf("methodConfig[%d]: %w", i, err)
+		}
+		made := build(c, p.rest)
+		for _, n := range s.Methods[i].Names {
+			p.byName[n] = made
+		}
+	}
+	return p, nil
+}
+
+type perMethod struct {
+	byName map[MethodName]*parts
+	rest   *parts
+}
+
+var _ holdfast.Policy = (*perMethod)(nil)
+
+// Wrap returns a Handler that sends each call through the policies of its method.
+func (p *perMethod) Wrap(next holdfast.Handler) holdfast.Handler {
+	handlers := map[*parts]holdfast.Handler{p.rest: p.rest.wrap(next)}
+	byName := make(map[MethodName]holdfast.Handler, len(p.byName))
+	for name, made := range p.byName {
+		if handlers[made] == nil {
+			handlers[made] = made.wrap(next)
+		}
+		byName[name] = handlers[made]
+	}
+	rest := handlers[p.rest]
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		service, method := split(call.Target, call.Method)
+		for _, name := range [...]MethodName{{service, method}, {service, ""}, {}} {
+			if h := byName[name]; h != nil {
+				return h(ctx, call)
+			}
+		}
+		return rest(ctx, call)
+	}
+}
+
+// split tells service and method of a call: "/users.v1.Users/Get" of gRPC, and
+// target and method of HTTP.
+func split(target, method string) (service, name string) {
+	if i := strings.LastIndexByte(method, '/'); i > 0 && method[0] == '/' {
+		return method[1:i], method[i+1:]
+	}
+	return target, method
+}

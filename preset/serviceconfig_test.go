@@ -1,0 +1,382 @@
+package preset_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/preset"
+)
+
+// method is a methodConfig of one retryPolicy field and what else it shall have.
+func withRetry(fields string) string {
+	return `{"methodConfig": [{"name": [{"service": "s"}], "retryPolicy": {` + fields + `}}]}`
+}
+
+const (
+	fine     = `"maxAttempts": 3, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]`
+	backoffs = `"initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]`
+)
+
+// serviceConfigs are what both parsers are given. ours says what ours thinks of it,
+// where it differs from gRPC's: the words of its refusal.
+var serviceConfigs = []struct{ text, ours string }{
+	{`{}`, ""}, {``, ""}, {`[]`, ""}, {`null`, ""}, {`{`, ""}, {`{"methodConfig": []}`, ""}, {`{"methodConfig": null}`, ""},
+	{`{"methodConfig": {}}`, ""}, {`{"methodConfig": [{}]}`, ""}, {`{"methodConfig": [{"name": []}]}`, ""}, {`{"methodConfig": [7]}`, ""},
+	{`{"methodConfig": [{"name": [{}], "timeout": "1s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1.5s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s", "method": "m"}], "timeout": "0s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": ".5s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1.s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "100ms"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1m"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": 1}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1.0000000001s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "0.000000001s"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "-1s"}]}`, "methodConfig[0].timeout: -1s is below zero"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "99999999999s"}]}`, "longer than a year"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": null}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "waitForReady": true}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "waitForReady": false}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "waitForReady": "true"}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "maxRequestMessageBytes": 1024, "maxResponseMessageBytes": 2048}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "maxRequestMessageBytes": -1}]}`, "is no number of bytes"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "maxRequestMessageBytes": 1.5}]}`, ""},
+	{`{"methodConfig": [{"name": [{"method": "m"}]}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}, {"service": "s"}]}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}]}, {"name": [{"service": "s"}]}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": 7}]}]}`, ""},
+	{withRetry(fine), ""},
+	{withRetry(`"maxAttempts": 1, ` + backoffs), ""}, {withRetry(`"maxAttempts": 0, ` + backoffs), ""}, {withRetry(`"maxAttempts": -3, ` + backoffs), ""},
+	{withRetry(`"maxAttempts": "3", ` + backoffs), ""}, {withRetry(backoffs), ""}, {withRetry(`"maxAttempts": 2.5, ` + backoffs), ""},
+	{withRetry(`"maxAttempts": 9, ` + backoffs), ""}, {withRetry(``), ""},
+	{withRetry(strings.Replace(fine, `"0.1s"`, `"0s"`, 1)), ""}, {withRetry(strings.Replace(fine, `"1s"`, `"0s"`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"0.1s"`, `"-0.1s"`, 1)), ""}, {withRetry(strings.Replace(fine, `"0.1s"`, `"100ms"`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"0.1s"`, `"5s"`, 1)), ""},
+	{withRetry(strings.Replace(fine, `: 2,`, `: 0,`, 1)), ""}, {withRetry(strings.Replace(fine, `: 2,`, `: -1,`, 1)), ""}, {withRetry(strings.Replace(fine, `: 2,`, `: 1.3,`, 1)), ""},
+	{withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `[]`, 1)), ""}, {withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `null`, 1)), ""},
+	{withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `["UNAVAILABLE", 4, "ABORTED"]`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"unavailable"`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"UNAVAILBLE"`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `17`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `-1`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"CANCELLED"`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `true`, 1)), ""},
+	{withRetry(fine + `, "perAttemptRecvTimeout": "0.5s"`), ""},
+	{withRetry(fine + `, "perAttemptRecvTimeout": "0s"`), "retryPolicy.perAttemptRecvTimeout: it must be there, and above zero"},
+	{withRetry(fine + `, "maxAttempt": 3`), "methodConfig[0].retryPolicy.maxAttempt: there is no such field: did you mean maxAttempts?"},
+	{`{"methodConfig": [{"name": [{"service": "s"}]}], "retryPolicy": {` + fine + `}}`, "retryPolicy: there is no such field"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "retryPolicies": {}}]}`, "retryPolicies: there is no such field: did you mean retryPolicy?"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "timeout": "1s", "timeout": "2s"}]}`, "it is there twice"},
+	{`{"methodconfig": []}`, "methodconfig: there is no such field: did you mean methodConfig?"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.5s", "nonFatalStatusCodes": ["UNAVAILABLE"]}}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "hedgingPolicy": {"maxAttempts": 3}}]}`, ""},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "hedgingPolicy": {"maxAttempts": 1}}]}`, "hedgingPolicy.maxAttempts: it must be there, a whole number from 2"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "hedgingPolicy": {"maxAttempts": 3, "delay": "1s"}}]}`, "hedgingPolicy.delay: there is no such field"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "hedgingPolicy": "junk"}]}`, "hedgingPolicy: junk is no object"},
+	{`{"methodConfig": [{"name": [{"service": "s"}], "retryPolicy": {` + fine + `}, "hedgingPolicy": {"maxAttempts": 3}}]}`, "keep one"},
+	{`{"retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}, "methodConfig": [{"name": [{}]}]}`, ""},
+	{`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0.1}, "methodConfig": [{"name": [{}]}]}`, ""},
+	{`{"retryThrottling": {"maxTokens": 0, "tokenRatio": 0.1}, "methodConfig": [{"name": [{}]}]}`, ""},
+	{`{"retryThrottling": {"maxTokens": 10, "tokenRatio": 0}, "methodConfig": [{"name": [{}]}]}`, ""},
+	{`{"retryThrottling": {"maxTokens": 10, "tokenRatio": -1}, "methodConfig": [{"name": [{}]}]}`, ""},
+	{`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0.1}}`, "retryThrottling.maxTokens: 1001 is more than 1000"},
+	{`{"retryThrottling": {"maxTokens": 10}}`, "retryThrottling.tokenRatio: it must be there"},
+	{`{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "x"}}`, ""},
+	{`{"loadBalancingPolicy": "round_robin"}`, ""},
+}
+
+// grpcParser is gRPC's own.
+func grpcParser(t *testing.T) func(text string) (*grpc.ServiceConfig, error) {
+	t.Helper()
+	var parser resolver.ClientConn
+	m := manual.NewBuilderWithScheme("preset")
+	m.BuildCallback = func(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) { parser = cc }
+	cc, err := grpc.NewClient("preset:///x", grpc.WithResolvers(m), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithMaxCallAttempts(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	cc.Connect()
+	return func(text string) (*grpc.ServiceConfig, error) {
+		res := parser.ParseServiceConfig(text)
+		if res.Err != nil {
+			return nil, res.Err
+		}
+		config, ok := res.Config.(*grpc.ServiceConfig)
+		if !ok {
+			return nil, errors.New("another type")
+		}
+		return config, nil
+	}
+}
+
+func TestServiceConfigsAreReadAsByGRPC(t *testing.T) {
+	theirs := grpcParser(t)
+	for _, c := range serviceConfigs {
+		got, err := preset.ParseServiceConfig([]byte(c.text))
+		want, wantErr := theirs(c.text)
+		switch {
+		case c.ours != "":
+			if err == nil || !strings.Contains(err.Error(), c.ours) || wantErr != nil {
+				t.Errorf("%s: %v, want %q; gRPC: %v", c.text, err, c.ours, wantErr)
+			}
+		case (err == nil) != (wantErr == nil):
+			t.Errorf("%s: %v; gRPC: %v", c.text, err, wantErr)
+		case err == nil:
+			sameConfig(t, c.text, got, want)
+			text, err := json.Marshal(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := preset.ParseServiceConfig(text)
+			if err != nil {
+				t.Errorf("%s is written as %s: %v", c.text, text, err)
+				continue
+			}
+			back, err := theirs(string(text))
+			if err != nil {
+				t.Errorf("%s is written as %s, which gRPC refuses: %v", c.text, text, err)
+				continue
+			}
+			sameConfig(t, string(text), again, back)
+			if more, _ := json.Marshal(again); string(more) != string(text) {
+				t.Errorf("%s is written as %s the second time", text, more)
+			}
+		}
+	}
+}
+
+// sameConfig compares what both have understood.
+func sameConfig(t *testing.T, text string, got *preset.ServiceConfig, want *grpc.ServiceConfig) {
+	t.Helper()
+	n := 0
+	for i := range got.Methods {
+		m := &got.Methods[i]
+		for _, name := range m.Names {
+			n++
+			path := "/" + name.Service + "/" + name.Method
+			if name == (preset.MethodName{}) {
+				path = ""
+			}
+			theirs, ok := want.Methods[path] //nolint:staticcheck // deprecated, and the only way to see it
+			if !ok {
+				t.Errorf("%s: gRPC has no %q", text, path)
+				continue
+			}
+			ours := fmt.Sprint(show(m.Timeout), show(m.WaitForReady), show(m.MaxRequestBytes), show(m.MaxResponseBytes))
+			if other := fmt.Sprint(show(theirs.Timeout), show(theirs.WaitForReady), show(theirs.MaxReqSize), show(theirs.MaxRespSize)); ours != other {
+				t.Errorf("%s: %s, gRPC: %s", text, ours, other)
+			}
+			if (m.Retry == nil) != (theirs.RetryPolicy == nil) {
+				t.Errorf("%s: retry %v, gRPC %v", text, m.Retry, theirs.RetryPolicy)
+			}
+			if r, p := m.Retry, theirs.RetryPolicy; r != nil && p != nil {
+				var names []string
+				for code := range p.RetryableStatusCodes {
+					names = append(names, codeName(code))
+				}
+				slices.Sort(names)
+				mine := slices.Sorted(slices.Values(r.Codes))
+				if r.MaxAttempts != p.MaxAttempts || r.InitialBackoff != p.InitialBackoff || r.MaxBackoff != p.MaxBackoff || r.Multiplier != p.BackoffMultiplier || !slices.Equal(mine, names) {
+					t.Errorf("%s: %+v, gRPC %+v", text, r, p)
+				}
+			}
+		}
+	}
+	if n != len(want.Methods) { //nolint:staticcheck // see above
+		t.Errorf("%s: %d names, gRPC has %d", text, n, len(want.Methods)) //nolint:staticcheck // see above
+	}
+}
+
+func show[T any](p *T) string {
+	if p == nil {
+		return "- "
+	}
+	return fmt.Sprintf("%v ", *p)
+}
+
+func codeName(c codes.Code) string {
+	for _, name := range []string{"UNAVAILABLE", "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED"} {
+		var known codes.Code
+		if known.UnmarshalJSON([]byte(`"`+name+`"`)) == nil && known == c {
+			return name
+		}
+	}
+	return c.String()
+}
+
+func FuzzServiceConfig(f *testing.F) {
+	for _, c := range serviceConfigs {
+		f.Add([]byte(c.text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := preset.ParseServiceConfig(text)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := preset.ParseServiceConfig(again); err != nil {
+			t.Fatalf("%s is written as %s: %v", text, again, err)
+		}
+		_, _ = s.Policy(preset.Standard())
+	})
+}
+
+func parsed(t *testing.T, text string) *preset.ServiceConfig {
+	t.Helper()
+	s, err := preset.ParseServiceConfig([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const perMethod = `{
+	"methodConfig": [
+		{"name": [{"service": "s.S", "method": "Get"}, {"service": "users.internal:443", "method": "GET"}], "timeout": "2s", "waitForReady": true,
+		 "retryPolicy": {"maxAttempts": 9, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 3,
+		  "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"], "perAttemptRecvTimeout": "0.5s"}},
+		{"name": [{"service": "s.S"}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.02s"}},
+		{"name": [{}], "timeout": "7s"}
+	],
+	"retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5}
+}`
+
+func TestMethodsHaveTheirOwnPolicies(t *testing.T) {
+	s := parsed(t, perMethod)
+	get := s.Config(preset.Standard(), "s.S", "Get")
+	if get.Retry.Attempts != 9 || get.Timeout.Limit != 2*time.Second || get.Attempt.Limit != time.Second/2 || get.Budget.Min != 10 || get.Budget.Ratio != 0.5 {
+		t.Errorf("Get: %+v", get)
+	}
+	if !slices.Contains(get.Retry.Codes, "UNAVAILABLE") || !slices.Contains(get.Retry.Codes, "503") || !slices.Contains(get.Retry.Codes, "409") || slices.Contains(get.Retry.Codes, "429") {
+		t.Errorf("Get repeats %v", get.Retry.Codes)
+	}
+	if put := s.Config(preset.Standard(), "s.S", "Put"); put.Hedge.Extra != 2 || put.Hedge.Delay != 20*time.Millisecond || put.Retry.Attempts != -1 {
+		t.Errorf("Put: %+v", put)
+	}
+	if other := s.Config(preset.Standard(), "o.O", "Any"); other.Timeout.Limit != 7*time.Second || other.Attempt.Limit != 7*time.Second || other.Retry.Attempts != 3 {
+		t.Errorf("other: %+v", other)
+	}
+	if wait, said := s.WaitForReady("/s.S/Get"); !wait || !said {
+		t.Error("Get waits for a connection")
+	}
+	if _, said := s.WaitForReady("/s.S/Put"); said {
+		t.Error("nothing was said of Put")
+	}
+	back := preset.MethodConfigOf(get, preset.MethodName{Service: "s.S", Method: "Get"})
+	r, want := back.Retry, s.Methods[0].Retry
+	if r == nil || r.MaxAttempts != 9 || r.InitialBackoff != want.InitialBackoff || r.MaxBackoff != want.MaxBackoff || r.Multiplier != 3 || r.PerAttempt != want.PerAttempt || *back.Timeout != 2*time.Second {
+		t.Errorf("written back: %+v", r)
+	}
+	if slices.Sort(r.Codes); !slices.Equal(r.Codes, []string{"ABORTED", "UNAVAILABLE"}) && !slices.Equal(r.Codes, []string{"ABORTED", "ALREADY_EXISTS", "UNAVAILABLE"}) {
+		t.Errorf("written back: %v", r.Codes)
+	}
+	if h := preset.MethodConfigOf(s.Config(preset.Standard(), "s.S", "Put")).Hedging; h == nil || h.MaxAttempts != 3 || h.Delay != 20*time.Millisecond {
+		t.Errorf("written back: %+v", h)
+	}
+}
+
+// T68: retryThrottling, and the schedule, hold for gRPC's and for HTTP's calls.
+func TestT68_AServiceConfigIsObeyed(t *testing.T) {
+	for name, call := range map[string]holdfast.Call{
+		"gRPC": {Target: "dns:///users", Method: "/s.S/Get", Repeatable: true},
+		"HTTP": {Target: "users.internal:443", Method: "GET", Repeatable: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				base := preset.Standard()
+				base.Breaker.Row, base.Breaker.LongRow, base.Breaker.Ratio = -1, -1, -1
+				p, err := parsed(t, perMethod).Policy(base)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := holdfast.Chain(p)
+				var sent []time.Time
+				down := errors.New("down")
+				sender := senderOf(func(context.Context) holdfast.Result {
+					sent = append(sent, time.Now())
+					code := "UNAVAILABLE"
+					if name == "HTTP" {
+						code = "503"
+					}
+					return holdfast.Result{Err: down, Class: holdfast.Failure, Code: code, After: -1} // the door's caution
+				})
+				start := time.Now()
+				call.Sender = sender
+				if res := h(t.Context(), &call); !errors.Is(res.Err, down) {
+					t.Error(res.Err)
+				}
+				// 0.1, 0.3, 0.9 s, a fifth more or less, and the fourth would pass the 2 s.
+				if len(sent) != 4 || time.Since(start) > 2*time.Second {
+					t.Errorf("%d attempts in %v", len(sent), time.Since(start))
+				}
+				for i, want := range []time.Duration{100, 300, 900} {
+					if got := sent[i+1].Sub(sent[i]); got < want*time.Millisecond*8/10 || got > want*time.Millisecond*12/10 {
+						t.Errorf("wait %d is %v", i+1, got)
+					}
+				}
+				sent = nil
+				for range 20 { // of Min's ten tokens seven are left
+					again := holdfast.Call{Target: call.Target, Method: call.Method, Repeatable: true, Sender: sender}
+					h(t.Context(), &again)
+				}
+				if len(sent) != 20+7 {
+					t.Errorf("%d attempts of 20 calls, want 27", len(sent))
+				}
+			})
+		})
+	}
+}
+
+type senderOf func(context.Context) holdfast.Result
+
+func (s senderOf) Send(ctx context.Context, _ *holdfast.Call) holdfast.Result { return s(ctx) }
+
+// The methods of a target share its circuit.
+func TestMethodsShareTheirCircuits(t *testing.T) {
+	p, err := parsed(t, perMethod).Policy(preset.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := holdfast.Chain(p)
+	send := func(method string) error {
+		return h(t.Context(), &holdfast.Call{Target: "t", Method: method, Sender: senderOf(func(context.Context) holdfast.Result {
+			return holdfast.Result{Err: errors.New("down"), Class: holdfast.Failure, Code: "UNKNOWN", After: -1}
+		})}).Err
+	}
+	for range 5 {
+		_ = send("/s.S/Get")
+	}
+	if err := send("/o.O/Other"); !errors.Is(err, breaker.ErrOpen) {
+		t.Errorf("another method of the target: %v", err)
+	}
+}
+
+func TestAServiceConfigThatMakesNoSenseWithItsBaseIsRefused(t *testing.T) {
+	base := preset.Standard()
+	base.Breaker.Ratio = 7
+	if _, err := parsed(t, perMethod).Policy(base); err == nil || !strings.Contains(err.Error(), "breaker.ratio") {
+		t.Error(err)
+	}
+	s := parsed(t, strings.Replace(perMethod, `"0.5s"`, `"5s"`, 1))
+	if p, err := s.Policy(preset.Standard()); p == nil || err != nil {
+		t.Errorf("an attempt's limit above the call's: %v, want the call's", err)
+	}
+}

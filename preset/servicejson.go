@@ -1,0 +1,317 @@
+package preset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseServiceConfig reads a gRPC service config in JSON. It is as strict as gRPC's
+// own parser where that refuses something, and refuses besides, with the path and
+// the fix, what that one passes over in silence: unknown and misplaced fields,
+// throttling out of range, a negative timeout, a hedgingPolicy that is none.
+func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
+	in, err := decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("service config: %w", err)
+	}
+	r := &serviceReader{}
+	o := r.object(in, "")
+	s := &ServiceConfig{others: map[string]any{}}
+	for _, name := range []string{"loadBalancingConfig", "loadBalancingPolicy", "healthCheckConfig"} {
+		if v, ok := o.take(name); ok {
+			s.others[name] = v
+		}
+	}
+	seen := map[MethodName]bool{}
+	for i, v := range o.list("methodConfig") {
+		s.Methods = append(s.Methods, r.method(v, fmt.Sprintf("methodConfig[%d]", i), seen))
+	}
+	if v, ok := o.take("retryThrottling"); ok {
+		t := r.object(v, "retryThrottling")
+		s.Throttling = &Throttling{t.number("maxTokens", 0, 1000), t.number("tokenRatio", 0, 0)}
+		t.done()
+	}
+	o.done()
+	if len(r.wrong) > 0 {
+		return nil, fmt.Errorf("service config: %w", errors.Join(r.wrong...))
+	}
+	return s, nil
+}
+
+func (r *serviceReader) method(v any, path string, seen map[MethodName]bool) (m MethodConfig) {
+	o := r.object(v, path)
+	for i, v := range o.list("name") {
+		at := fmt.Sprintf("%s.name[%d]", path, i)
+		n := r.object(v, at)
+		name := MethodName{n.word("service"), n.word("method")}
+		n.done()
+		switch {
+		case name.Service == "" && name.Method != "":
+			r.bad(at, "it has a method and no service: name the service")
+		case seen[name]:
+			r.bad(at, "it is there twice: remove one")
+		}
+		seen[name] = true
+		m.Names = append(m.Names, name)
+	}
+	if v, ok := o.take("waitForReady"); ok {
+		b, is := v.(bool)
+		if !is {
+			r.bad(path+".waitForReady", "%v is neither true nor false", v)
+		}
+		m.WaitForReady = &b
+	}
+	if d, ok := o.duration("timeout"); ok {
+		m.Timeout = &d
+	}
+	m.MaxRequestBytes, m.MaxResponseBytes = o.size("maxRequestMessageBytes"), o.size("maxResponseMessageBytes")
+	retry, repeats := o.take("retryPolicy")
+	hedging, hedges := o.take("hedgingPolicy")
+	if repeats && hedges {
+		r.bad(path, "it has a retryPolicy and a hedgingPolicy: keep one")
+	}
+	if repeats {
+		p := r.object(retry, path+".retryPolicy")
+		m.Retry = &RetryPolicy{MaxAttempts: p.attempts(), InitialBackoff: p.positive("initialBackoff"), MaxBackoff: p.positive("maxBackoff"),
+			Multiplier: p.number("backoffMultiplier", 0, 0), Codes: p.codes("retryableStatusCodes", true)}
+		if _, there := p.fields["perAttemptRecvTimeout"]; there {
+			m.Retry.PerAttempt = p.positive("perAttemptRecvTimeout")
+		}
+		p.done()
+	}
+	if hedges {
+		p := r.object(hedging, path+".hedgingPolicy")
+		m.Hedging = &HedgingPolicy{MaxAttempts: p.attempts(), NonFatal: p.codes("nonFatalStatusCodes", false)}
+		m.Hedging.Delay, _ = p.duration("hedgingDelay")
+		p.done()
+	}
+	o.done()
+	return m
+}
+
+// A serviceReader gathers what is wrong.
+type serviceReader struct{ wrong []error }
+
+func (r *serviceReader) bad(path, format string, args ...any) {
+	r.wrong = append(r.wrong, fmt.Errorf("%s: "+format, append([]any{path}, args...)...))
+}
+
+// An object is one JSON object whose fields are taken out as they are read.
+type object struct {
+	of     *serviceReader
+	path   string
+	fields map[string]any
+	known  []string
+}
+
+func (r *serviceReader) object(v any, path string) *object {
+	fields, ok := v.(map[string]any)
+	if !ok {
+		r.bad(path, "%v is no object: write {…}", v)
+	}
+	return &object{of: r, path: path, fields: maps.Clone(fields)}
+}
+
+func (o *object) at(name string) string { return strings.TrimPrefix(o.path+"."+name, ".") }
+
+// take returns a field; null is as if it were not there.
+func (o *object) take(name string) (v any, ok bool) {
+	o.known = append(o.known, name)
+	v, ok = o.fields[name]
+	delete(o.fields, name)
+	return v, ok && v != nil
+}
+
+// done refuses what was not taken.
+func (o *object) done() {
+	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
+		o.of.wrong = append(o.of.wrong, unknown(o.at(name), name, slices.Clone(o.known)))
+	}
+}
+
+func (o *object) list(name string) []any {
+	v, ok := o.take(name)
+	list, is := v.([]any)
+	if ok && !is {
+		o.of.bad(o.at(name), "%v is no list: write […]", v)
+	}
+	return list
+}
+
+func (o *object) word(name string) string {
+	v, ok := o.take(name)
+	word, is := v.(string)
+	if ok && !is {
+		o.of.bad(o.at(name), "%v is no name", v)
+	}
+	return word
+}
+
+var seconds = regexp.MustCompile(`^-?([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})s$`)
+
+func (o *object) duration(name string) (d time.Duration, there bool) {
+	v, ok := o.take(name)
+	if !ok {
+		return 0, false
+	}
+	text, _ := v.(string)
+	d, err := time.ParseDuration(text)
+	switch {
+	case !seconds.MatchString(text):
+		o.of.bad(o.at(name), `%v is no duration of a service config: write seconds, as "0.25s"`, v)
+	case err != nil || d > 365*24*time.Hour:
+		o.of.bad(o.at(name), "%v is longer than a year: lower it, or leave it out", v)
+	case d < 0:
+		o.of.bad(o.at(name), "%v is below zero: leave it out, if there is to be none", v)
+	}
+	return d, true
+}
+
+func (o *object) positive(name string) time.Duration {
+	before := len(o.of.wrong)
+	d, there := o.duration(name)
+	if (!there || d <= 0) && len(o.of.wrong) == before {
+		o.of.bad(o.at(name), `it must be there, and above zero: write "0.1s"`)
+	}
+	return d
+}
+
+func (o *object) number(name string, above, most float64) float64 {
+	v, _ := o.take(name)
+	n, is := v.(json.Number)
+	f, err := n.Float64()
+	switch {
+	case !is || err != nil || f <= above:
+		o.of.bad(o.at(name), "it must be there, a number above %v", above)
+	case most > 0 && f > most:
+		o.of.bad(o.at(name), "%v is more than %v: lower it", v, most)
+	}
+	return f
+}
+
+func (o *object) attempts() int {
+	v, _ := o.take("maxAttempts")
+	n, is := v.(json.Number)
+	i, err := strconv.Atoi(string(n))
+	if !is || err != nil || i < 2 {
+		o.of.bad(o.at("maxAttempts"), "it must be there, a whole number from 2: the first attempt counts")
+	}
+	return min(i, 1000)
+}
+
+func (o *object) size(name string) *int {
+	v, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	n, is := v.(json.Number)
+	i, err := strconv.Atoi(string(n))
+	if !is || err != nil || i < 0 {
+		o.of.bad(o.at(name), "%v is no number of bytes", v)
+	}
+	return &i
+}
+
+func (o *object) codes(name string, needed bool) (codes []string) {
+	for i, v := range o.list(name) {
+		at := fmt.Sprintf("%s[%d]", o.at(name), i)
+		switch v := v.(type) {
+		case string:
+			if !slices.Contains(codeNames(), v) {
+				o.of.wrong = append(o.of.wrong, noCode(at, v))
+			}
+			codes = append(codes, v)
+		case json.Number:
+			n, err := strconv.Atoi(string(v))
+			if err != nil || n < 0 || n >= len(outcomes) {
+				o.of.bad(at, "%v is no status code: 0 to 16", v)
+				continue
+			}
+			codes = append(codes, outcomes[n].code)
+		default:
+			o.of.bad(at, "%v is no status code", v)
+		}
+	}
+	if needed && len(codes) == 0 {
+		o.of.bad(o.at(name), `it must be there, with a code at least: write ["UNAVAILABLE"]`)
+	}
+	return codes
+}
+
+func noCode(at, word string) error {
+	if near := nearest(word, codeNames()); near != "" {
+		return fmt.Errorf("%s: %s is no status code: did you mean %s?", at, word, near)
+	}
+	return fmt.Errorf("%s: %s is no status code of gRPC", at, word)
+}
+
+// MarshalJSON writes s so that ParseServiceConfig, and gRPC, read it.
+func (s *ServiceConfig) MarshalJSON() ([]byte, error) {
+	out := map[string]any{}
+	maps.Copy(out, s.others)
+	var methods []any
+	for i := range s.Methods {
+		methods = append(methods, s.Methods[i].write())
+	}
+	if methods != nil {
+		out["methodConfig"] = methods
+	}
+	if t := s.Throttling; t != nil {
+		out["retryThrottling"] = map[string]any{"maxTokens": t.MaxTokens, "tokenRatio": t.Ratio}
+	}
+	return json.Marshal(out)
+}
+
+func (m *MethodConfig) write() map[string]any {
+	names := []any{}
+	for _, n := range m.Names {
+		name := map[string]any{}
+		if n.Service != "" {
+			name["service"] = n.Service
+		}
+		if n.Method != "" {
+			name["method"] = n.Method
+		}
+		names = append(names, name)
+	}
+	out := map[string]any{"name": names}
+	if m.WaitForReady != nil {
+		out["waitForReady"] = *m.WaitForReady
+	}
+	if m.Timeout != nil {
+		out["timeout"] = inSeconds(*m.Timeout)
+	}
+	if m.MaxRequestBytes != nil {
+		out["maxRequestMessageBytes"] = *m.MaxRequestBytes
+	}
+	if m.MaxResponseBytes != nil {
+		out["maxResponseMessageBytes"] = *m.MaxResponseBytes
+	}
+	if r := m.Retry; r != nil {
+		retry := map[string]any{"maxAttempts": r.MaxAttempts, "initialBackoff": inSeconds(r.InitialBackoff), "maxBackoff": inSeconds(r.MaxBackoff),
+			"backoffMultiplier": r.Multiplier, "retryableStatusCodes": r.Codes}
+		if r.PerAttempt > 0 {
+			retry["perAttemptRecvTimeout"] = inSeconds(r.PerAttempt)
+		}
+		out["retryPolicy"] = retry
+	}
+	if h := m.Hedging; h != nil {
+		hedging := map[string]any{"maxAttempts": h.MaxAttempts, "hedgingDelay": inSeconds(h.Delay)}
+		if len(h.NonFatal) > 0 {
+			hedging["nonFatalStatusCodes"] = h.NonFatal
+		}
+		out["hedgingPolicy"] = hedging
+	}
+	return out
+}
+
+func inSeconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
+}
