@@ -76,7 +76,9 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		key := call.Target
 		if o.Key != nil {
-			key = o.Key(call)
+			if key = o.Key(call); key == "" {
+				return next(ctx, call)
+			}
 		}
 		c := b.s.circuits.Get(key)
 		if c.set.Load() != o {

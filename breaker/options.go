@@ -10,8 +10,9 @@ import (
 // Options set up a Breaker. The zero value is the default of every field; a
 // negative value switches off what the field is for.
 type Options struct {
-	// Key says which calls share a circuit: nil means PerTarget. It must be safe
-	// for concurrent use, and is called once for each call.
+	// Key says which calls share a circuit: nil means PerTarget. Calls for which it
+	// returns "" are let through and not counted, such as health checks. It must be
+	// safe for concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
 	// Keys is how many circuits are kept: 0 or negative means 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find

@@ -18,6 +18,9 @@ func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
 			}
 		}
 		b := t.bound(call, start)
+		if t.ifNone && left != never {
+			b.limit = 0
+		}
 		call.Limit(b.limit)
 		if b.limit >= left {
 			b.limit = 0 // the caller's own deadline comes first

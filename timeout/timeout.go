@@ -43,6 +43,10 @@ type Options struct {
 	// their end. It makes no difference around an attempt.
 	Streams bool
 
+	// IfNone has the Limit hold only for calls whose caller has set no deadline: a
+	// default, and no bound. Idle holds all the same.
+	IfNone bool
+
 	// Adaptive, when it is not nil, lowers the limit to what calls to the target
 	// usually take. Limit is the ceiling then.
 	Adaptive *Adaptive
@@ -54,6 +58,7 @@ type Timeout struct {
 	limit, idle, floor time.Duration // 0: none
 	named              bool          // the idle limit was asked for by name
 	streams            bool
+	ifNone             bool
 	whole, attempt     *holdfast.TimeoutError
 	adaptive           *adaptive
 }
@@ -85,6 +90,7 @@ func with(o Options, learnt *adaptive) *Timeout {
 		floor:   orDefault(o.Floor, defaultFloor),
 		named:   o.Idle > 0,
 		streams: o.Streams,
+		ifNone:  o.IfNone,
 	}
 	t.idle = orDefault(o.Idle, t.limit)
 	if t.limit > 0 {
@@ -100,7 +106,7 @@ func (t *Timeout) Options() Options {
 	if t == nil {
 		return Options{}
 	}
-	o := Options{Limit: orOff(t.limit), Idle: orOff(t.idle), Floor: orOff(t.floor), Streams: t.streams}
+	o := Options{Limit: orOff(t.limit), Idle: orOff(t.idle), Floor: orOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
 	if !t.named && t.idle > 0 {
 		o.Idle = 0 // it depends on where the policy stands
 	}

@@ -37,7 +37,7 @@ type session struct {
 
 func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
 	s := &session{door: d, ctx: ctx, desc: desc, cc: cc, method: method, streamer: streamer}
-	s.opts, s.own = takeOwn(opts)
+	s.opts, s.own = takeOwn(d.ready(method, opts))
 	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
 	s.call.Record = &s.record
 	return s

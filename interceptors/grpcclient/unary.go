@@ -27,7 +27,7 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 		if ctx == nil {
 			return errNoContext
 		}
-		opts, own := takeOwn(opts)
+		opts, own := takeOwn(d.ready(method, opts))
 		u := &unary{door: d, method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: opts}
 		if m, ok := reply.(proto.Message); ok {
 			u.kind = m.ProtoReflect().Type() // now, while nobody fills it

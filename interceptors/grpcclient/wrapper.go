@@ -37,6 +37,11 @@ type Wrapper struct {
 	// answer and must be safe for concurrent use.
 	Classify func(fullMethod string, s *status.Status) (class holdfast.Class, ok bool)
 
+	// WaitForReady says whether calls of a method wait for a connection instead of
+	// failing at once, where said is true and the call's own options say nothing:
+	// preset.ServiceConfig has one. nil: gRPC's default, which is not to wait.
+	WaitForReady func(fullMethod string) (wait, said bool)
+
 	// NoNativeRetry says that the client was made with grpc.WithDisableRetry, which
 	// an interceptor cannot see; DialOptions does both. Without it, a method whose
 	// service config has a retryPolicy is left to gRPC: its failures are not
@@ -75,6 +80,17 @@ func (w Wrapper) door(policies []holdfast.Policy) *door {
 		w.ReplayCap = -1
 	}
 	return &door{Wrapper: w, handle: holdfast.Chain(policies...)}
+}
+
+// ready puts what WaitForReady says before the call's own options, which overrule it.
+func (d *door) ready(method string, opts []grpc.CallOption) []grpc.CallOption {
+	if d.WaitForReady == nil {
+		return opts
+	}
+	if wait, said := d.WaitForReady(method); said {
+		return append([]grpc.CallOption{grpc.WaitForReady(wait)}, opts...)
+	}
+	return opts
 }
 
 func (d *door) repeatable(method string) bool { return d.Repeatable != nil && d.Repeatable(method) }
