@@ -93,3 +93,20 @@ func ExampleMisplaced() {
 	fmt.Println(preset.Misplaced(policies...))
 	// Output: preset: retry without a timeout further in: an attempt that hangs takes the time of all; add timeout.New for each attempt as the innermost policy
 }
+
+func ExampleParseServiceConfig() {
+	s, err := preset.ParseServiceConfig([]byte(`{"methodConfig": [{"name": [{"service": "users.v1.Users"}], "timeout": "2s",
+		"retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := s.Policy(preset.Standard()) // for grpcclient.DialOptions, httpclient.Wrap, holdfast.Chain
+	fmt.Println(policy != nil, err, s.Config(preset.Standard(), "users.v1.Users", "Get").Retry.Attempts)
+
+	_, err = preset.ParseServiceConfig([]byte(`{"methodConfig": [{"name": [{}], "retryPolicie": {}}]}`))
+	fmt.Println(err)
+	// Output:
+	// true <nil> 4
+	// service config: methodConfig[0].retryPolicie: there is no such field: did you mean retryPolicy?
+}

@@ -1,29 +1,33 @@
 // Package grpcclient is the gRPC door of Holdfast: policies become client
 // interceptors.
 //
-//	p := []holdfast.Policy{
+//	door := grpcclient.Wrapper{Repeatable: grpcclient.ByIdempotencyLevel} // as the .proto files declare it
+//	opts := door.DialOptions(
 //		timeout.New(2*time.Second),            // the whole call, retries included
 //		retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
 //		timeout.New(500*time.Millisecond),     // each attempt
-//	}
-//	door := grpcclient.Wrapper{Repeatable: func(method string) bool { return method == "/users.v1.Users/Get" }}
-//	conn, err := grpc.NewClient("dns:///users.internal:443",
-//		grpc.WithTransportCredentials(creds),
-//		grpc.WithChainUnaryInterceptor(door.Unary(p...)),
-//		grpc.WithChainStreamInterceptor(door.Stream(p...)),
-//		grpc.WithDisableRetry(), // one retry loop, not two
 //	)
+//	conn, err := grpc.NewClient("dns:///users.internal:443", append(opts, grpc.WithTransportCredentials(creds))...)
 //
 // Interceptors that stand after these in a chain run once for each attempt,
 // those before them once for each call.
 //
 // # What is repeated
 //
-// Nothing is, unless Wrapper.Repeatable says that sending the method twice does
-// no harm. Even then only these outcomes are repeated: UNAVAILABLE, and a time
-// limit of ours that ran out while the caller still has time. A unary call has
-// the caller's own reply message and options for each of its attempts, one after
-// the other; two attempts at once (hedging) are answered with an error.
+// Nothing is, unless Wrapper.Repeatable, or the CallOption Repeatable, says that
+// sending the method twice does no harm. Even then only these outcomes are
+// repeated: UNAVAILABLE, RESOURCE_EXHAUSTED with a word from the server, and a time
+// limit of ours that ran out while the caller still has time. What was on no
+// connection, or was refused by a server, is repeated whatever the method. A
+// server's grpc-retry-pushback-ms (gRFC A6) and google.rpc.RetryInfo are obeyed.
+//
+// A unary call has the caller's own reply message and options for each of its
+// attempts, one after the other. A hedge has its own, and they become the caller's
+// when it has won and all others are over.
+//
+// gRPC's own retry, where a retryPolicy in the service config has it on, is left
+// alone: such a method is neither repeated nor hedged here, so that attempts never
+// multiply. DialOptions switches it off.
 //
 // A server-streaming call begins when its first message, or its header, is asked
 // for, and not when it is created: until then SendMsg keeps a copy of the

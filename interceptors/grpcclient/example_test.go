@@ -97,3 +97,42 @@ func demo(opts ...grpc.DialOption) (cc *grpc.ClientConn, stop func()) {
 	}
 	return s.dial(loud{}, opts...)
 }
+
+// Both interceptors and one retry loop; what may be repeated is what the .proto
+// files declare.
+func ExampleDialOptions() {
+	cc, stop := demo(grpcclient.DialOptions(timeout.New(time.Second))...)
+	defer stop()
+	answer := new(message)
+	err := cc.Invoke(context.Background(), "/test.Service/Get", say("x"), answer)
+	fmt.Println(answer.GetValue(), err)
+	// Output:
+	// attempt 1 <nil>
+}
+
+// One call may be repeated, whatever is said of its method.
+func ExampleRepeatable() {
+	cc, stop := demo(grpcclient.DialOptions(retry.New(retry.Options{Base: time.Millisecond}))...)
+	defer stop()
+	answer := new(message)
+	err := cc.Invoke(context.Background(), "/test.Service/Get", say("fail twice"), answer, grpcclient.Repeatable(true))
+	fmt.Println(answer.GetValue(), err)
+	// Output:
+	// attempt 3 <nil>
+}
+
+func ExampleMethods() {
+	door := grpcclient.Wrapper{Repeatable: grpcclient.Methods("/test.Service/Get", "/test.Catalog/")}
+	fmt.Println(door.Repeatable("/test.Service/Get"), door.Repeatable("/test.Service/Put"), door.Repeatable("/test.Catalog/Any"))
+	// Output: true false true
+}
+
+func ExampleWireAttempts() {
+	told := make(chan grpcclient.WireAttempt, 1)
+	cc, stop := demo(grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) { told <- a }))
+	defer stop()
+	_ = cc.Invoke(context.Background(), "/test.Service/Get", say("x"), new(message))
+	a := <-told
+	fmt.Println(a.Method, a.Backend, a.Code)
+	// Output: /test.Service/Get bufconn OK
+}

@@ -195,14 +195,14 @@ func TestAReplyThatIsNoPointerIsNotHedged(t *testing.T) {
 
 // T74 and the races of grpc.md: hedges of a millisecond, a reused request, every
 // CallOption, from many goroutines; for the race detector.
-func TestHedgesDoNotRace(t *testing.T) {
+func TestT59_HedgesOverGRPCShareNothing(t *testing.T) {
 	s := &service{get: func(ctx context.Context, n int, in string) (string, error) {
 		tells(ctx, in)
 		switch n % 4 {
 		case 0:
-			time.Sleep(3 * time.Millisecond)
+			<-time.After(3 * time.Millisecond)
 		case 1:
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		if n%7 == 0 {
 			return "", unavailable

@@ -16,16 +16,9 @@ import (
 )
 
 func dial(target string) (*grpc.ClientConn, error) {
-	policies := preset.Standard().Policies() // built once: one budget, one breaker, for unary calls and streams alike
-	door := grpcclient.Wrapper{Repeatable: func(method string) bool {
-		return method == "/grpc.health.v1.Health/Check" // nothing is repeated unasked
-	}}
-	return grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithChainUnaryInterceptor(door.Unary(policies...)),
-		grpc.WithChainStreamInterceptor(door.Stream(policies...)),
-		grpc.WithDisableRetry(), // one retry loop, not two
-	)
+	door := grpcclient.Wrapper{Repeatable: grpcclient.ByIdempotencyLevel} // as the .proto files declare it
+	opts := door.DialOptions(preset.Standard().Policies()...)             // both interceptors; gRPC's own retry is off
+	return grpc.NewClient(target, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 }
 
 func main() {
