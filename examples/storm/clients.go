@@ -33,21 +33,26 @@ var attemptLimit = timeout.Options{
 
 // A client is one of the contestants.
 type client struct {
-	name  string // as the report has it
-	short string
-	http  *http.Client
-	base  *http.Transport // its own, so that neither uses the other's connections
-	deeds *deeds          // what its policies did; nil: it has none
+	name  string                                  // as the report has it
+	call  func(a arrival, s *sample) (why string) // makes one call; why it failed, or ""
+	close func()                                  // lets go of its connections, which are its own
+	deeds *deeds                                  // what its policies did; nil: it has none
+}
+
+func httpClient(name string, base *http.Transport, h *http.Client, deeds *deeds) *client {
+	return &client{name: name, deeds: deeds, close: base.CloseIdleConnections, call: func(a arrival, s *sample) string {
+		return send(h, a, s, deeds)
+	}}
 }
 
 // newBare is net/http as a careful user sets it up: a timeout, a pool of
 // connections, and the nodes in turn.
 func newBare(nodes []string) *client {
 	base := transport()
-	return &client{name: "http bare", short: "bare", base: base, http: &http.Client{
+	return httpClient("http bare", base, &http.Client{
 		Transport: &rotating{nodes: nodes, next: counting{base}},
 		Timeout:   patience,
-	}}
+	}, nil)
 }
 
 // newHoldfast is the same with the Standard preset around it, and hedging.
@@ -63,10 +68,8 @@ func newHoldfast(nodes []string, phases int) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	deeds.budget = stack.Budget()
-	return &client{name: "http holdfast", short: "holdfast", base: base, deeds: deeds, http: &http.Client{
-		Transport: httpclient.Wrap(counting{base}, stack),
-	}}, nil
+	deeds.budget, deeds.target = stack.Budget(), target
+	return httpClient("http holdfast", base, &http.Client{Transport: httpclient.Wrap(counting{base}, stack)}, deeds), nil
 }
 
 func transport() *http.Transport {

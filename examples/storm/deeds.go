@@ -17,6 +17,7 @@ import (
 // deeds are what the policies did, as they tell it, by the phase of the call.
 type deeds struct {
 	budget  *retry.Budget // granted what is in them
+	target  string        // as the policies have it
 	mu      sync.Mutex
 	phases  []deed
 	changed []breaker.Change
@@ -144,4 +145,4 @@ func add(to, from map[string]int) {
 }
 
 // spent is what the budget granted and refused.
-func (d *deeds) spent() retry.BudgetStats { return d.budget.Stats(target) }
+func (d *deeds) spent() retry.BudgetStats { return d.budget.Stats(d.target) }

@@ -18,7 +18,8 @@ type result struct {
 	Rows        []row         `json:"rows"`
 	Outage      []row         `json:"outage"`
 	Phases      []phaseResult `json:"phases"`
-	Budget      *budgetResult `json:"budget"`
+
+	Budget map[string]budgetResult `json:"budget"` // by client
 }
 
 // A row is one client's. Percentiles are of all calls sent, failed ones too.
@@ -37,13 +38,14 @@ type row struct {
 }
 
 type phaseResult struct {
-	Phase  string     `json:"phase"`
-	StartS float64    `json:"start_s"`
-	EndS   float64    `json:"end_s"`
-	Outage bool       `json:"outage"`
-	After  bool       `json:"after"` // the outage
-	Rows   []row      `json:"rows"`
-	Did    *didResult `json:"did"` // by the policies
+	Phase  string  `json:"phase"`
+	StartS float64 `json:"start_s"`
+	EndS   float64 `json:"end_s"`
+	Outage bool    `json:"outage"`
+	After  bool    `json:"after"` // the outage
+	Rows   []row   `json:"rows"`
+
+	Did map[string]didResult `json:"did"` // by the policies, by client
 }
 
 type didResult struct {
@@ -62,7 +64,7 @@ type budgetResult struct {
 func (r report) result() result {
 	out := result{
 		DurationS: r.setup.duration.Seconds(), Rate: r.setup.rate, Seed: r.setup.seed, Interrupted: r.interrupted,
-		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage),
+		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage), Budget: map[string]budgetResult{},
 	}
 	for i := range r.clients {
 		if after, ok := r.servedAgain(i); ok {
@@ -72,7 +74,7 @@ func (r report) result() result {
 	}
 	for i, p := range r.phases {
 		out.Phases = append(out.Phases, phaseResult{
-			Phase: p.name, StartS: p.start.Seconds(), EndS: p.end.Seconds(), Outage: p.outage, After: p.after, Rows: r.rows(only(i)),
+			Phase: p.name, StartS: p.start.Seconds(), EndS: p.end.Seconds(), Outage: p.outage, After: p.after, Rows: r.rows(only(i)), Did: map[string]didResult{},
 		})
 	}
 	for _, c := range r.clients {
@@ -81,10 +83,10 @@ func (r report) result() result {
 		}
 		for i := range out.Phases {
 			did := c.deeds.total(only(i))
-			out.Phases[i].Did = &didResult{did.repeats, did.hedges, did.stops, did.timeouts}
+			out.Phases[i].Did[c.name] = didResult{did.repeats, did.hedges, did.stops, did.timeouts}
 		}
 		b := c.deeds.spent()
-		out.Budget = &budgetResult{b.Withdrawn, b.Refused, b.Refunded}
+		out.Budget[c.name] = budgetResult{b.Withdrawn, b.Refused, b.Refunded}
 	}
 	return out
 }

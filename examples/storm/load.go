@@ -100,14 +100,14 @@ func (c *contest) run(ctx context.Context, start time.Time, inFlight int) (sent 
 	return len(c.arrivals)
 }
 
-// call makes one call and returns why it failed, or "". A call that the user
-// stops the storm in ends by itself, within its patience.
-func (c *client) call(a arrival, s *sample) (why string) {
+// send makes one call over HTTP and returns why it failed, or "". A call that the
+// user stops the storm in ends by itself, within its patience.
+func send(h *http.Client, a arrival, s *sample, deeds *deeds) (why string) {
 	req, payload, err := request(a)
 	if err != nil {
 		return "bad request"
 	}
-	resp, err := c.http.Do(req.WithContext(withSample(req.Context(), s)))
+	resp, err := h.Do(req.WithContext(withSample(req.Context(), s)))
 	if err != nil {
 		return reason(err)
 	}
@@ -118,7 +118,7 @@ func (c *client) call(a arrival, s *sample) (why string) {
 	case resp.StatusCode != http.StatusOK:
 		return fmt.Sprint(resp.StatusCode)
 	case err != nil:
-		c.deeds.cut(s, err)
+		deeds.cut(s, err)
 		return reason(err)
 	case !bytes.Equal(got, want):
 		return "wrong answer"

@@ -68,9 +68,13 @@ func respond(req *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Request: req, Body: io.NopCloser(bytes.NewReader(body))}
 }
 
+func clientOf(rt http.RoundTripper) *client {
+	return httpClient("http", transport(), &http.Client{Transport: rt, Timeout: patience}, nil)
+}
+
 func contestOf(rt http.RoundTripper, arrivals ...arrival) *contest {
 	phases, _ := script(20 * time.Second)
-	return newContest(phases, arrivals, []*client{{http: &http.Client{Transport: rt, Timeout: patience}}})
+	return newContest(phases, arrivals, []*client{clientOf(rt)})
 }
 
 func TestOpenLoopMeasuresFromWhenACallWasDue(t *testing.T) {
@@ -147,7 +151,7 @@ func TestOnlyTheRightAnswerReadToItsEndIsASuccess(t *testing.T) {
 		},
 		"broke off ": func(*http.Request) (*http.Response, error) { return nil, errors.New("no") },
 	} {
-		c := &client{http: &http.Client{Transport: roundTripFunc(answer)}}
+		c := clientOf(roundTripFunc(answer))
 		if got := c.call(arrival{id: 5}, &sample{}); got != strings.TrimSpace(want) {
 			t.Errorf("call = %q, want %q", got, want)
 		}

@@ -1,7 +1,8 @@
-// Storm sends real traffic through real faults, through a bare http.Client and
-// through one with holdfast's policies at once, and prints the difference.
+// Storm sends real traffic through real faults, through a bare http.Client, a bare
+// gRPC client with gRPC's own retry policy, and through both with holdfast's
+// policies, all at once, and prints the difference.
 //
-// It starts six HTTP servers in its own process, lets each client call them in
+// It starts six servers of HTTP and gRPC in its own process, lets each client call them in
 // turn at the same times, and makes one fault after the other: a node that is
 // 20 times slower, one that answers 503, one that hangs, one that refuses
 // connections and returns, and then all six down.

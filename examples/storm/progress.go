@@ -71,8 +71,9 @@ func (c *contest) bar(at, end time.Duration) string {
 	phase := phaseAt(c.phases, at)
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%s%s] %4.1f s  %-20s", strings.Repeat("#", full), strings.Repeat("-", width-full), at.Seconds(), c.phases[phase].name)
-	for i, client := range c.clients {
-		fmt.Fprintf(&b, "  %s %3.0f %%", client.short, 100*c.live.success(i, phase))
+	for i := 0; i+1 < len(c.clients); i += 2 { // bare > with holdfast
+		kind, _, _ := strings.Cut(c.clients[i].name, " ")
+		fmt.Fprintf(&b, " %s %.0f>%.0f%%", kind, 100*c.live.success(i, phase), 100*c.live.success(i+1, phase))
 	}
 	return b.String()
 }

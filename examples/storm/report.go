@@ -53,7 +53,7 @@ func (r report) text() string {
 	r.writeFigures(&b)
 	for _, c := range r.clients {
 		if c.deeds != nil && len(r.samples[0]) > 0 {
-			r.writeDeeds(&b, c.deeds)
+			r.writeDeeds(&b, c)
 		}
 	}
 	if late := r.late(); late > busy {
@@ -72,10 +72,12 @@ func (r report) text() string {
 const busy = 50 * time.Millisecond
 
 // late is the 99th percentile of how late calls were sent, in the worst of the
-// phases; both clients share the machine.
+// phases; all clients share the machine.
 func (r report) late() (worst time.Duration) {
 	for i := range r.phases {
-		worst = max(worst, r.figures(0, only(i)).late, r.figures(1, only(i)).late)
+		for c := range r.clients {
+			worst = max(worst, r.figures(c, only(i)).late)
+		}
 	}
 	return worst
 }
@@ -89,10 +91,10 @@ func (r report) writeFigures(b *strings.Builder) {
 				continue
 			}
 			rows = append(rows, []string{
-				name, c.short, thousands(f.calls), percent(f), ms(f.p50), ms(f.p99), ms(f.p999),
+				name, c.name, thousands(f.calls), percent(f), ms(f.p50), ms(f.p99), ms(f.p999),
 				fmt.Sprintf("%.2f", f.perCall()), counts(f.failed, ""),
 			})
-			name = "" // once for both
+			name = "" // once for all
 		}
 	}
 	for i, p := range r.phases {
@@ -105,8 +107,9 @@ func (r report) writeFigures(b *strings.Builder) {
 	b.WriteString("\nEach call counts where it was due, and its time from then on, also when it failed. Attempts: per call.\n")
 }
 
-func (r report) writeDeeds(b *strings.Builder, d *deeds) {
-	rows := [][]string{{"WHAT HOLDFAST DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "HEDGES", "TIMEOUT: CUT"}}
+func (r report) writeDeeds(b *strings.Builder, c *client) {
+	d := c.deeds
+	rows := [][]string{{"WHAT " + strings.ToUpper(c.name) + " DID", "RETRY: REPEATED AFTER", "RETRY: GAVE UP, SINCE", "HEDGES", "TIMEOUT: CUT"}}
 	for i, p := range r.phases {
 		if r.figures(0, only(i)).calls == 0 {
 			continue
@@ -135,17 +138,25 @@ func (r report) writeDeeds(b *strings.Builder, d *deeds) {
 
 // verdict says the difference in a sentence or two, whichever way it is.
 func (r report) verdict() string {
-	bare, ours := r.figures(0, r.storm), r.figures(1, r.storm)
-	if bare.calls == 0 {
+	if r.figures(0, r.storm).calls == 0 {
 		return "No call was due yet: nothing to compare."
 	}
-	text := fmt.Sprintf("Outside the outage the bare client lost %s of %s calls, holdfast %s, for %.2f attempts per call;\n"+
-		"the slowest in a hundred took %s or longer with the bare client, %s with holdfast.",
-		lost(bare), thousands(bare.calls), lost(ours), ours.perCall(), ms(bare.p99), ms(ours.p99))
-	if out := r.figures(1, r.outage); out.calls > 0 {
-		text += fmt.Sprintf("\nIn the outage holdfast made %.2f attempts per call, of 4 that it may: its breaker rejected %s calls.",
-			out.perCall(), thousands(out.failed[circuitOpen]))
-		if after, ok := r.servedAgain(1); ok {
+	var said []string
+	for i := 0; i+1 < len(r.clients); i += 2 { // a bare one, and the same with holdfast
+		said = append(said, r.comparison(i, i+1))
+	}
+	return strings.Join(said, "\n")
+}
+
+func (r report) comparison(bareOne, oursOne int) string {
+	bare, ours := r.figures(bareOne, r.storm), r.figures(oursOne, r.storm)
+	text := fmt.Sprintf("Outside the outage %s lost %s of %s calls, %s %s, for %.2f attempts per call;\n"+
+		"the slowest in a hundred took %s or longer with the former, %s with the latter.",
+		r.clients[bareOne].name, lost(bare), thousands(bare.calls), r.clients[oursOne].name, lost(ours), ours.perCall(), ms(bare.p99), ms(ours.p99))
+	if out := r.figures(oursOne, r.outage); out.calls > 0 {
+		text += fmt.Sprintf("\nIn the outage %s made %.2f attempts per call, of 4 that it may: its breaker rejected %s calls.",
+			r.clients[oursOne].name, out.perCall(), thousands(out.failed[circuitOpen]))
+		if after, ok := r.servedAgain(oursOne); ok {
 			text += fmt.Sprintf("\nThe servers were back, and %s later it was served again.", ms(after))
 		}
 	}

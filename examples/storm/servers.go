@@ -24,6 +24,7 @@ type node struct {
 	mu      sync.Mutex
 	fault   fault
 	changed chan struct{} // closed at the next turn
+	grpc    grpcSide
 	server  *http.Server  // nil while down
 	served  chan struct{} // closed when server no longer accepts
 }
@@ -32,13 +33,16 @@ type node struct {
 func startNodes(n int, seed uint64) ([]*node, error) {
 	var nodes []*node
 	for i := range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			stopNodes(nodes)
-			return nil, fmt.Errorf("starting node %d: %w", i+1, err)
+		node := &node{number: i, seed: seed, changed: make(chan struct{})}
+		for addr, serve := range map[*string]func(net.Listener){&node.addr: node.serve, &node.grpc.addr: node.serveGRPC} {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				stopNodes(append(nodes, node))
+				return nil, fmt.Errorf("starting node %d: %w", i+1, err)
+			}
+			*addr = listener.Addr().String()
+			serve(listener)
 		}
-		node := &node{number: i, seed: seed, addr: listener.Addr().String(), changed: make(chan struct{})}
-		node.serve(listener)
 		nodes = append(nodes, node)
 	}
 	return nodes, nil
@@ -55,6 +59,14 @@ func addrs(nodes []*node) []string {
 	var list []string
 	for _, n := range nodes {
 		list = append(list, n.addr)
+	}
+	return list
+}
+
+func grpcAddrs(nodes []*node) []string {
+	var list []string
+	for _, n := range nodes {
+		list = append(list, n.grpc.addr)
 	}
 	return list
 }
@@ -81,17 +93,30 @@ func (n *node) turn(ctx context.Context, f fault) error {
 	n.fault = f
 	close(n.changed)
 	n.changed = make(chan struct{})
-	switch {
-	case f == down && n.server != nil:
-		_ = n.server.Close() // its connections are to break
-		<-n.served
-		n.server = nil
-	case f != down && n.server == nil:
+	if f == down {
+		if n.server != nil {
+			_ = n.server.Close() // its connections are to break
+			<-n.served
+			n.server = nil
+		}
+		if n.grpc.server != nil {
+			n.grpc.down()
+		}
+		return nil
+	}
+	if n.server == nil {
 		listener, err := relisten(ctx, n.addr)
 		if err != nil {
 			return fmt.Errorf("node %d does not come back: %w", n.number+1, err)
 		}
 		n.serve(listener)
+	}
+	if n.grpc.server == nil {
+		listener, err := relisten(ctx, n.grpc.addr)
+		if err != nil {
+			return fmt.Errorf("node %d does not come back: %w", n.number+1, err)
+		}
+		n.serveGRPC(listener)
 	}
 	return nil
 }

@@ -25,9 +25,19 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 	clients := []*client{newBare(addrs(nodes)), ours}
 	defer func() {
 		for _, c := range clients {
-			c.base.CloseIdleConnections()
+			c.close()
 		}
 	}()
+	for _, dial := range []func() (*client, error){
+		func() (*client, error) { return newGRPCBare(grpcAddrs(nodes)) },
+		func() (*client, error) { return newGRPCHoldfast(grpcAddrs(nodes), len(phases)) },
+	} {
+		client, err := dial()
+		if err != nil {
+			return report{}, err
+		}
+		clients = append(clients, client)
+	}
 	c := newContest(phases, schedule(s.seed, s.rate, s.duration), clients)
 	_, _ = fmt.Fprintf(w, "%d servers on 127.0.0.1; %d calls to be made by each client in %v, at the same times; seed %d.\n",
 		nodeCount, len(c.arrivals), s.duration, s.seed)

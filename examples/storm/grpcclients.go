@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/preset"
+)
+
+const inTurn = `"loadBalancingConfig": [{"round_robin": {}}]`
+
+// itsOwn is a retry policy of gRPC as a careful user sets it up: as many attempts
+// as holdfast's client makes.
+const itsOwn = `{` + inTurn + `, "methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.05s",
+	"maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}],
+	"retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}}`
+
+// newGRPCBare is gRPC with the nodes in turn and its own retry policy.
+func newGRPCBare(nodes []string) (*client, error) {
+	conn, err := dial(nodes, grpc.WithDefaultServiceConfig(itsOwn))
+	if err != nil {
+		return nil, err
+	}
+	return grpcClient("grpc bare", conn, nil), nil
+}
+
+// newGRPCHoldfast is gRPC with the nodes in turn, the Standard preset and hedging.
+func newGRPCHoldfast(nodes []string, phases int) (*client, error) {
+	deeds := newDeeds(phases)
+	c := preset.Standard()
+	c.Timeout.Limit, c.Attempt, c.Hedge.Extra = patience, attemptLimit, 1
+	deeds.listen(&c)
+	stack, err := preset.NewStack(c)
+	if err != nil {
+		return nil, err
+	}
+	door := grpcclient.Wrapper{Repeatable: grpcclient.Methods("/storm.v1.Items/")}
+	conn, err := dial(nodes, append(door.DialOptions(stack), grpc.WithDefaultServiceConfig(`{`+inTurn+`}`))...)
+	if err != nil {
+		return nil, err
+	}
+	deeds.budget, deeds.target = stack.Budget(), conn.Target()
+	return grpcClient("grpc holdfast", conn, deeds), nil
+}
+
+func dial(nodes []string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
+	known := manual.NewBuilderWithScheme("storm")
+	var state resolver.State
+	for _, addr := range nodes {
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
+	}
+	known.InitialState(state)
+	return grpc.NewClient("storm:///"+target, append(opts, grpc.WithResolvers(known),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(wireCount{}))...)
+}
+
+func grpcClient(name string, conn *grpc.ClientConn, deeds *deeds) *client {
+	return &client{name: name, deeds: deeds, close: func() { _ = conn.Close() }, call: func(a arrival, s *sample) string {
+		ctx, cancel := context.WithTimeout(withSample(context.Background(), s), patience)
+		defer cancel()
+		method, in, payload := grpcRequest(a)
+		out := new(wrapperspb.BytesValue)
+		switch err := conn.Invoke(ctx, method, in, out); {
+		case err != nil:
+			return grpcReason(err)
+		case !bytes.Equal(out.GetValue(), content(a.id, payload)):
+			return "wrong answer"
+		}
+		return ""
+	}}
+}
+
+// grpcReason names an error as reason does.
+func grpcReason(err error) string {
+	switch code := status.Code(err); {
+	case errors.Is(err, breaker.ErrOpen):
+		return circuitOpen
+	case code == codes.DeadlineExceeded:
+		return "timed out"
+	case code == codes.Unavailable:
+		return "unavailable"
+	default:
+		return fmt.Sprint(code)
+	}
+}
+
+// wireCount counts the attempts that gRPC makes, whoever asked for them.
+type wireCount struct{}
+
+// TagRPC leaves the context as it is.
+func (wireCount) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// HandleRPC counts.
+func (wireCount) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if begin, ok := s.(*stats.Begin); ok && !begin.IsTransparentRetryAttempt {
+		atomic.AddInt32(&sampleOf(ctx).attempts, 1)
+	}
+}
+
+// TagConn leaves the context as it is.
+func (wireCount) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn does nothing.
+func (wireCount) HandleConn(context.Context, stats.ConnStats) {}
