@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks storm consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ benchmarks: ## Benchmarks of PKG ten times, then benchstat
 	mkdir -p .tmp
 	go test -run='^$$' -bench=. -benchmem -count=10 $(PKG) | tee .tmp/bench.txt
 	go tool -modfile=tools/go.mod benchstat .tmp/bench.txt
+
+interop: ## gRPC's own interoperability cases, through the gRPC door
+	go -C interop test -race -count=1 .
 
 storm: ## The demonstration: real traffic through real faults
 	go run ./examples/storm

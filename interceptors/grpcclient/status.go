@@ -20,7 +20,14 @@ type statusError struct {
 	status *status.Status
 }
 
-func (e *statusError) Error() string              { return e.err.Error() }
+// Error is err's text; that of the last attempt alone where that was a server's
+// status, which arrives as it was sent: the attempts are in its details, and in err.
+func (e *statusError) Error() string {
+	if last := lastOf(e.err); own(last) != nil {
+		return last.Error()
+	}
+	return e.err.Error()
+}
 func (e *statusError) Unwrap() error              { return e.err }
 func (e *statusError) GRPCStatus() *status.Status { return e.status }
 

@@ -66,6 +66,9 @@ func main() {
 	case success(wrapped) <= success(bare):
 		log.Fatalf("the bare client did as well (%.2f %%): that was no storm", 100*success(bare))
 	}
+	if bare, ours := need(result.Rows, "grpc bare", minCalls), need(result.Rows, "grpc holdfast", minCalls); success(ours) < success(bare) || ours.AttemptsPerCall > maxAttempts {
+		log.Fatalf("gRPC: %.2f %% at %.3f attempts per call, bare %.2f %%", 100*success(ours), ours.AttemptsPerCall, 100*success(bare))
+	}
 	fmt.Printf("storm: %.3f %% of %d calls at %.3f attempts each; the bare client %.3f %%; in the outage %.3f, served again after %.0f ms\n",
 		100*success(wrapped), wrapped.Calls, wrapped.AttemptsPerCall, 100*success(bare), outage.AttemptsPerCall, *outage.ServedAgain)
 }
