@@ -53,6 +53,7 @@ func main() {
 // rows are all that is measured.
 func rows() []row {
 	all := httpRows()
+	all = append(all, grpcRows()...)
 	all = append(all, functionRows()...)
 	return append(all, limitRows()...)
 }

@@ -9,6 +9,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // Every subject that is measured is shown to do what its row is named for: one that
@@ -148,6 +153,29 @@ func TestFunctionSubjectsDoWhatTheyAreMeasuredFor(t *testing.T) {
 						_, err := run(t.Context(), func(ctx context.Context) (int, error) { return 1, r.reach(ctx) })
 						return err
 					}
+				})
+			})
+		}
+	}
+}
+
+func TestGRPCSubjectsDoWhatTheyAreMeasuredFor(t *testing.T) {
+	for _, row := range grpcTable() {
+		for _, s := range row.subjects {
+			if s.who == "floor" && row.traits.hedge && !row.traits.retry {
+				continue // it shares the reply, which an unfired hedge does not need
+			}
+			t.Run(row.name+"/"+s.who, func(t *testing.T) {
+				t.Parallel()
+				shows(t, row.traits, func(r *rig, k knobs) func() error {
+					i := s.make(k)
+					invoke := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+						if err := r.reach(ctx); err != nil {
+							return status.Error(codes.Unavailable, err.Error())
+						}
+						return nil
+					}
+					return func() error { return i(t.Context(), method, wrapperspb.String("x"), new(message), nil, invoke) }
 				})
 			})
 		}
