@@ -28,11 +28,11 @@ func (s *grpcSchedule) NextBackOff() time.Duration {
 func (s *grpcSchedule) Reset() { s.n = 0 }
 
 // policyOf returns the RetryPolicy that a schedule is of, or nil.
-func policyOf(make func() backoff.BackOff) *RetryPolicy {
-	if make == nil {
+func policyOf(of func() backoff.BackOff) *RetryPolicy {
+	if of == nil {
 		return nil
 	}
-	if s, ok := make().(*grpcSchedule); ok {
+	if s, ok := of().(*grpcSchedule); ok {
 		return s.of
 	}
 	return nil

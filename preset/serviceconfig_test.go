@@ -76,7 +76,7 @@ func TestServiceConfigsAreReadAsByGRPC(t *testing.T) {
 				continue
 			}
 			sameConfig(t, string(text), again, back)
-			if more, _ := json.Marshal(again); string(more) != string(text) {
+			if more, err := json.Marshal(again); err != nil || string(more) != string(text) {
 				t.Errorf("%s is written as %s the second time", text, more)
 			}
 		}
@@ -95,7 +95,7 @@ func sameConfig(t *testing.T, text string, got *preset.ServiceConfig, want *grpc
 			if name == (preset.MethodName{}) {
 				path = ""
 			}
-			theirs, ok := want.Methods[path] //nolint:staticcheck // deprecated, and the only way to see it
+			theirs, ok := want.Methods[path]
 			if !ok {
 				t.Errorf("%s: gRPC has no %q", text, path)
 				continue
@@ -120,8 +120,8 @@ func sameConfig(t *testing.T, text string, got *preset.ServiceConfig, want *grpc
 			}
 		}
 	}
-	if n != len(want.Methods) { //nolint:staticcheck // see above
-		t.Errorf("%s: %d names, gRPC has %d", text, n, len(want.Methods)) //nolint:staticcheck // see above
+	if n != len(want.Methods) {
+		t.Errorf("%s: %d names, gRPC has %d", text, n, len(want.Methods))
 	}
 }
 
@@ -250,8 +250,8 @@ func TestT68_AServiceConfigIsObeyed(t *testing.T) {
 				if len(sent) != 4 || time.Since(start) > 2*time.Second {
 					t.Errorf("%d attempts in %v", len(sent), time.Since(start))
 				}
-				for i, want := range []time.Duration{100, 300, 900} {
-					if got := sent[i+1].Sub(sent[i]); got < want*time.Millisecond*8/10 || got > want*time.Millisecond*12/10 {
+				for i, want := range []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 900 * time.Millisecond} {
+					if got := sent[i+1].Sub(sent[i]); got < want*8/10 || got > want*12/10 {
 						t.Errorf("wait %d is %v", i+1, got)
 					}
 				}

@@ -52,7 +52,7 @@ var serviceConfigs = []struct{ text, ours string }{
 	{withRetry(strings.Replace(fine, `: 2,`, `: 0,`, 1)), ""}, {withRetry(strings.Replace(fine, `: 2,`, `: -1,`, 1)), ""}, {withRetry(strings.Replace(fine, `: 2,`, `: 1.3,`, 1)), ""},
 	{withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `[]`, 1)), ""}, {withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `null`, 1)), ""},
 	{withRetry(strings.Replace(fine, `["UNAVAILABLE"]`, `["UNAVAILABLE", 4, "ABORTED"]`, 1)), ""},
-	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"unavailable"`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"UNAVAILBLE"`, 1)), ""},
+	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"unavailable"`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"UNAVAIL"`, 1)), ""},
 	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `17`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `-1`, 1)), ""},
 	{withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `"CANCELLED"`, 1)), ""}, {withRetry(strings.Replace(fine, `"UNAVAILABLE"`, `true`, 1)), ""},
 	{withRetry(fine + `, "perAttemptRecvTimeout": "0.5s"`), ""},
@@ -78,4 +78,3 @@ var serviceConfigs = []struct{ text, ours string }{
 	{`{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "x"}}`, ""},
 	{`{"loadBalancingPolicy": "round_robin"}`, ""},
 }
-
