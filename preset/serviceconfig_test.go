@@ -1,6 +1,7 @@
 package preset_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func TestServiceConfigsAreReadAsByGRPC(t *testing.T) {
 				continue
 			}
 			sameConfig(t, string(text), again, back)
-			if more, err := json.Marshal(again); err != nil || string(more) != string(text) {
+			if more, err := json.Marshal(again); err != nil || !bytes.Equal(more, text) {
 				t.Errorf("%s is written as %s the second time", text, more)
 			}
 		}

@@ -1,0 +1,187 @@
+package discovery
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DNSOptions set up a DNS. The zero value is the default of every field.
+type DNSOptions struct {
+	// Every, Min and Timeout are those of PollOptions.
+	Every, Min, Timeout time.Duration
+	// SRV has SRV records looked up (RFC 2782), whose ports, weights and priorities
+	// then count: the name is that of the records ("_grpc._tcp.users.internal"), and
+	// has no port.
+	SRV bool
+	// Resolver looks names up; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+	// Server is the address of a DNS server ("10.0.0.10:53") that is asked directly
+	// instead, so that the records' time to live is known: it then looks when that is
+	// over, between Min and MaxTTL, instead of Every. The name is taken as complete.
+	Server string
+	// MaxTTL bounds it: 0 and negative mean 5 min.
+	MaxTTL time.Duration
+}
+
+// DNS is a Resolver of a name with a port: "users.internal:8080". Every address of
+// it, of both families, is an endpoint. It looks every 30 s, so that servers which
+// are added get calls although no connection has failed, and when it is asked to
+// Refresh, once a second at most. A name that is not there is an error, and so is
+// one without addresses.
+func DNS(name string) Resolver { return DNSWith(name, DNSOptions{}) }
+
+// DNSWith is DNS with options.
+func DNSWith(name string, o DNSOptions) Resolver {
+	d := &dns{o: o, host: name}
+	if d.o.Resolver == nil {
+		d.o.Resolver = net.DefaultResolver
+	}
+	if d.o.MaxTTL <= 0 {
+		d.o.MaxTTL = 5 * time.Minute
+	}
+	if !o.SRV {
+		var err error
+		if d.host, d.port, err = net.SplitHostPort(name); err != nil {
+			d.wrong = fmt.Errorf("discovery: %q is no name with a port, such as users.internal:8080: %w", name, err)
+		}
+	}
+	return newPoll(d.look, PollOptions{Every: o.Every, Min: o.Min, Timeout: o.Timeout, Name: "dns " + name})
+}
+
+type dns struct {
+	o          DNSOptions
+	host, port string
+	wrong      error
+}
+
+func (d *dns) look(ctx context.Context) (endpoints []Endpoint, good time.Duration, err error) {
+	if d.wrong != nil {
+		return nil, 0, d.wrong
+	}
+	lookup := d.bySystem
+	if d.o.Server != "" {
+		lookup = d.byServer
+	}
+	endpoints, good, err = lookup(ctx)
+	if err == nil && len(endpoints) == 0 {
+		err = errors.New("no addresses")
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("discovery: dns %s: %w", d.host, err)
+	}
+	return endpoints, min(good, d.o.MaxTTL), nil
+}
+
+func (d *dns) bySystem(ctx context.Context) ([]Endpoint, time.Duration, error) {
+	if !d.o.SRV {
+		addrs, err := d.o.Resolver.LookupNetIP(ctx, "ip", d.host)
+		if err != nil {
+			return nil, 0, err
+		}
+		var endpoints []Endpoint
+		for _, a := range addrs {
+			endpoints = append(endpoints, Endpoint{Addr: net.JoinHostPort(a.Unmap().String(), d.port)})
+		}
+		return endpoints, 0, nil
+	}
+	_, records, err := d.o.Resolver.LookupSRV(ctx, "", "", d.host)
+	if err != nil && len(records) == 0 {
+		return nil, 0, err
+	}
+	var endpoints []Endpoint
+	for _, r := range records {
+		addrs, err := d.o.Resolver.LookupNetIP(ctx, "ip", r.Target)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, a := range addrs {
+			endpoints = append(endpoints, ofService(r.Priority, r.Weight, r.Target, net.JoinHostPort(a.Unmap().String(), strconv.Itoa(int(r.Port)))))
+		}
+	}
+	return byPriority(endpoints), 0, nil
+}
+
+// ofService is the endpoint of an SRV record. Its name is the key, since it outlives
+// addresses. A weight of 0 is "very small" (RFC 2782) and becomes the least there is.
+func ofService(priority, weight uint16, target, addr string) Endpoint {
+	return Endpoint{Addr: addr, Weight: max(int(weight), 1), Priority: int(priority), Key: strings.TrimSuffix(target, ".")}
+}
+
+// byPriority numbers the priorities from 0.
+func byPriority(endpoints []Endpoint) []Endpoint {
+	var levels []int
+	for _, e := range endpoints {
+		levels = append(levels, e.Priority)
+	}
+	slices.Sort(levels)
+	levels = slices.Compact(levels)
+	for i := range endpoints {
+		endpoints[i].Priority, _ = slices.BinarySearch(levels, endpoints[i].Priority)
+	}
+	return endpoints
+}
+
+func (d *dns) byServer(ctx context.Context) ([]Endpoint, time.Duration, error) {
+	if d.o.SRV {
+		return d.servicesByServer(ctx)
+	}
+	addrs, ttl, err := d.addresses(ctx, d.host)
+	var endpoints []Endpoint
+	for _, a := range addrs {
+		endpoints = append(endpoints, Endpoint{Addr: net.JoinHostPort(a, d.port)})
+	}
+	return endpoints, ttl, err
+}
+
+// addresses asks for both families. One that fails is an error: half of an answer
+// would remove servers that are there.
+func (d *dns) addresses(ctx context.Context, host string) (addrs []string, ttl time.Duration, err error) {
+	if ip := net.ParseIP(host); ip != nil {
+		return []string{ip.String()}, d.o.MaxTTL, nil
+	}
+	ttl = d.o.MaxTTL
+	for _, kind := range []uint16{typeA, typeAAAA} {
+		answer, err := ask(ctx, d.o.Server, host, kind)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, r := range answer {
+			if r.kind == kind {
+				addrs = append(addrs, r.ip.String())
+				ttl = min(ttl, r.ttl)
+			}
+		}
+	}
+	slices.SortFunc(addrs, cmp.Compare[string])
+	return addrs, max(ttl, time.Millisecond), nil
+}
+
+func (d *dns) servicesByServer(ctx context.Context) ([]Endpoint, time.Duration, error) {
+	answer, err := ask(ctx, d.o.Server, d.host, typeSRV)
+	if err != nil {
+		return nil, 0, err
+	}
+	ttl := d.o.MaxTTL
+	var endpoints []Endpoint
+	for _, r := range answer {
+		if r.kind != typeSRV {
+			continue
+		}
+		addrs, good, err := d.addresses(ctx, r.target)
+		if err != nil {
+			return nil, 0, err
+		}
+		ttl = min(ttl, r.ttl, good)
+		for _, a := range addrs {
+			endpoints = append(endpoints, ofService(r.priority, r.weight, r.target, net.JoinHostPort(a, strconv.Itoa(int(r.port)))))
+		}
+	}
+	return byPriority(endpoints), max(ttl, time.Millisecond), nil
+}
