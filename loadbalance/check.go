@@ -1,0 +1,107 @@
+package loadbalance
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/holdfast-go/holdfast/discovery"
+)
+
+// Checks ask each node now and then whether it is well, whatever calls say. The
+// zero Checks are none.
+type Checks struct {
+	// Ask returns nil for a node that is well: HTTP and TCP make one, grpcclient has
+	// one for gRPC's health protocol. nil: there are no checks.
+	Ask func(ctx context.Context, e discovery.Endpoint) error
+	// Every is how often, a fifth more or less: 0 and negative mean 15 s.
+	Every time.Duration
+	// Timeout of one: 0 and negative mean 1 s.
+	Timeout time.Duration
+	// Ill and Well are how many in a row change what a node is held for: 0 and
+	// negative mean 3 and 2. The first one decides alone.
+	Ill, Well int
+}
+
+func (c Checks) filled() Checks {
+	if c.Every <= 0 {
+		c.Every = 15 * time.Second
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = time.Second
+	}
+	if c.Ill <= 0 {
+		c.Ill = 3
+	}
+	if c.Well <= 0 {
+		c.Well = 2
+	}
+	return c
+}
+
+// startCheck begins the checks of a node; the lock is held.
+func (p *Pool) startCheck(n *Node) {
+	if p.o.Check.Ask == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.state.cancel, n.state.checked = cancel, make(chan struct{})
+	go p.check(ctx, n)
+}
+
+// check asks until ctx ends. One that takes too long is a no, and asking goes on.
+func (p *Pool) check(ctx context.Context, n *Node) {
+	defer close(n.state.checked)
+	c := &p.o.Check
+	row, first := 0, true // answers in a row that are other than what the node is held for
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := p.ask(ctx, n)
+		if ctx.Err() != nil {
+			return
+		}
+		row = p.checkedNow(n, err, row, first)
+		first = false
+		timer.Reset(c.Every*4/5 + rand.N(c.Every*2/5+1))
+	}
+}
+
+func (p *Pool) ask(ctx context.Context, n *Node) error {
+	ctx, cancel := context.WithTimeout(ctx, p.o.Check.Timeout)
+	defer cancel()
+	return p.o.Check.Ask(ctx, n.Endpoint())
+}
+
+func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
+	p.mu.Lock()
+	defer func() {
+		p.mu.Unlock()
+		p.tell()
+	}()
+	if ill := err != nil; ill == n.state.ill {
+		return 0
+	}
+	row++
+	most, what, why := p.o.Check.Ill, "ill", ""
+	if err == nil {
+		most, what = p.o.Check.Well, "well"
+	} else {
+		why = err.Error()
+	}
+	if row < most && !first {
+		return row
+	}
+	n.state.ill = err != nil
+	if err == nil && p.o.SlowStart > 0 {
+		n.ramp.Store(monotonic() | 1)
+	}
+	p.note(Change{Addr: n.addr, What: what, Reason: why})
+	p.rebuild()
+	return 0
+}

@@ -1,0 +1,322 @@
+package loadbalance
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// EjectOptions say when a node is left out for a while: outlier ejection, as in
+// Envoy and gRFC A50. The zero value is the default of every field; a negative
+// value switches off what the field is for.
+type EjectOptions struct {
+	// Row ejects after so many errors in a row: 0 means 5; negative: never.
+	Row int
+	// Failures ejects when more than this part of a node's calls in an Interval are
+	// errors, of Volume calls at least: 0 means 0.85; negative: never.
+	Failures float64
+	// Deviations ejects a node whose part of successes is so many standard deviations
+	// below the mean of all, each with 100 calls in an Interval at least: 0 means 1.9;
+	// negative: never.
+	Deviations float64
+	// Volume is 50 where it is 0 or negative; Hosts, how many nodes must have as many
+	// calls for the two rules above, is 5; Interval is 10 s.
+	Volume, Hosts int
+	Interval      time.Duration
+	// Base is how long the first ejection lasts, a tenth more or less; the next ones
+	// two, three times as long, until the node was well for as many Intervals: 0
+	// means 30 s; negative: nodes are not ejected at all.
+	Base time.Duration
+	// Most bounds that: 0 and negative mean 300 s.
+	Most time.Duration
+	// Share of the nodes that may be ejected at once, one always: 0 means 0.3;
+	// negative: one alone. At most 1.
+	Share float64
+	// Counts says which Results are errors; nil means those of the infrastructure:
+	// what did not connect, broke off, ran out of time, 502, 503, 504, UNAVAILABLE,
+	// DEADLINE_EXCEEDED. A 500 may be a caller's own doing, of which every node has as
+	// many. It must be safe for concurrent use.
+	Counts func(holdfast.Result) bool
+}
+
+func (o EjectOptions) filled() EjectOptions {
+	if o.Row == 0 {
+		o.Row = 5
+	}
+	if o.Failures == 0 {
+		o.Failures = 0.85
+	}
+	if o.Deviations == 0 {
+		o.Deviations = 1.9
+	}
+	if o.Volume <= 0 {
+		o.Volume = 50
+	}
+	if o.Hosts <= 0 {
+		o.Hosts = 5
+	}
+	if o.Interval <= 0 {
+		o.Interval = 10 * time.Second
+	}
+	if o.Base == 0 {
+		o.Base = 30 * time.Second
+	}
+	if o.Most <= 0 {
+		o.Most = 300 * time.Second
+	}
+	if o.Share == 0 {
+		o.Share = 0.3
+	}
+	o.Share = min(o.Share, 1)
+	if o.Counts == nil {
+		o.Counts = Infrastructure
+	}
+	return o
+}
+
+// Infrastructure reports whether a Result tells of a server that is not there or
+// not well, and not of what was asked of it.
+func Infrastructure(res holdfast.Result) bool {
+	switch res.Class {
+	case holdfast.Refused:
+		return true
+	case holdfast.Failure:
+	default:
+		return false
+	}
+	switch code := res.Code; {
+	case code == "502", code == "503", code == "504":
+		return true
+	case code == "UNKNOWN", code == "INTERNAL", code == "DATA_LOSS", code == "error":
+		return false
+	default:
+		return len(code) != 3 || code[0] < '1' || code[0] > '5' // another status
+	}
+}
+
+// minSuccessVolume is that of the success rate.
+const minSuccessVolume = 100
+
+// A state is a node's health, guarded by the Pool's lock but for what is atomic.
+type state struct {
+	ready    bool // the transport can send to it
+	ill      bool // a check says so
+	ejected  bool
+	waiting  bool // its time is over: one call may show that it is back
+	times    int  // how often it was ejected lately
+	timer    *time.Timer
+	cancel   func() // of the check
+	checked  chan struct{}
+	probing  atomic.Int64 // when that call began; 0: there is none
+	returned atomic.Bool  // its slow start is that after an ejection
+}
+
+// stop ends the timer and the check; the lock is held.
+func (s *state) stop() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+func (s *state) wait() {
+	if s.checked != nil {
+		<-s.checked
+	}
+}
+
+// judge takes in what an attempt says of its node's health.
+func (p *Pool) judge(d Picked, res holdfast.Result) {
+	n, o := d.Node, &p.o.Eject
+	if o.Base < 0 {
+		return
+	}
+	counted := res.Class == holdfast.Success || res.Class != holdfast.Ignored && o.Counts(res)
+	if d.probe != 0 {
+		p.probed(n, d.probe, counted, res)
+	}
+	switch {
+	case res.Class == holdfast.Success:
+		n.good.Add(1)
+		if n.row.Load() != 0 {
+			n.row.Store(0)
+		}
+	case counted:
+		n.bad.Add(1)
+		if row := n.row.Add(1); o.Row > 0 && int(row) >= o.Row {
+			p.eject(n, fmt.Sprintf("%d errors in a row", row))
+		}
+	case res.Class != holdfast.Ignored: // it has answered for itself
+		n.good.Add(1)
+	}
+}
+
+// broke takes in the end of an answer that began well: one that broke off is an error.
+func (p *Pool) broke(n *Node, end holdfast.End) {
+	if end.Class == holdfast.Failure && end.Err != nil && p.o.Eject.Base >= 0 && p.o.Eject.Counts(holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}) {
+		n.bad.Add(1)
+	}
+}
+
+// probed ends the call of a node that was to show whether it is back.
+func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
+	p.mu.Lock()
+	if !n.state.ejected || !n.state.probing.CompareAndSwap(probe, 0) {
+		p.mu.Unlock()
+		return
+	}
+	switch {
+	case res.Class == holdfast.Success, !counted && res.Class != holdfast.Ignored:
+		n.state.ejected, n.state.waiting = false, false
+		n.state.returned.Store(true)
+		n.ramp.Store(monotonic() | 1)
+		n.row.Store(0)
+		n.cost.Store(0) // what it took when it was ill says nothing any more
+		p.note(Change{Addr: n.addr, What: "back"})
+		p.rebuild()
+	case counted:
+		n.state.ejected = false // to be ejected again, for longer
+		p.ejectNow(n, "the probe failed")
+	}
+	p.mu.Unlock()
+	p.tell()
+}
+
+func (p *Pool) eject(n *Node, why string) {
+	p.mu.Lock()
+	p.ejectNow(n, why)
+	p.mu.Unlock()
+	p.tell()
+}
+
+// ejectNow ejects a node, if that may be; the lock is held. How many are ejected is
+// counted anew each time: a counter of its own would be wrong one day.
+func (p *Pool) ejectNow(n *Node, why string) {
+	if n.state.ejected || p.closed || p.nodes[n.addr] != n || p.o.Eject.Base < 0 {
+		return
+	}
+	ejected := 0
+	for _, other := range p.order {
+		if other.state.ejected {
+			ejected++
+		}
+	}
+	if most := max(int(p.o.Eject.Share*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
+		return
+	}
+	o := &p.o.Eject
+	n.state.times++
+	d := min(o.Base*time.Duration(n.state.times), o.Most)
+	d = d*9/10 + rand.N(d/5+1)
+	n.state.ejected, n.state.waiting = true, false
+	n.row.Store(0)
+	n.state.timer = time.AfterFunc(d, func() { p.halfOpen(n) })
+	p.note(Change{Addr: n.addr, What: "ejected", Reason: why, For: d})
+	p.rebuild()
+}
+
+// halfOpen has one call show whether the node is back.
+func (p *Pool) halfOpen(n *Node) {
+	p.mu.Lock()
+	if n.state.ejected && !p.closed && p.nodes[n.addr] == n {
+		n.state.waiting = true
+		n.state.probing.Store(0)
+		p.note(Change{Addr: n.addr, What: "probing"})
+		p.rebuild()
+	}
+	p.mu.Unlock()
+	p.tell()
+}
+
+// startSweep looks at the counts every Interval, while there are nodes; the lock is
+// held.
+func (p *Pool) startSweep() {
+	if p.sweep != nil || p.o.Eject.Base < 0 || len(p.nodes) == 0 {
+		return
+	}
+	p.sweep = time.AfterFunc(p.o.Eject.Interval, p.sweepNow)
+}
+
+// A count is one node's of an interval.
+type count struct {
+	n         *Node
+	good, bad float64
+}
+
+func (c count) rate() float64 { return c.good / (c.good + c.bad) }
+
+func (p *Pool) sweepNow() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	var counts []count
+	for _, n := range p.order {
+		c := count{n, float64(n.good.Swap(0)), float64(n.bad.Swap(0))}
+		if n.state.ejected {
+			continue
+		}
+		if c.bad == 0 && n.state.times > 0 {
+			n.state.times--
+		}
+		counts = append(counts, c)
+	}
+	p.byRate(counts)
+	p.byFailures(counts)
+	p.sweep.Reset(p.o.Eject.Interval)
+	p.mu.Unlock()
+	p.tell()
+}
+
+// byRate is the success rate rule; the lock is held.
+func (p *Pool) byRate(counts []count) {
+	o := &p.o.Eject
+	var known []count
+	mean := 0.0
+	for _, c := range counts {
+		if c.good+c.bad >= minSuccessVolume {
+			known = append(known, c)
+			mean += c.rate()
+		}
+	}
+	if o.Deviations < 0 || len(known) < o.Hosts {
+		return
+	}
+	mean /= float64(len(known))
+	variance := 0.0
+	for _, c := range known {
+		variance += (c.rate() - mean) * (c.rate() - mean) / float64(len(known))
+	}
+	least := mean - o.Deviations*math.Sqrt(variance)
+	for _, c := range known {
+		if c.rate() < least {
+			p.ejectNow(c.n, fmt.Sprintf("%.1f %% of its calls succeeded, %.1f %% of all", 100*c.rate(), 100*mean))
+		}
+	}
+}
+
+// byFailures is the failure percentage rule; the lock is held.
+func (p *Pool) byFailures(counts []count) {
+	o := &p.o.Eject
+	known := 0
+	for _, c := range counts {
+		if c.good+c.bad >= float64(o.Volume) {
+			known++
+		}
+	}
+	if o.Failures < 0 || known < o.Hosts {
+		return
+	}
+	for _, c := range counts {
+		if c.good+c.bad >= float64(o.Volume) && 1-c.rate() > o.Failures {
+			p.ejectNow(c.n, fmt.Sprintf("%.1f %% of its calls failed", 100*(1-c.rate())))
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package loadbalance
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// LeastRequest picks, of two nodes drawn at random, the one with fewer calls under
+// way; of three where there are eight nodes or less ("the power of two choices",
+// M. Mitzenmacher, 1996). The nodes drawn differ, so that one which hangs gets next
+// to nothing; ties are broken by chance. With weights a node is drawn as often, and
+// may have as many calls, as its weight says.
+func LeastRequest(nodes []*Node) Picker { return NewLeastRequest(0)(nodes) }
+
+// NewLeastRequest is LeastRequest of so many choices: 0 means 2, or 3 where there
+// are eight nodes or less; negative: all nodes, which suits some tens of them.
+func NewLeastRequest(choices int) Strategy {
+	return func(nodes []*Node) Picker { return newChoice(nodes, choices, byRequests) }
+}
+
+// byRequests is a node's load: what it would have with one call more, by weight.
+func byRequests(n *Node, _ int64) float64 { return float64(n.pending.Load() + 1) }
+
+// PeakEWMA picks as LeastRequest does, by the calls under way times what calls take
+// lately: a moving average that jumps to a slow call at once and comes back in some
+// ten seconds (as in Finagle and linkerd2-proxy). A failure counts as a slow call. A
+// node of which nothing is known is given one call, and no more until that has
+// answered. It is the default.
+func PeakEWMA(nodes []*Node) Picker { return NewPeakEWMA(0)(nodes) }
+
+// NewPeakEWMA is PeakEWMA of so many choices, as NewLeastRequest has them.
+func NewPeakEWMA(choices int) Strategy {
+	return func(nodes []*Node) Picker {
+		return newChoice(nodes, choices, byCost(nodes[0].pool.o.Decay))
+	}
+}
+
+// unknown is the load of a node whose first call is under way: worse than any that
+// is known, and by the calls under way among its like.
+const unknown = 1e18
+
+func byCost(tau time.Duration) func(n *Node, now int64) float64 {
+	return func(n *Node, now int64) float64 {
+		pending := float64(n.pending.Load())
+		cost, seen := project(n.cost.Load(), now, tau)
+		switch {
+		case seen:
+			return cost * (pending + 1)
+		case pending == 0:
+			return 0 // nobody has asked it yet
+		}
+		return unknown + pending
+	}
+}
+
+// A choice is the better of some nodes drawn at random.
+type choice struct {
+	nodes   []*Node
+	weights []float64 // nil: all the same
+	alias   *alias
+	d       int
+	load    func(n *Node, now int64) float64
+}
+
+func newChoice(nodes []*Node, d int, load func(*Node, int64) float64) Picker {
+	c := &choice{nodes: nodes, d: d, load: load}
+	if d == 0 {
+		c.d = 2
+		if len(nodes) <= 8 {
+			c.d = 3
+		}
+	}
+	if c.d < 0 || c.d > len(nodes) {
+		c.d = len(nodes)
+	}
+	weights := make([]float64, len(nodes))
+	for i, n := range nodes {
+		weights[i] = n.Weight()
+	}
+	if c.alias = newAlias(weights); c.alias != nil {
+		c.weights = weights
+	}
+	return c
+}
+
+func (c *choice) loadOf(i int, now int64) float64 {
+	load := c.load(c.nodes[i], now)
+	if c.weights != nil {
+		load /= c.weights[i]
+	}
+	return load
+}
+
+// Pick draws, and compares.
+func (c *choice) Pick(info PickInfo) int {
+	n := len(c.nodes)
+	switch {
+	case c.d >= n:
+		return c.least(info.Now)
+	case c.d == 2:
+		a := c.draw()
+		b := c.drawOther(a)
+		x, y := c.loadOf(a, info.Now), c.loadOf(b, info.Now)
+		if x < y || x == y && rand.Uint32()&1 == 0 {
+			return a
+		}
+		return b
+	}
+	var drawn [8]int
+	d := min(c.d, len(drawn))
+	best, least, ties := -1, 0.0, 1
+	for k := range d {
+		i := c.draw()
+		for tries := 0; contains(drawn[:k], i); tries++ {
+			if i = rand.IntN(n); tries < 2 {
+				i = c.draw()
+			}
+		}
+		drawn[k] = i
+		best, least, ties = c.better(i, info.Now, best, least, ties)
+	}
+	return best
+}
+
+// least compares all of them.
+func (c *choice) least(now int64) int {
+	best, least, ties := -1, 0.0, 1
+	for i := range c.nodes {
+		best, least, ties = c.better(i, now, best, least, ties)
+	}
+	return best
+}
+
+// better keeps the one of least load; each of several has the same chance.
+func (c *choice) better(i int, now int64, best int, least float64, ties int) (int, float64, int) {
+	load := c.loadOf(i, now)
+	switch {
+	case best < 0 || load < least:
+		return i, load, 1
+	case load == least:
+		if ties++; rand.IntN(ties) == 0 {
+			return i, least, ties
+		}
+	}
+	return best, least, ties
+}
+
+func (c *choice) draw() int {
+	if c.alias != nil {
+		return c.alias.draw()
+	}
+	return rand.IntN(len(c.nodes))
+}
+
+// drawOther draws one that is not a.
+func (c *choice) drawOther(a int) int {
+	if c.alias == nil {
+		b := rand.IntN(len(c.nodes) - 1)
+		if b >= a {
+			b++
+		}
+		return b
+	}
+	for range 4 {
+		if b := c.alias.draw(); b != a {
+			return b
+		}
+	}
+	b := rand.IntN(len(c.nodes) - 1) // a is almost all of the weight
+	if b >= a {
+		b++
+	}
+	return b
+}
+
+func contains(list []int, i int) bool {
+	for _, v := range list {
+		if v == i {
+			return true
+		}
+	}
+	return false
+}

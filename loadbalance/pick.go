@@ -1,0 +1,178 @@
+package loadbalance
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A snapshot is what picks are made from: it never changes.
+type snapshot struct {
+	levels []level
+	probes []*Node // that wait for one call to show whether they are back
+}
+
+// A level is the nodes of one priority.
+type level struct {
+	nodes  []*Node
+	picker Picker
+	upTo   float64 // the part of the calls that this level and those before it take
+	hashed bool    // slow start would move keys
+}
+
+// tries bounds how often a strategy is asked for one pick.
+const tries = 6
+
+// pick returns a node for an attempt and has entered its guard; nil: there is none.
+func (s *snapshot) pick(info PickInfo) (n *Node, token uint64, probe int64) {
+	if len(s.probes) > 0 {
+		if n, token, probe := s.probe(info); n != nil {
+			return n, token, probe
+		}
+	}
+	var least *Node
+	first := s.first()
+	for i := range s.levels {
+		l := &s.levels[(first+i)%len(s.levels)]
+		if n, token = l.pick(info); n != nil {
+			return n, token, 0
+		}
+		if least == nil && len(l.nodes) > 0 {
+			least = l.nodes[rand.IntN(len(l.nodes))]
+		}
+	}
+	// All were tried before, or their guards are not ready: one that was tried is
+	// better than none.
+	if least != nil {
+		if token, ok := least.enter(); ok {
+			return least, token, 0
+		}
+	}
+	return nil, 0, 0
+}
+
+// first draws the level to begin with.
+func (s *snapshot) first() int {
+	if len(s.levels) < 2 {
+		return 0
+	}
+	at := rand.Float64()
+	for i := range s.levels {
+		if at < s.levels[i].upTo {
+			return i
+		}
+	}
+	return 0
+}
+
+func (l *level) pick(info PickInfo) (*Node, uint64) {
+	if len(l.nodes) == 0 {
+		return nil, 0
+	}
+	again := info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge)
+	for try := range tries {
+		info.Try = try
+		n := l.nodes[l.picker.Pick(info)]
+		if again && info.Call.Tried(n.addr) {
+			continue
+		}
+		if n.ramp.Load() != 0 && !l.hashed && try < tries/2 && rand.Float64() >= n.share(info.Now) {
+			continue
+		}
+		if token, ok := n.enter(); ok {
+			return n, token
+		}
+	}
+	from := rand.IntN(len(l.nodes))
+	for i := range l.nodes {
+		n := l.nodes[(from+i)%len(l.nodes)]
+		if again && info.Call.Tried(n.addr) {
+			continue
+		}
+		if token, ok := n.enter(); ok {
+			return n, token
+		}
+	}
+	return nil, 0
+}
+
+// enter passes the guard, if there is one.
+func (n *Node) enter() (token uint64, ok bool) {
+	if n.guard == nil {
+		return 0, true
+	}
+	if !n.guard.Ready() {
+		return 0, false
+	}
+	return n.guard.Enter()
+}
+
+// overdue is when a node that waits gets another probe, since the last one has not
+// come to an end.
+const overdue = int64(10 * time.Second)
+
+// probe gives the attempt to a node that waits for one, first attempts alone. The
+// probe is known by when it began.
+func (s *snapshot) probe(info PickInfo) (n *Node, token uint64, probe int64) {
+	if info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge) {
+		return nil, 0, 0
+	}
+	for _, n := range s.probes {
+		last := n.state.probing.Load()
+		probe := info.Now | 1
+		if last != 0 && probe-last < overdue || !n.state.probing.CompareAndSwap(last, probe) {
+			continue
+		}
+		if token, ok := n.enter(); ok {
+			return n, token, probe
+		}
+		n.state.probing.CompareAndSwap(probe, 0)
+	}
+	return nil, 0, 0
+}
+
+// A Picked is a node that an attempt goes to. Done is to be called once.
+type Picked struct {
+	Node  *Node
+	token uint64
+	probe int64 // it is to show whether the node is back; 0: it is not
+	began int64
+}
+
+// Pick chooses a node; false: there is none. info.Now may be 0.
+func (p *Pool) Pick(info PickInfo) (Picked, bool) {
+	s := p.now.Load()
+	if s == nil {
+		return Picked{}, false
+	}
+	if info.Now == 0 {
+		info.Now = monotonic()
+	}
+	n, token, probe := s.pick(info)
+	if n == nil {
+		return Picked{}, false
+	}
+	n.pending.Add(1)
+	n.picks.Add(1)
+	return Picked{Node: n, token: token, probe: probe, began: info.Now}, true
+}
+
+// Answered takes in what the attempt has come to, which may go on: its Result. It
+// is called before Done, once or not at all.
+func (d Picked) Answered(res holdfast.Result) { d.Node.pool.answered(d, res) }
+
+// Done says that the attempt is over.
+func (d Picked) Done(class holdfast.Class) {
+	n := d.Node
+	n.pending.Add(-1)
+	if n.guard != nil {
+		n.guard.Leave(d.token, class, since(d.began))
+	}
+	if d.probe != 0 {
+		n.state.probing.CompareAndSwap(d.probe, 0) // it ended without an answer
+	}
+	if n.removed.Load() {
+		n.pool.left(n)
+	}
+}

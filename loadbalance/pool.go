@@ -1,0 +1,329 @@
+package loadbalance
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+)
+
+// Options set up a Pool or a Set. The zero value is the default of every field; a
+// negative value switches off what the field is for.
+type Options struct {
+	// Decay is how long the memory of what calls take lasts, for PeakEWMA: 0 and
+	// negative mean 10 s.
+	Decay time.Duration
+	// Eject says when nodes are left out for a while.
+	Eject EjectOptions
+	// Panic is the part of the nodes of a priority that must be well: with fewer all
+	// of them are used, since what is left would be overrun. 0 means 0.5; negative:
+	// never.
+	Panic float64
+	// SlowStart is how long a node that is added takes fewer calls than its share,
+	// from a tenth on: 0 and negative mean that it does not. Nodes that come back
+	// from an ejection do so for 10 s.
+	SlowStart time.Duration
+	// Guard makes the guard of a node; nil: none has one.
+	Guard func(discovery.Endpoint) Guard
+	// Check is asked about each node now and then whether it is well; see Checks.
+	Check Checks
+	// OnChange is told when a node is ejected, is back, or turns ill or well by a
+	// check. It runs with no lock held and may call the Pool.
+	OnChange func(Change)
+}
+
+// A Change is one of a node's.
+type Change struct {
+	Addr   string
+	What   string // "ejected", "probing", "back", "ill", "well"
+	Reason string
+	For    time.Duration // of an ejection
+}
+
+func (o Options) filled() Options {
+	if o.Decay <= 0 {
+		o.Decay = decay
+	}
+	if o.Panic == 0 {
+		o.Panic = 0.5
+	}
+	o.SlowStart = max(o.SlowStart, 0)
+	o.Eject = o.Eject.filled()
+	o.Check = o.Check.filled()
+	return o
+}
+
+// afterEjection is the slow start of a node that is back.
+const afterEjection = 10 * time.Second
+
+// A Pool keeps the nodes of a target and picks among them. It is safe for
+// concurrent use. Close it when it is no longer needed.
+type Pool struct {
+	o        Options
+	strategy Strategy
+	now      atomic.Pointer[snapshot]
+
+	mu      sync.Mutex
+	nodes   map[string]*Node
+	order   []*Node
+	drained func(addr string) // told when a node that is gone has no call any more
+	gone    map[*Node]bool
+	sweep   *time.Timer
+	closed  bool
+	news    []Change
+	telling bool
+}
+
+// NewPool makes a Pool without nodes. A nil strategy means PeakEWMA.
+func NewPool(strategy Strategy, o Options) *Pool {
+	if strategy == nil {
+		strategy = PeakEWMA
+	}
+	return &Pool{o: o.filled(), strategy: strategy, nodes: map[string]*Node{}, gone: map[*Node]bool{}}
+}
+
+// Update sets the endpoints. A node whose address stays keeps all that is known of
+// it; one whose address is gone gets no new calls, and those under way end as they
+// will.
+func (p *Pool) Update(endpoints []discovery.Endpoint) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	now := monotonic()
+	first := len(p.nodes) == 0 // where all are new there is nobody to take the rest
+	next := make(map[string]*Node, len(endpoints))
+	p.order = p.order[:0:0]
+	var begun []*Node
+	for _, e := range endpoints {
+		if next[e.Addr] != nil {
+			continue
+		}
+		n := p.nodes[e.Addr]
+		if n == nil {
+			n = &Node{pool: p, addr: e.Addr}
+			if p.o.Guard != nil {
+				n.guard = p.o.Guard(e)
+			}
+			if !first && p.o.SlowStart > 0 {
+				n.ramp.Store(now | 1)
+			}
+			n.state.ready = true
+			begun = append(begun, n)
+		}
+		if old := n.endpoint.Load(); old == nil || !old.Equal(e) {
+			n.endpoint.Store(&e)
+		}
+		next[e.Addr] = n
+		p.order = append(p.order, n)
+	}
+	var left []*Node
+	for addr, n := range p.nodes {
+		if next[addr] != n {
+			p.remove(n)
+			left = append(left, n)
+		}
+	}
+	p.nodes = next
+	for _, n := range begun {
+		p.startCheck(n)
+	}
+	p.startSweep()
+	p.rebuild()
+	p.mu.Unlock()
+	for _, n := range left {
+		p.left(n)
+	}
+	p.tell()
+}
+
+// remove stops what runs for a node that is gone; the lock is held.
+func (p *Pool) remove(n *Node) {
+	n.state.stop()
+	n.state.ejected = false
+	p.gone[n] = true
+	n.removed.Store(true)
+}
+
+// left tells that a node which is gone has no call any more.
+func (p *Pool) left(n *Node) {
+	if n.pending.Load() != 0 {
+		return
+	}
+	p.mu.Lock()
+	tell := p.gone[n] && n.pending.Load() == 0
+	if tell {
+		delete(p.gone, n)
+	}
+	drained := p.drained
+	_, back := p.nodes[n.addr]
+	p.mu.Unlock()
+	if tell && drained != nil && !back {
+		drained(n.addr)
+	}
+}
+
+// OnDrained has f told the address of each endpoint that was removed once its last
+// call is over: its connections can be closed. There is one f.
+func (p *Pool) OnDrained(f func(addr string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drained = f
+}
+
+// SetReady says whether a node can be sent to at all, for a transport that knows:
+// gRPC, of its connections. Nodes are ready until it says otherwise.
+func (p *Pool) SetReady(addr string, ready bool) {
+	p.mu.Lock()
+	if n := p.nodes[addr]; n != nil && n.state.ready != ready {
+		n.state.ready = ready
+		p.rebuild()
+	}
+	p.mu.Unlock()
+}
+
+// Close stops the checks and timers. Picks go on with what is known.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	if p.sweep != nil {
+		p.sweep.Stop()
+	}
+	var stopped []*Node
+	for _, n := range p.nodes {
+		n.state.stop()
+		stopped = append(stopped, n)
+	}
+	p.mu.Unlock()
+	for _, n := range stopped {
+		n.state.wait()
+	}
+}
+
+// Nodes returns the nodes, in discovery's order.
+func (p *Pool) Nodes() []*Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.order)
+}
+
+// rebuild makes a new snapshot of the nodes that may be picked; the lock is held.
+func (p *Pool) rebuild() {
+	s := &snapshot{}
+	byPriority := map[int][]*Node{}
+	var priorities []int
+	for _, n := range p.order {
+		if n.drained() || !n.state.ready {
+			continue
+		}
+		at := n.endpoint.Load().Priority
+		if byPriority[at] == nil {
+			priorities = append(priorities, at)
+		}
+		byPriority[at] = append(byPriority[at], n)
+		if n.state.ejected && n.state.waiting {
+			s.probes = append(s.probes, n)
+		}
+	}
+	slices.Sort(priorities)
+	var shares []float64
+	for _, at := range priorities {
+		all := byPriority[at]
+		well := slices.DeleteFunc(slices.Clone(all), func(n *Node) bool { return n.state.ejected || n.state.ill })
+		shares = append(shares, float64(len(well))/float64(len(all)))
+		if p.o.Panic > 0 && float64(len(well)) < p.o.Panic*float64(len(all)) || len(well) == 0 {
+			well = all // panic
+		}
+		picker := p.strategy(well)
+		_, hashed := picker.(interface{ hashed() })
+		s.levels = append(s.levels, level{nodes: well, picker: picker, hashed: hashed})
+	}
+	spread(s.levels, shares)
+	p.now.Store(s)
+}
+
+// overprovisioned is how much more than its share a level can take, as in Envoy.
+const overprovisioned = 1.4
+
+// spread gives each priority the calls that those before it have no room for.
+func spread(levels []level, well []float64) {
+	loads := loadsOf(well)
+	sum := 0.0
+	for i := range levels {
+		sum += loads[i]
+		levels[i].upTo = sum
+	}
+}
+
+// loadsOf is Envoy's rule: a level has room for 1.4 times its healthy part, and at
+// most for all; where all rooms together do not suffice they share in proportion.
+func loadsOf(well []float64) []float64 {
+	rooms, total := make([]float64, len(well)), 0.0
+	for i, part := range well {
+		rooms[i] = min(1, overprovisioned*part)
+		total += rooms[i]
+	}
+	loads, rest := make([]float64, len(well)), 1.0
+	if total == 0 {
+		if len(loads) > 0 {
+			loads[0] = 1
+		}
+		return loads
+	}
+	scale := max(1/min(total, 1), 1)
+	for i, room := range rooms {
+		loads[i] = min(rest, room*scale)
+		rest -= loads[i]
+	}
+	return loads
+}
+
+func since(began int64) time.Duration { return time.Duration(monotonic() - began) }
+
+// rampOf is how long the slow start of a node takes.
+func (p *Pool) rampOf(n *Node) time.Duration {
+	if n.state.returned.Load() {
+		return afterEjection
+	}
+	return p.o.SlowStart
+}
+
+// answered takes in the Result of an attempt.
+func (p *Pool) answered(d Picked, res holdfast.Result) {
+	took := since(d.began)
+	d.Node.learn(d.began+int64(took), took, res.Class, res.After)
+	p.judge(d, res)
+}
+
+// note and tell hand changes to OnChange in order, with no lock held.
+func (p *Pool) note(c Change) {
+	if p.o.OnChange != nil {
+		p.news = append(p.news, c)
+	}
+}
+
+func (p *Pool) tell() {
+	p.mu.Lock()
+	if p.telling || len(p.news) == 0 {
+		p.mu.Unlock()
+		return
+	}
+	p.telling = true
+	defer func() {
+		p.telling = false
+		p.mu.Unlock()
+	}()
+	for len(p.news) > 0 {
+		c := p.news[0]
+		p.news = p.news[1:]
+		p.mu.Unlock()
+		func() {
+			defer p.mu.Lock() // also after a panic, which goes on its way
+			p.o.OnChange(c)
+		}()
+	}
+}

@@ -1,0 +1,270 @@
+package loadbalance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+)
+
+// A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
+// finds: never to one twice for the same call while there is another. It stands
+// inside retry and hedge, around the attempt's timeout. It is safe for concurrent
+// use. Close it when it is no longer needed.
+//
+// An error of the Resolver, and an answer without endpoints after one that had
+// some, removes nobody; Status says since when the set is stale. The first calls
+// wait for the first answer, as long as their contexts allow.
+type Set struct {
+	*Pool
+	resolver discovery.Resolver
+	stop     context.CancelFunc
+	stopped  chan struct{}
+	known    chan struct{} // closed at the first answer
+
+	mu     sync.Mutex
+	status Status
+}
+
+var _ holdfast.Policy = (*Set)(nil)
+
+// New makes a Set and begins to watch. A nil strategy means PeakEWMA.
+func New(r discovery.Resolver, strategy Strategy) *Set { return With(r, strategy, Options{}) }
+
+// With is New with options.
+func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{})}
+	s.status.Since = time.Now()
+	go s.watch(ctx)
+	return s
+}
+
+func (s *Set) watch(ctx context.Context) {
+	defer close(s.stopped)
+	if s.resolver == nil {
+		s.failed(errors.New("loadbalance: the Resolver is nil"))
+		return
+	}
+	for endpoints, err := range s.resolver.Watch(ctx) {
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.failed(err)
+		default:
+			s.found(endpoints)
+		}
+	}
+}
+
+func (s *Set) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Err = err
+	if s.status.Stale.IsZero() && s.status.Known {
+		s.status.Stale = time.Now()
+	}
+}
+
+func (s *Set) found(endpoints []discovery.Endpoint) {
+	s.mu.Lock()
+	if len(endpoints) == 0 && s.status.Endpoints > 0 {
+		s.mu.Unlock()
+		s.failed(fmt.Errorf("loadbalance: %v has no endpoints any more: the last ones are kept", s.resolver))
+		return
+	}
+	first := !s.status.Known
+	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
+	s.mu.Unlock()
+	s.Update(endpoints)
+	if first {
+		close(s.known)
+	}
+}
+
+// A Status says how a Set stands with its Resolver.
+type Status struct {
+	Known     bool      // there was an answer
+	Endpoints int       // in the last one that counts
+	Since     time.Time // of that, or when the Set was made
+	Stale     time.Time // since when there were only errors, or answers without endpoints; zero: it is not
+	Err       error     // the last of these
+}
+
+// Status returns how the Set stands with its Resolver.
+func (s *Set) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Close ends the watching, the checks and the timers, and waits for them.
+func (s *Set) Close() {
+	s.stop()
+	<-s.stopped
+	s.Pool.Close()
+}
+
+// ErrNoEndpoint is what every NoEndpointError is to errors.Is.
+var ErrNoEndpoint = errors.New("holdfast: no endpoint")
+
+// A NoEndpointError says that a call was not sent, since there is nowhere to send it.
+type NoEndpointError struct {
+	Target   string
+	Resolver string
+	Age      time.Duration // since the last answer, or since the Set was made
+	Known    bool          // there was one
+	Err      error         // the Resolver's last error; nil: there is none
+	Ended    error         // the error of the call's context, which ended while it waited; nil: it did not wait
+}
+
+// Error names the target, the resolver, the age and the last cause.
+func (e *NoEndpointError) Error() string {
+	text := fmt.Sprintf("holdfast: no endpoint for %q: ", e.Target)
+	if e.Known {
+		text += fmt.Sprintf("%s has none to send to, as of %v ago", e.Resolver, e.Age.Round(time.Millisecond))
+	} else {
+		text += fmt.Sprintf("no answer of %s in %v", e.Resolver, e.Age.Round(time.Millisecond))
+	}
+	if e.Err != nil {
+		text += fmt.Sprintf(": %v", e.Err)
+	}
+	return text
+}
+
+// Is reports whether target is ErrNoEndpoint.
+func (e *NoEndpointError) Is(target error) bool { return target == ErrNoEndpoint }
+
+// Unwrap returns what ended the wait, and the Resolver's last error.
+func (e *NoEndpointError) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Ended, e.Err} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// wait waits for the first answer.
+func (s *Set) wait(ctx context.Context) error {
+	select {
+	case <-s.known:
+		return nil
+	default:
+	}
+	select {
+	case <-s.known:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Set) none(call *holdfast.Call, ended error) holdfast.Result {
+	st := s.Status()
+	err := &NoEndpointError{Target: call.Target, Resolver: nameOf(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "no_endpoint"}
+}
+
+func nameOf(r discovery.Resolver) string {
+	if s, ok := r.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", r)
+}
+
+// moves bounds the further endpoints that a call tries which did not connect.
+const moves = 2
+
+// Wrap returns a Handler that sends each attempt to an endpoint. Where nothing
+// further out repeats calls, an attempt that did not connect moves to another one.
+func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
+	if s == nil {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		if err := s.wait(ctx); err != nil {
+			return s.none(call, err)
+		}
+		mine := call.Record.Claim()
+		for moved := 0; ; moved++ {
+			res := s.send(ctx, call, next)
+			if res.Class != holdfast.Refused || res.Code != "dial" {
+				return res
+			}
+			if r, ok := s.resolver.(discovery.Refresher); ok {
+				r.Refresh()
+			}
+			if !mine || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) {
+				return res
+			}
+			call.Record.Log(call, res)
+			res.Discard()
+			call = call.Again()
+		}
+	}
+}
+
+// another reports whether there is a node that the call was not sent to.
+func (s *Set) another(call *holdfast.Call) bool {
+	for _, n := range s.Nodes() {
+		if !n.drained() && !call.Tried(n.addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// send sends one attempt to a node, which has it in flight until its answer is done.
+func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+	picked, ok := s.Pick(PickInfo{Ctx: ctx, Call: call})
+	if !ok {
+		return s.none(call, nil)
+	}
+	call.SendTo(picked.Node.addr)
+	returned := false
+	defer func() {
+		if !returned { // a panic, or an exited goroutine: it says nothing of the node
+			picked.Done(holdfast.Ignored)
+		}
+	}()
+	res := next(ctx, call)
+	returned = true
+	picked.Answered(res)
+	switch {
+	case res.Reply == nil || call.Unary:
+		picked.Done(res.Class)
+	case picked.Node.guard == nil && picked.probe == 0:
+		res.OnDone((*inFlight)(picked.Node), 0)
+	default:
+		hook := doneHook(picked)
+		res.OnDone(&hook, 0)
+	}
+	return res
+}
+
+// An inFlight is a node as the hook of a call that has neither guard nor probe to
+// end: no allocation.
+type inFlight Node
+
+// Done takes the call from those in flight; one that broke off counts.
+func (f *inFlight) Done(_ uint64, end holdfast.End) {
+	n := (*Node)(f)
+	n.pool.broke(n, end)
+	Picked{Node: n}.Done(end.Class)
+}
+
+// doneHook is Picked as a hook.
+type doneHook Picked
+
+// Done ends the call.
+func (d *doneHook) Done(_ uint64, end holdfast.End) {
+	d.Node.pool.broke(d.Node, end)
+	Picked(*d).Done(end.Class)
+}

@@ -1,0 +1,103 @@
+package loadbalance
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// WeightedRoundRobin picks the nodes in turn, each as often as its weight says, and
+// evenly spread: the static stride scheduler of gRFC A58. A weight counts as ten
+// times the mean at most and as a hundredth of it at least, so that no node starves
+// and a pick takes few steps.
+func WeightedRoundRobin(nodes []*Node) Picker {
+	w := make([]float64, len(nodes))
+	sum := 0.0
+	for i, n := range nodes {
+		w[i] = n.Weight()
+		sum += w[i]
+	}
+	mean := sum / float64(len(w))
+	most := 0.0
+	for i := range w {
+		w[i] = max(min(w[i], 10*mean), mean/100)
+		most = max(most, w[i])
+	}
+	s := &stride{weights: make([]uint64, len(w))}
+	for i := range w {
+		s.weights[i] = max(uint64(math.Round(w[i]/most*strideMost)), 1)
+	}
+	s.turn.Store(rand.Uint64N(uint64(len(w)) * strideMost))
+	return s
+}
+
+const strideMost = 65535
+
+type stride struct {
+	weights []uint64
+	turn    atomic.Uint64
+}
+
+// Pick goes on through the rounds, in which each node is due as its weight says.
+func (s *stride) Pick(PickInfo) int {
+	n := uint64(len(s.weights))
+	for {
+		at := s.turn.Add(1)
+		i, round := at%n, at/n
+		w := s.weights[i]
+		if (w*round+i*(strideMost/2))%strideMost >= strideMost-w {
+			return int(i)
+		}
+	}
+}
+
+// An alias table draws an index by weights in constant time (A. J. Walker, 1977, in
+// the form of M. D. Vose, 1991).
+type alias struct {
+	part  []float64
+	other []int32
+}
+
+// newAlias returns nil where all weights are the same.
+func newAlias(weights []float64) *alias {
+	sum, even := 0.0, true
+	for _, w := range weights {
+		sum += w
+		even = even && w == weights[0]
+	}
+	if even {
+		return nil
+	}
+	n := len(weights)
+	a := &alias{make([]float64, n), make([]int32, n)}
+	var small, large []int
+	for i, w := range weights {
+		a.part[i] = w * float64(n) / sum
+		if a.part[i] < 1 {
+			small = append(small, i)
+		} else {
+			large = append(large, i)
+		}
+	}
+	for len(small) > 0 && len(large) > 0 {
+		s, l := small[len(small)-1], large[len(large)-1]
+		small = small[:len(small)-1]
+		a.other[s] = int32(l)
+		if a.part[l] -= 1 - a.part[s]; a.part[l] < 1 {
+			large = large[:len(large)-1]
+			small = append(small, l)
+		}
+	}
+	for _, i := range append(small, large...) {
+		a.part[i], a.other[i] = 1, int32(i)
+	}
+	return a
+}
+
+func (a *alias) draw() int {
+	i := rand.IntN(len(a.part))
+	if a.part[i] < 1 && rand.Float64() >= a.part[i] {
+		return int(a.other[i])
+	}
+	return i
+}
