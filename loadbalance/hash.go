@@ -42,7 +42,8 @@ func (hashing) hashed() {}
 
 // RingOptions set up a RingHash. The zero value is the default of every field.
 type RingOptions struct {
-	// Least and Most points on the ring: 0 means 1,024, and 4,096.
+	// Least and Most points on the ring, in all: 0 means 1,024, and 4,096. Each node
+	// has one at least.
 	Least, Most int
 	// Bound keeps a node's calls under way to so many times the mean, the rest goes
 	// to the next ones ("consistent hashing with bounded loads", arXiv 1608.01350):
@@ -69,10 +70,14 @@ func NewRingHash(o RingOptions) Strategy {
 		for _, n := range nodes {
 			least, sum = min(least, n.Weight()), sum+n.Weight()
 		}
-		// So that the lightest has a whole number of points.
-		scale := min(math.Ceil(least/sum*float64(o.Least))/(least/sum), float64(max(o.Most, len(nodes))))
+		// The points of the lightest are a power of two, so that those of all others
+		// stay what they are while the nodes change.
+		each := 1
+		for float64(each) < least/sum*float64(o.Least) && float64(2*each)*sum/least <= float64(o.Most) {
+			each *= 2
+		}
 		for i, n := range nodes {
-			for k := range max(int(math.Round(scale*n.Weight()/sum)), 1) {
+			for k := range max(int(math.Round(float64(each)*n.Weight()/least)), 1) {
 				r.points = append(r.points, point{hash(n.Key(), uint64(k)*0x9e3779b97f4a7c15), int32(i)})
 			}
 		}
