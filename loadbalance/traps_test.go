@@ -111,11 +111,17 @@ func TestT78_NoNewsRemovesNobody(t *testing.T) {
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 		synctest.Wait()
 		h := holdfast.Chain(s)
+		var mu sync.Mutex
 		var ended []holdfast.Result
 		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, 10*time.Second) })
 		var wg sync.WaitGroup
 		for range 4 {
-			wg.Go(func() { ended = append(ended, w.call(t.Context(), h)) })
+			wg.Go(func() {
+				res := w.call(t.Context(), h)
+				mu.Lock()
+				ended = append(ended, res)
+				mu.Unlock()
+			})
 		}
 		time.Sleep(time.Second)
 		source.Publish(2)
@@ -125,11 +131,20 @@ func TestT78_NoNewsRemovesNobody(t *testing.T) {
 			t.Errorf("%d nodes, %+v", len(s.Nodes()), st)
 		}
 		var drained []string
-		s.OnDrained(func(addr string) { drained = append(drained, addr) })
+		gone := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return drained
+		}
+		s.OnDrained(func(addr string) {
+			mu.Lock()
+			drained = append(drained, addr)
+			mu.Unlock()
+		})
 		source.Publish(3, discovery.Endpoint{Addr: "c"})
 		synctest.Wait()
-		if st := s.Status(); !st.Stale.IsZero() || len(s.Nodes()) != 1 || len(drained) != 0 {
-			t.Errorf("%+v, drained %v with calls under way", st, drained)
+		if st := s.Status(); !st.Stale.IsZero() || len(s.Nodes()) != 1 || len(gone()) != 0 {
+			t.Errorf("%+v, drained %v with calls under way", st, gone())
 		}
 		wg.Wait() // what was under way ends as it will
 		for _, res := range ended {
@@ -137,8 +152,8 @@ func TestT78_NoNewsRemovesNobody(t *testing.T) {
 				t.Errorf("%v", res.Err)
 			}
 		}
-		if len(drained) != 2 {
-			t.Errorf("drained: %v", drained)
+		if len(gone()) != 2 {
+			t.Errorf("drained: %v", gone())
 		}
 	})
 }

@@ -114,3 +114,13 @@ func (s *Stack) Hedge() *hedge.Hedge { return s.now().hedge }
 
 // Limit returns the limit of calls under way, to read its figures.
 func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
+
+// OnDrained has f told of endpoints that are gone, by the balancer among the Inner
+// policies. A door asks for it.
+func (s *Stack) OnDrained(f func(addr string)) {
+	for _, p := range s.now().config.Inner {
+		if d, ok := p.(interface{ OnDrained(func(string)) }); ok {
+			d.OnDrained(f)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 			_ = up.Close()
 		}
 	}()
-	resp, err := x.door.base.RoundTrip(out)
+	resp, err := x.to(call).RoundTrip(out)
 	switch {
 	case err != nil:
 		if resp != nil && resp.Body != nil { // a base that returns both breaks the RoundTripper's contract
@@ -78,13 +78,37 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	return res
 }
 
+// to returns what sends the attempt: the base, or where a balancer has chosen an
+// endpoint a transport that can speak to it by the request's own name. nil: there is
+// none.
+func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
+	d, u := x.door, x.req.URL
+	if call.Endpoint == "" || call.Endpoint == u.Host {
+		return d.base
+	}
+	if d.endpoints == nil {
+		if u.Scheme != "http" {
+			return nil
+		}
+		return d.base
+	}
+	name := plain
+	if u.Scheme == "https" {
+		name = u.Hostname()
+	}
+	if t := d.endpoints.of(name); t != nil {
+		return t
+	}
+	return nil
+}
+
 // request makes the request of one attempt: the caller's own when it is a first
 // one and nothing has to change, else a copy. Without a request it returns why.
 func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*http.Request, upload, holdfast.Result) {
 	d, own := x.door, x.req
 	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
-	if elsewhere && own.URL.Scheme != "http" {
-		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
+	if elsewhere && x.to(call) == nil {
+		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
 		return nil, nil, holdfast.Result{Err: err, Code: "config", After: -1}
 	}
 	if cancelled(own) {

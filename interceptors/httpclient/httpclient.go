@@ -100,8 +100,11 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 	if w.DrainTime == 0 {
 		w.DrainTime = 50 * time.Millisecond
 	}
-	_, leaf := base.(*http.Transport)
-	return &door{Wrapper: w, base: base, leaf: leaf, handler: holdfast.Chain(policies...)}
+	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
+	if t, ok := base.(*http.Transport); ok {
+		d.leaf, d.endpoints = true, newEndpoints(t, policies)
+	}
+	return d
 }
 
 type door struct {
@@ -109,12 +112,17 @@ type door struct {
 	base    http.RoundTripper
 	leaf    bool // no layer of ours can be beneath it
 	handler holdfast.Handler
+
+	endpoints *endpoints // where the base is an *http.Transport
 }
 
 // CloseIdleConnections closes the idle connections of the base.
 func (d *door) CloseIdleConnections() {
 	if c, ok := d.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
+	}
+	if d.endpoints != nil {
+		d.endpoints.closeIdle()
 	}
 }
 

@@ -1,0 +1,138 @@
+package httpclient
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A drainer tells of endpoints that are gone and have no call any more; a
+// loadbalance.Set is one.
+type drainer interface {
+	OnDrained(f func(addr string))
+}
+
+// endpoints sends to addresses that a balancer has chosen, by transports made of the
+// base: over TLS the server is still asked for, and checked, by its logical name, so
+// each name has a transport of its own, which alone knows that name. They keep the
+// connections by address and can close those of an endpoint that is gone.
+type endpoints struct {
+	base *http.Transport
+
+	mu     sync.Mutex
+	byName map[string]*http.Transport
+	conns  map[string]map[net.Conn]struct{} // by address
+}
+
+// maxNames bounds the names that are spoken to over TLS through one door.
+const maxNames = 256
+
+// plain is the name of what is not TLS.
+const plain = ""
+
+func newEndpoints(base *http.Transport, policies []holdfast.Policy) *endpoints {
+	e := &endpoints{base: base, byName: map[string]*http.Transport{}, conns: map[string]map[net.Conn]struct{}{}}
+	for _, p := range policies {
+		if d, ok := p.(drainer); ok {
+			d.OnDrained(e.close)
+		}
+	}
+	return e
+}
+
+// of returns the transport for a name; nil where there are too many.
+func (e *endpoints) of(name string) *http.Transport {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := e.byName[name]; t != nil {
+		return t
+	}
+	if len(e.byName) >= maxNames {
+		return nil
+	}
+	t := e.base.Clone()
+	dial := t.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	t.DialContext = e.tracked(dial)
+	if name != plain && t.DialTLSContext == nil {
+		if t.TLSClientConfig == nil {
+			t.TLSClientConfig = new(tls.Config)
+		}
+		if t.TLSClientConfig.ServerName == "" {
+			t.TLSClientConfig.ServerName = name
+		}
+		// A configuration of one's own switches HTTP/2 off, where it is not asked for.
+		t.ForceAttemptHTTP2 = t.ForceAttemptHTTP2 || e.base.TLSClientConfig == nil && e.base.DialContext == nil && e.base.Dial == nil //nolint:staticcheck // net/http looks at it as well
+	}
+	e.byName[name] = t
+	return t
+}
+
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func (e *endpoints) tracked(dial dialer) dialer {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c := &tracked{Conn: conn, of: e, addr: addr}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.conns[addr] == nil {
+			e.conns[addr] = map[net.Conn]struct{}{}
+		}
+		e.conns[addr][c] = struct{}{}
+		return c, nil
+	}
+}
+
+// A tracked connection is known by its address until it is closed.
+type tracked struct {
+	net.Conn
+	of   *endpoints
+	addr string
+}
+
+// Close closes it.
+func (c *tracked) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns[c.addr], c)
+	if len(c.of.conns[c.addr]) == 0 {
+		delete(c.of.conns, c.addr)
+	}
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// close closes the connections to an address, none of which is in use.
+func (e *endpoints) close(addr string) {
+	e.mu.Lock()
+	var list []net.Conn
+	for c := range e.conns[addr] {
+		list = append(list, c)
+	}
+	e.mu.Unlock()
+	for _, c := range list {
+		_ = c.Close() // nobody is there to be told
+	}
+}
+
+// closeIdle closes the idle connections of all of them.
+func (e *endpoints) closeIdle() {
+	e.mu.Lock()
+	var list []*http.Transport
+	for _, t := range e.byName {
+		list = append(list, t)
+	}
+	e.mu.Unlock()
+	for _, t := range list {
+		t.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,262 @@
+package httpclient_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/loadbalance"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// A backend is a real server that counts its connections.
+type backend struct {
+	*httptest.Server
+	addr  string
+	calls atomic.Int64
+	mu    sync.Mutex
+	opens int
+	open  map[net.Conn]bool
+}
+
+func newBackend(t *testing.T, secure, http2 bool, serve http.HandlerFunc) *backend {
+	t.Helper()
+	b := &backend{open: map[net.Conn]bool{}}
+	b.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.calls.Add(1)
+		serve(w, r)
+	}))
+	b.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch s {
+		case http.StateNew:
+			b.opens++
+			b.open[c] = true
+		case http.StateClosed, http.StateHijacked:
+			delete(b.open, c)
+		}
+	}
+	b.EnableHTTP2 = http2
+	if secure {
+		b.StartTLS()
+	} else {
+		b.Start()
+	}
+	t.Cleanup(b.Close)
+	b.addr = b.Listener.Addr().String()
+	return b
+}
+
+func (b *backend) connections() (open, ever int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.open), b.opens
+}
+
+// trusting is a transport that trusts the servers of httptest, whose certificate is
+// for example.com and 127.0.0.1.
+func trusting(b *backend) *http.Transport {
+	pool := x509.NewCertPool()
+	pool.AddCert(b.Certificate())
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64} //nolint:gosec // the default minimum
+}
+
+func get200(t *testing.T, c *http.Client, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Errorf("%s: %v", url, err)
+		return ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s %v", url, resp.Status, err)
+	}
+	return string(text)
+}
+
+// Over TLS a chosen endpoint is asked for, and checked, by the logical name; the
+// Host, redirects and cookies are the name's too.
+func TestChosenEndpointsKeepTheLogicalName(t *testing.T) {
+	for _, c := range []struct{ secure, http2 bool }{{false, false}, {true, false}, {true, true}} {
+		t.Run(fmt.Sprintf("TLS %v HTTP/2 %v", c.secure, c.http2), func(t *testing.T) {
+			serve := func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/login" {
+					http.SetCookie(w, &http.Cookie{Name: "who", Value: "me"})
+					http.Redirect(w, r, "/home", http.StatusFound)
+					return
+				}
+				cookie, _ := r.Cookie("who")
+				sni := ""
+				if r.TLS != nil {
+					sni = r.TLS.ServerName
+				}
+				_, _ = fmt.Fprintf(w, "%s %s %v %d", r.Host, sni, cookie != nil && cookie.Value == "me", r.ProtoMajor)
+			}
+			a, b := newBackend(t, c.secure, c.http2, serve), newBackend(t, c.secure, c.http2, serve)
+			set := loadbalance.New(discovery.Static(a.addr, b.addr), loadbalance.RoundRobin)
+			defer set.Close()
+			base := &http.Transport{}
+			want, url := "example.com  true 1", "http://example.com/login"
+			if c.secure {
+				base = trusting(a)
+				url, want = "https://example.com/login", "example.com example.com true 1"
+			}
+			if c.http2 {
+				want = strings.TrimSuffix(want, "1") + "2"
+			}
+			defer base.CloseIdleConnections()
+			door := httpclient.Wrap(base, set)
+			defer door.(interface{ CloseIdleConnections() }).CloseIdleConnections()
+			client := &http.Client{Transport: door, Jar: jar{}}
+			for range 6 {
+				if got := get200(t, client, url); got != want {
+					t.Errorf("%q, want %q", got, want)
+				}
+			}
+			if a.calls.Load() != 6 || b.calls.Load() != 6 {
+				t.Errorf("%d and %d calls", a.calls.Load(), b.calls.Load())
+			}
+			if c.secure {
+				if _, err := client.Get("https://elsewhere.org/"); err == nil || !strings.Contains(err.Error(), "certificate") {
+					t.Errorf("a name that the certificate has not: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// A jar keeps cookies by host.
+type jar map[string][]*http.Cookie
+
+func (j jar) SetCookies(u *url.URL, cookies []*http.Cookie) { j[u.Host] = cookies }
+func (j jar) Cookies(u *url.URL) []*http.Cookie             { return j[u.Host] }
+
+// T81: connections are used again as they are without us, under concurrency too.
+func TestT81_ConnectionsAreReusedAsWithout(t *testing.T) {
+	for _, c := range []struct{ secure, http2 bool }{{false, false}, {true, true}} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", c.http2), func(t *testing.T) {
+			ever := map[string]int{}
+			for _, who := range []string{"bare", "ours"} {
+				b := newBackend(t, c.secure, c.http2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+				base, scheme := &http.Transport{MaxIdleConnsPerHost: 64}, "http"
+				if c.secure {
+					base, scheme = trusting(b), "https"
+				}
+				var rt http.RoundTripper = base
+				url := scheme + "://" + b.addr
+				if who == "ours" {
+					set := loadbalance.New(discovery.Static(b.addr), nil)
+					defer set.Close()
+					rt, url = httpclient.Wrap(base, timeout.New(10*time.Second), retry.New(retry.Options{}), breaker.New(breaker.Options{}), set), scheme+"://example.com"
+				}
+				client := &http.Client{Transport: rt}
+				for range 20 { // rounds of eight at once
+					var wg sync.WaitGroup
+					for range 8 {
+						wg.Go(func() { get200(t, client, url) })
+					}
+					wg.Wait()
+				}
+				_, ever[who] = b.connections()
+				client.CloseIdleConnections()
+			}
+			if ever["ours"] > max(ever["bare"]+2, 10) {
+				t.Errorf("%d connections, %d without us", ever["ours"], ever["bare"])
+			}
+		})
+	}
+}
+
+// The connections of an endpoint that is removed are closed when its last call is
+// over, those of others stay.
+func TestConnectionsOfRemovedEndpointsAreClosed(t *testing.T) {
+	release := make(chan struct{})
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			<-release
+		}
+		_, _ = io.WriteString(w, "ok")
+	}
+	a, b := newBackend(t, false, false, serve), newBackend(t, false, false, serve)
+	source := new(discovery.Source)
+	source.Publish(1, discovery.Endpoint{Addr: a.addr}, discovery.Endpoint{Addr: b.addr})
+	set := loadbalance.New(source, loadbalance.RoundRobin)
+	defer set.Close()
+	base := &http.Transport{MaxIdleConnsPerHost: 8}
+	client := &http.Client{Transport: httpclient.Wrap(base, set)}
+	defer client.CloseIdleConnections()
+	for range 4 {
+		get200(t, client, "http://users.test/")
+	}
+	var wg sync.WaitGroup
+	for range 2 { // one at each
+		wg.Go(func() { get200(t, client, "http://users.test/slow") })
+	}
+	await(t, func() bool { return a.calls.Load()+b.calls.Load() == 6 })
+	source.Publish(2, discovery.Endpoint{Addr: b.addr})
+	await(t, func() bool { return len(set.Nodes()) == 1 })
+	if open, _ := a.connections(); open == 0 {
+		t.Error("a connection was closed under its call")
+	}
+	close(release)
+	wg.Wait()
+	await(t, func() bool { open, _ := a.connections(); return open == 0 })
+	if open, _ := b.connections(); open == 0 {
+		t.Error("the connections of an endpoint that stays are closed")
+	}
+}
+
+func await(t *testing.T, is func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !is() {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come about")
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// T76 over real connections: one dead endpoint of two, and nobody notices; also
+// without retry.
+func TestT76_ADeadEndpointIsNobodysLoss(t *testing.T) {
+	b := newBackend(t, false, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := l.Addr().String()
+	_ = l.Close()
+	set := loadbalance.New(discovery.Static(b.addr, dead), loadbalance.RoundRobin)
+	defer set.Close()
+	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, set)}
+	defer client.CloseIdleConnections()
+	for range 200 {
+		get200(t, client, "http://users.test/")
+	}
+	if b.calls.Load() != 200 {
+		t.Errorf("%d calls arrived", b.calls.Load())
+	}
+}
