@@ -175,15 +175,20 @@ func (p *Pool) OnDrained(f func(addr string)) {
 	p.drained = f
 }
 
-// SetReady says whether a node can be sent to at all, for a transport that knows:
-// gRPC, of its connections. Nodes are ready until it says otherwise.
-func (p *Pool) SetReady(addr string, ready bool) {
+// SetReady says which nodes can be sent to at all, for a transport that knows: gRPC,
+// of its connections. Nodes are ready until it says otherwise.
+func (p *Pool) SetReady(ready func(addr string) bool) {
 	p.mu.Lock()
-	if n := p.nodes[addr]; n != nil && n.state.ready != ready {
-		n.state.ready = ready
+	defer p.mu.Unlock()
+	changed := false
+	for _, n := range p.order {
+		if is := ready(n.addr); is != n.state.ready {
+			n.state.ready, changed = is, true
+		}
+	}
+	if changed {
 		p.rebuild()
 	}
-	p.mu.Unlock()
 }
 
 // Close stops the checks and timers. Picks go on with what is known.

@@ -1,0 +1,204 @@
+package grpcclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/balancer/endpointsharding"
+	"google.golang.org/grpc/balancer/pickfirst"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/loadbalance"
+)
+
+// Balancer registers a balancer of gRPC under a name, which picks by the strategy
+// among the nodes that the channel's resolver finds and a connection is ready to:
+// the same nodes, ejection, guards and slow start as a loadbalance.Set has. It
+// returns the service config that chooses it, for grpc.WithDefaultServiceConfig.
+// Call it while the program starts, before any channel is made, as gRPC's registry
+// is not safe for concurrent use.
+//
+// Endpoints from Resolver keep their weights, zones and priorities, and a change of
+// these reconnects nothing; those from another resolver have their addresses alone.
+// Hedges and repeats go to endpoints that the call has not been sent to.
+func Balancer(name string, strategy loadbalance.Strategy, o loadbalance.Options) (serviceConfig string) {
+	balancer.Register(&builder{name: name, strategy: strategy, o: o})
+	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {}}]}`, name)
+}
+
+type builder struct {
+	name     string
+	strategy loadbalance.Strategy
+	o        loadbalance.Options
+}
+
+// Name is the one that it was registered under.
+func (b *builder) Name() string { return b.name }
+
+// ParseConfig reads the config of a service config, which has no fields.
+func (b *builder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, fmt.Errorf("grpcclient: the config of %s: %w", b.name, err)
+	}
+	for name := range fields {
+		return nil, fmt.Errorf("grpcclient: the config of %s has no field %s: it is {}", b.name, name)
+	}
+	return nil, nil //nolint:nilnil // there is nothing to be known
+}
+
+// Build makes the balancer of a channel: pick_first for each endpoint, and one Pool
+// to choose among those that are ready.
+func (b *builder) Build(cc balancer.ClientConn, o balancer.BuildOptions) balancer.Balancer {
+	lb := &balanced{ClientConn: cc, pool: loadbalance.NewPool(b.strategy, b.o)}
+	lb.children = endpointsharding.NewBalancer(lb, o, balancer.Get(pickfirst.Name).Build, endpointsharding.Options{})
+	return lb
+}
+
+// A balanced is the balancer of one channel. What its children tell comes through
+// its UpdateState.
+type balanced struct {
+	balancer.ClientConn
+	children balancer.Balancer
+	pool     *loadbalance.Pool
+
+	mu    sync.Mutex
+	known bool // there were endpoints once
+}
+
+var _ balancer.Balancer = (*balanced)(nil)
+
+// UpdateClientConnState takes in what the resolver has found. Nothing found, after
+// something was, is no news: the channel stays as it is.
+func (b *balanced) UpdateClientConnState(s balancer.ClientConnState) error {
+	endpoints := s.ResolverState.Endpoints
+	if len(endpoints) == 0 {
+		for _, a := range s.ResolverState.Addresses {
+			endpoints = append(endpoints, resolver.Endpoint{Addresses: []resolver.Address{a}})
+		}
+	}
+	b.mu.Lock()
+	if len(endpoints) == 0 && b.known {
+		b.mu.Unlock()
+		return balancer.ErrBadResolverState
+	}
+	b.known = b.known || len(endpoints) > 0
+	var nodes []discovery.Endpoint
+	for _, e := range endpoints {
+		nodes = append(nodes, endpointOf(e))
+	}
+	b.mu.Unlock()
+	b.pool.Update(nodes)
+	s.BalancerConfig = nil
+	s.ResolverState = pickfirst.EnableHealthListener(s.ResolverState)
+	s.ResolverState.Endpoints = endpoints
+	return b.children.UpdateClientConnState(s)
+}
+
+// ResolverError passes what the resolver says to the children, which go on with
+// what they have.
+func (b *balanced) ResolverError(err error) { b.children.ResolverError(err) }
+
+// UpdateSubConnState is of an older API, and not called.
+func (b *balanced) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
+
+// Close ends the children and the nodes.
+func (b *balanced) Close() {
+	b.children.Close()
+	b.pool.Close()
+}
+
+// ExitIdle connects.
+func (b *balanced) ExitIdle() { b.children.ExitIdle() }
+
+// UpdateState is told by the children: who of them is ready, and what to pick by
+// when none is.
+func (b *balanced) UpdateState(s balancer.State) {
+	ready := map[string]balancer.Picker{}
+	for _, child := range endpointsharding.ChildStatesFromPicker(s.Picker) {
+		if child.State.ConnectivityState == connectivity.Ready {
+			ready[addrOf(child.Endpoint)] = child.State.Picker
+		}
+	}
+	b.pool.SetReady(func(addr string) bool { return ready[addr] != nil })
+	if len(ready) > 0 {
+		s.Picker = &picker{pool: b.pool, ready: ready, rest: s.Picker}
+	}
+	b.ClientConn.UpdateState(s)
+}
+
+// A picker picks among the nodes that were ready when it was made.
+type picker struct {
+	pool  *loadbalance.Pool
+	ready map[string]balancer.Picker
+	rest  balancer.Picker
+}
+
+// Pick chooses a node for the Call in the context, and takes it from there.
+func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	call := holdfast.CallFrom(info.Ctx)
+	picked, ok := p.pool.Pick(loadbalance.PickInfo{Ctx: info.Ctx, Call: call})
+	if !ok {
+		return balancer.PickResult{}, status.Error(codes.Unavailable, "grpcclient: no endpoint takes another call")
+	}
+	child := p.ready[picked.Node.Addr()]
+	if child == nil { // it has become ready since; a newer picker knows it
+		picked.Done(holdfast.Ignored)
+		return p.rest.Pick(info)
+	}
+	res, err := child.Pick(info)
+	if err != nil {
+		picked.Done(holdfast.Ignored)
+		return res, err
+	}
+	if call != nil {
+		call.SendTo(picked.Node.Addr())
+	}
+	inner, ctx := res.Done, info.Ctx
+	res.Done = func(done balancer.DoneInfo) {
+		out := resultOf(ctx, done)
+		if out.Class != holdfast.Ignored || done.Err != nil {
+			picked.Answered(out)
+		}
+		picked.Done(out.Class)
+		if inner != nil {
+			inner(done)
+		}
+	}
+	return res, nil
+}
+
+// resultOf is what the end of an RPC says of its node. A lost hedge and a caller's
+// cancel say nothing, and neither does an attempt that found its connection gone.
+func resultOf(ctx context.Context, done balancer.DoneInfo) holdfast.Result {
+	if done.Err == nil {
+		if !done.BytesSent && !done.BytesReceived {
+			return holdfast.Result{} // it was never sent
+		}
+		return holdfast.Result{Err: errOK, Class: holdfast.Success, Code: "OK"}
+	}
+	code := codeOf(done.Err)
+	if int(code) >= len(verdicts) {
+		code = codes.Unknown
+	}
+	v := verdicts[code]
+	if v.class != holdfast.Success {
+		if why := holdfast.CodeOf(ctx, done.Err); why != "error" {
+			v = verdict{code: why, class: holdfast.ClassOf(ctx, done.Err)}
+		}
+	}
+	return holdfast.Result{Err: done.Err, Class: v.class, Code: v.code, After: v.after}
+}
+
+// errOK stands for the answer, which the balancer does not see.
+var errOK = errors.New("answered")
