@@ -8,9 +8,12 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
 )
@@ -135,4 +138,25 @@ func ExampleWireAttempts() {
 	a := <-told
 	fmt.Println(a.Method, a.Backend, a.Code)
 	// Output: /test.Service/Get bufconn OK
+}
+
+// What gRPC calls a balancer and a resolver, on holdfast's nodes and discovery.
+func ExampleBalancer() {
+	config := grpcclient.Balancer("peak_ewma_example", loadbalance.PeakEWMA, loadbalance.Options{}) // while the program starts
+	cc, err := grpc.NewClient("users:///api", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithResolvers(grpcclient.Resolver("users", discovery.DNS("users.internal:8080"))),
+		grpc.WithDefaultServiceConfig(config))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = cc.Close() }()
+	fmt.Println(config)
+	// Output: {"loadBalancingConfig": [{"peak_ewma_example": {}}]}
+}
+
+func ExampleResolver() {
+	b := grpcclient.Resolver("users", discovery.Static("10.0.0.1:8080", "10.0.0.2:8080"))
+	fmt.Println(b.Scheme())
+	// Output: users
 }
