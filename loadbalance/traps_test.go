@@ -100,7 +100,7 @@ func TestT77_NotAllAreEjectedAndWhenAllAreBadAllAreUsed(t *testing.T) {
 	})
 }
 
-func TestT78_NoNewsRemovesNobody(t *testing.T) {
+func TestT78_R16_NoNewsRemovesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
 		s := loadbalance.New(source, nil)
