@@ -55,5 +55,6 @@ func rows() []row {
 	all := httpRows()
 	all = append(all, grpcRows()...)
 	all = append(all, functionRows()...)
-	return append(all, limitRows()...)
+	all = append(all, limitRows()...)
+	return append(all, pickRows()...)
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/timeout"
 )
@@ -59,9 +61,10 @@ func newBare(nodes []string) *client {
 func newHoldfast(nodes []string, phases int) (*client, error) {
 	base, deeds := transport(), newDeeds(phases)
 	c := preset.Standard()
-	c.Timeout.Limit = patience                             // the whole call
-	c.Hedge.Extra = 1                                      // off, if not asked for
-	c.Inner = []holdfast.Policy{&roundRobin{nodes: nodes}} // another node for each attempt
+	c.Timeout.Limit = patience // the whole call
+	c.Hedge.Extra = 1          // off, if not asked for
+	set := loadbalance.New(discovery.Static(nodes...), loadbalance.PeakEWMA)
+	c.Inner = []holdfast.Policy{set} // another node for each attempt
 	c.Attempt = attemptLimit
 	deeds.listen(&c)
 	stack, err := preset.NewStack(c)
@@ -69,36 +72,16 @@ func newHoldfast(nodes []string, phases int) (*client, error) {
 		return nil, err
 	}
 	deeds.budget, deeds.target = stack.Budget(), target
-	return httpClient("http holdfast", base, &http.Client{Transport: httpclient.Wrap(counting{base}, stack)}, deeds), nil
+	client := httpClient("http holdfast", base, &http.Client{Transport: httpclient.Wrap(counting{base}, stack)}, deeds)
+	client.close = func() {
+		set.Close()
+		base.CloseIdleConnections()
+	}
+	return client, nil
 }
 
 func transport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: idlePerNode, IdleConnTimeout: 30 * time.Second}
-}
-
-// roundRobin is a policy: the nodes in turn, and none twice for one call as long
-// as there is another. This is all that it takes to write one.
-type roundRobin struct {
-	nodes []string
-	turn  atomic.Uint64
-}
-
-// Wrap returns next with a node chosen for each attempt.
-func (r *roundRobin) Wrap(next holdfast.Handler) holdfast.Handler {
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		call.SendTo(r.pick(call.Tried))
-		return next(ctx, call)
-	}
-}
-
-func (r *roundRobin) pick(tried func(string) bool) string {
-	first := r.turn.Add(1)
-	for i := range uint64(len(r.nodes)) {
-		if node := r.nodes[(first+i)%uint64(len(r.nodes))]; !tried(node) {
-			return node
-		}
-	}
-	return r.nodes[first%uint64(len(r.nodes))]
 }
 
 // rotating is the bare client's round robin.

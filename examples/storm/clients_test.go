@@ -1,58 +1,10 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"testing"
-
-	"github.com/holdfast-go/holdfast"
 )
-
-func TestRoundRobinTakesTurns(t *testing.T) {
-	r := &roundRobin{nodes: []string{"a", "b", "c"}}
-	none := func(string) bool { return false }
-	got := map[string]int{}
-	for range 9 {
-		got[r.pick(none)]++
-	}
-	if got["a"] != 3 || got["b"] != 3 || got["c"] != 3 {
-		t.Errorf("nine turns: %v", got)
-	}
-	for range 3 {
-		if node := r.pick(func(n string) bool { return n != "b" }); node != "b" {
-			t.Errorf("%q was tried already", node)
-		}
-	}
-	for range 3 {
-		if node := r.pick(func(string) bool { return true }); !slices.Contains(r.nodes, node) {
-			t.Errorf("with all tried it picks %q", node)
-		}
-	}
-}
-
-// Every attempt of a call goes to another node.
-func TestRoundRobinAsAPolicy(t *testing.T) {
-	var to []string
-	send := func(_ context.Context, call *holdfast.Call) holdfast.Result {
-		to = append(to, call.Endpoint)
-		return holdfast.Result{Err: errors.New("no"), Class: holdfast.Refused, Code: "dial"}
-	}
-	handler := (&roundRobin{nodes: []string{"a", "b", "c"}}).Wrap(send)
-	for range 2 {
-		to = nil
-		call := &holdfast.Call{Record: new(holdfast.Record)}
-		for range 3 {
-			handler(t.Context(), call)
-			call = call.Again()
-		}
-		slices.Sort(to)
-		if !slices.Equal(to, []string{"a", "b", "c"}) {
-			t.Errorf("three attempts went to %q", to)
-		}
-	}
-}
 
 // Both clients address the service by its logical name, and leave the caller's
 // request alone.

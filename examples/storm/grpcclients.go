@@ -18,10 +18,14 @@ import (
 
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
 )
 
 const inTurn = `"loadBalancingConfig": [{"round_robin": {}}]`
+
+// byEWMA has gRPC pick as holdfast's HTTP client does.
+var byEWMA = grpcclient.Balancer("storm_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{})
 
 // itsOwn is a retry policy of gRPC as a careful user sets it up: as many attempts
 // as holdfast's client makes.
@@ -38,7 +42,7 @@ func newGRPCBare(nodes []string) (*client, error) {
 	return grpcClient("grpc bare", conn, nil), nil
 }
 
-// newGRPCHoldfast is gRPC with the nodes in turn, the Standard preset and hedging.
+// newGRPCHoldfast is gRPC with peak EWMA, the Standard preset and hedging.
 func newGRPCHoldfast(nodes []string, phases int) (*client, error) {
 	deeds := newDeeds(phases)
 	c := preset.Standard()
@@ -49,7 +53,7 @@ func newGRPCHoldfast(nodes []string, phases int) (*client, error) {
 		return nil, err
 	}
 	door := grpcclient.Wrapper{Repeatable: grpcclient.Methods("/storm.v1.Items/")}
-	conn, err := dial(nodes, append(door.DialOptions(stack), grpc.WithDefaultServiceConfig(`{`+inTurn+`}`))...)
+	conn, err := dial(nodes, append(door.DialOptions(stack), grpc.WithDefaultServiceConfig(byEWMA))...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/loadbalance"
+)
+
+// A pick is measured with its release, at 100 nodes, and how it grows from 10 to
+// 10,000. The floors are written by hand over a slice of counters.
+
+func nodesOf(n int, weighted bool) (list []discovery.Endpoint) {
+	for i := range n {
+		e := discovery.Endpoint{Addr: fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&255, i&255)}
+		if weighted {
+			e.Weight = 1 + i%7
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func picks(strategy loadbalance.Strategy, n int, weighted bool) func() {
+	p := loadbalance.NewPool(strategy, loadbalance.Options{})
+	p.Update(nodesOf(n, weighted))
+	good := holdfast.Result{Class: holdfast.Success}
+	return func() {
+		picked, ok := p.Pick(loadbalance.PickInfo{})
+		if !ok {
+			panic("no node")
+		}
+		picked.Answered(good)
+		picked.Done(holdfast.Success)
+	}
+}
+
+func floorTurn(n int) func() {
+	var turn atomic.Uint64
+	counts := make([]atomic.Int64, n)
+	return func() {
+		i := turn.Add(1) % uint64(n)
+		counts[i].Add(1)
+		counts[i].Add(-1)
+	}
+}
+
+func floorChoice(n int) func() {
+	counts := make([]atomic.Int64, n)
+	return func() {
+		a, b := rand.IntN(n), rand.IntN(n-1)
+		if b >= a {
+			b++
+		}
+		if counts[b].Load() < counts[a].Load() {
+			a = b
+		}
+		counts[a].Add(1)
+		counts[a].Add(-1)
+	}
+}
+
+func pickRows() []row {
+	const group = "A pick with its release, and what the answer teaches"
+	one := func(name string, strategy loadbalance.Strategy, weighted bool, floor func(n int) func()) row {
+		return row{group, name, func() []subject {
+			subjects := []subject{{"holdfast", picks(strategy, 100, weighted)}}
+			if floor != nil {
+				subjects = append([]subject{{"floor", floor(100)}}, subjects...)
+			}
+			for _, n := range []int{10, 1000, 10_000} {
+				subjects = append(subjects, subject{fmt.Sprintf("of %d nodes", n), picks(strategy, n, weighted)})
+			}
+			return subjects
+		}, goal{allocs: -1}, false}
+	}
+	update := row{"An update of 1 % of the nodes", "", func() []subject {
+		var subjects []subject
+		for _, n := range []int{100, 1000, 10_000} {
+			p := loadbalance.NewPool(loadbalance.PeakEWMA, loadbalance.Options{})
+			list := nodesOf(n, false)
+			turn := 0
+			subjects = append(subjects, subject{fmt.Sprintf("of %d nodes", n), func() {
+				turn++
+				for i := range max(n/100, 1) {
+					list[(turn*7+i)%n].Addr = fmt.Sprintf("11.%d.%d.%d:80", turn&255, i>>8, i&255)
+				}
+				p.Update(list)
+			}})
+		}
+		return subjects
+	}, goal{}, false}
+	return []row{
+		one("round robin", loadbalance.RoundRobin, false, floorTurn),
+		one("least request of two", loadbalance.NewLeastRequest(2), false, floorChoice),
+		one("peak EWMA of two", loadbalance.NewPeakEWMA(2), false, floorChoice),
+		one("weighted round robin", loadbalance.WeightedRoundRobin, true, nil),
+		one("least request, weighted", loadbalance.NewLeastRequest(2), true, nil),
+		one("ring hash", loadbalance.RingHash, false, nil),
+		one("maglev", loadbalance.Maglev, false, nil),
+		update,
+	}
+}
