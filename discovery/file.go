@@ -56,7 +56,7 @@ func parseFile(text []byte) ([]Endpoint, error) {
 		}
 		e := Endpoint{Addr: fields[0]}
 		for _, f := range fields[1:] {
-			if err := e.set(f); err != nil {
+			if err := set(&e, f); err != nil {
 				return nil, fmt.Errorf("line %d: %w", n, err)
 			}
 		}
@@ -68,8 +68,8 @@ func parseFile(text []byte) ([]Endpoint, error) {
 	return endpoints, lines.Err()
 }
 
-// set reads "weight=3".
-func (e *Endpoint) set(field string) (err error) {
+// set reads "weight=3" into e.
+func set(e *Endpoint, field string) (err error) {
 	name, value, ok := strings.Cut(field, "=")
 	switch {
 	case !ok:
@@ -91,7 +91,7 @@ func (e *Endpoint) set(field string) (err error) {
 	return nil
 }
 
-func (e *Endpoint) check() error {
+func (e Endpoint) check() error {
 	switch {
 	case e.Addr == "":
 		return fmt.Errorf(`addr: it must be there: write "10.0.0.1:8080"`)

@@ -17,8 +17,7 @@ type Signal struct {
 
 type signalAt struct {
 	Signal
-	at   int64
-	uses int
+	at int64
 }
 
 // Report takes in what the server at addr has said of itself, with an answer or to a

@@ -41,11 +41,12 @@ func e1() []row {
 
 // e2 is that of tower's pull request 76.
 func e2() []row {
-	slowest := []time.Duration{1, 10, 10, 10, 10, 100, 100, 100, 100, 1000}
+	const ms = time.Millisecond
+	slowest := []time.Duration{ms, 10 * ms, 10 * ms, 10 * ms, 10 * ms, 100 * ms, 100 * ms, 100 * ms, 100 * ms, 1000 * ms}
 	measure := func(strategy loadbalance.Strategy) (w *world, wall float64) {
 		inBubble(func() {
 			w = newWorld(seed, func(w *world, server int, ctx context.Context) error {
-				return wait(ctx, w.uniform(slowest[server]*time.Millisecond))
+				return wait(ctx, w.uniform(slowest[server]))
 			})
 			b := newBalanced(len(slowest), strategy)
 			defer b.set.Close()
@@ -202,15 +203,16 @@ func e5() []row {
 			const mean = 25.75e-3 // of that normal above zero
 			capacity := n * workers * 0.9 / mean
 			var wg sync.WaitGroup
+			var sets []*loadbalance.Set
 			for range n {
-				strategy := loadbalance.Strategy(loadbalance.NewPeakEWMA(2))
+				strategy := loadbalance.NewPeakEWMA(2)
 				if prequal {
 					strategy = loadbalance.NewPrequal(loadbalance.PrequalOptions{Rate: 0.5, Probe: func(_ context.Context, addr string) (loadbalance.Signal, error) {
 						return s.signal(number(addr)), nil
 					}})
 				}
 				b := newBalanced(n, strategy)
-				defer b.set.Close()
+				sets = append(sets, b.set)
 				mine := newWorld(w.rand.Uint64(), func(_ *world, server int, ctx context.Context) error {
 					err := s.serve(ctx, server, service())
 					if prequal {
@@ -227,6 +229,9 @@ func e5() []row {
 			}
 			wg.Wait()
 			stop()
+			for _, s := range sets {
+				s.Close()
+			}
 			ms = w.percentile(.99)
 		})
 		return ms

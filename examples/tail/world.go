@@ -24,7 +24,6 @@ type world struct {
 	got   map[int]int
 	took  []time.Duration
 	bad   int
-	late  func() // called for each call that ends
 }
 
 func newWorld(seed uint64, serve func(w *world, server int, ctx context.Context) error) *world {
