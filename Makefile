@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ interop: ## gRPC's own interoperability cases, through the gRPC door
 
 storm: ## The demonstration: real traffic through real faults
 	go run ./examples/storm
+
+dns: ## The DNS resolver against bind9
+	scripts/dns-check
+
+tail: ## Published experiments, repeated in virtual time
+	go run ./examples/tail
 
 consumer: ## Use the last commit as a user would
 	scripts/consumer-check
