@@ -91,7 +91,7 @@ func e3() []row {
 	healthy := p99(0, loadbalance.PeakEWMA)
 	return []row{
 		most("one slow: p99 of peak EWMA of two", "us", 337, p99(1, loadbalance.NewPeakEWMA(2)), 1.2*healthy),
-		most("two slow: p99 of peak EWMA of three (the default here)", "us", 307, p99(2, loadbalance.PeakEWMA), 1.2*healthy),
+		most("two slow: p99 of peak EWMA of three", "us", 307, p99(2, loadbalance.PeakEWMA), 1.2*healthy),
 		least("one slow: p99 of round robin", "us", 6474, p99(1, loadbalance.RoundRobin), 5000),
 	}
 }

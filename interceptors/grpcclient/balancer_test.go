@@ -224,7 +224,7 @@ func TestT61_HedgesGoToOtherBackends(t *testing.T) {
 // without xDS.
 func TestT76_ADeadBackendIsNobodysLoss(t *testing.T) {
 	f := newFleet(t, 2, who)
-	cc := f.dial(t, discovery.Static(f.addrs...), inTurn, grpcclient.DialOptions(again(3))...)
+	cc := f.dial(t, discovery.Static(f.addrs...), inTurn, all.DialOptions(again(3))...)
 	eventually(t, "both are used", func() bool { _, err := ask(t, cc); return err == nil && !slices.Contains(f.counts(), 0) })
 	f.stops[1]()
 	for range 100 {
