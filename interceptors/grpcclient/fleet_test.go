@@ -1,0 +1,126 @@
+package grpcclient_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// The claims of virtual time, on real servers over loopback.
+
+// volley makes n calls, some at a time, and returns how many failed.
+func volley(t *testing.T, cc *grpc.ClientConn, n, atOnce int) int64 {
+	t.Helper()
+	var wg sync.WaitGroup
+	var left, bad atomic.Int64
+	left.Store(int64(n))
+	for range atOnce {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if cc.Invoke(t.Context(), get, say("x"), new(message)) != nil {
+					bad.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return bad.Load()
+}
+
+// warm calls until every server has been used.
+func (f *fleet) warm(t *testing.T, cc *grpc.ClientConn) {
+	t.Helper()
+	eventually(t, "all are connected", func() bool { _, _ = ask(t, cc); return !slices.Contains(f.counts(), 0) })
+}
+
+func TestAFrozenBackendCostsNextToNothing(t *testing.T) {
+	var frozen atomic.Bool
+	f := newFleet(t, 4, func(i int) func(context.Context, int, string) (string, error) {
+		return func(ctx context.Context, _ int, _ string) (string, error) {
+			if i == 0 && frozen.Load() {
+				return "", hangs(ctx)
+			}
+			return "ok", nil
+		}
+	})
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, all.DialOptions(timeout.New(10*time.Second), again(3), timeout.New(time.Second))...)
+	f.warm(t, cc)
+	before := f.servers[0].calls.Load()
+	frozen.Store(true)
+	if failed := volley(t, cc, 10_000, 16); failed > 0 {
+		t.Errorf("%d calls failed", failed)
+	}
+	// Sixteen callers may meet it at once, before the first of them has waited.
+	if n := f.servers[0].calls.Load() - before; n > 10+16 {
+		t.Errorf("%d of 10,000 calls went to the frozen server", n)
+	}
+}
+
+func TestABackendThatFailsFastAttractsNobody(t *testing.T) {
+	var failing atomic.Bool
+	f := newFleet(t, 10, func(i int) func(context.Context, int, string) (string, error) {
+		return func(context.Context, int, string) (string, error) {
+			if i == 0 && failing.Load() {
+				return "", unavailable
+			}
+			return "ok", nil
+		}
+	})
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA)
+	f.warm(t, cc)
+	failing.Store(true)
+	volley(t, cc, 500, 16)
+	if failed := volley(t, cc, 10_000, 16); failed > 10 {
+		t.Errorf("%d of 10,000 calls failed", failed)
+	}
+}
+
+func TestHealthAsksTheServersOwnProtocol(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, h := grpc.NewServer(), health.NewServer()
+	healthpb.RegisterHealthServer(server, h)
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	defer func() { server.Stop(); <-served }()
+	check := grpcclient.Health("users", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e := discovery.Endpoint{Addr: l.Addr().String()}
+	if err := check(ctx, e); err == nil {
+		t.Error("a service that it does not know")
+	}
+	h.SetServingStatus("users", healthpb.HealthCheckResponse_SERVING)
+	if err := check(ctx, e); err != nil {
+		t.Error(err)
+	}
+	h.SetServingStatus("users", healthpb.HealthCheckResponse_NOT_SERVING)
+	if err := check(ctx, e); err == nil || !strings.Contains(err.Error(), "NOT_SERVING") {
+		t.Errorf("%v", err)
+	}
+}
+
+func ExampleHealth() {
+	ask := grpcclient.Health("users.v1.Users", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	fmt.Println(ask(ctx, discovery.Endpoint{Addr: "127.0.0.1:1"}) != nil) // nobody is there
+	// Output: true
+}
