@@ -61,7 +61,7 @@ func TestBindIsUnderstood(t *testing.T) {
 	if _, err := first(t, discovery.DNSWith("elsewhere.org:80", o)); err == nil || !strings.Contains(err.Error(), "REFUSED") {
 		t.Errorf("another's zone: %v", err)
 	}
-	var lines []string // more than fits into a datagram
+	var lines []string  // more than fits into a datagram
 	for i := range 95 { // of a hundred that bind allows
 		lines = append(lines, fmt.Sprintf("update add many.test 60 A 10.1.0.%d", i))
 	}
