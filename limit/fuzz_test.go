@@ -47,7 +47,7 @@ func FuzzInFlight(f *testing.F) {
 					}
 				}
 			}
-			for i := 0; i < len(schedule); i++ {
+			for i := range schedule {
 				switch op := schedule[i] % 5; {
 				case op <= 1: // one comes
 					ctx, quit := context.WithCancel(t.Context())
