@@ -41,6 +41,9 @@ func main() {
 		fmt.Print(m)
 		done = append(done, m)
 	}
+	if pattern.MatchString("memory") {
+		fmt.Printf("\nmemory: a Pool of 10,000 endpoints keeps %d bytes for each, addresses not counted\n", memory())
+	}
 	fmt.Print(verdict(done))
 	if *file != "" {
 		if err := write(*file, done); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
@@ -103,4 +104,20 @@ func pickRows() []row {
 		one("maglev", loadbalance.Maglev, false, nil),
 		update,
 	}
+}
+
+// memory is what a Pool keeps for each of 10,000 endpoints, in bytes.
+func memory() int {
+	const n = 10_000
+	list := nodesOf(n, false)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p := loadbalance.NewPool(loadbalance.PeakEWMA, loadbalance.Options{})
+	p.Update(list)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(p)
+	p.Close()
+	return int(after.HeapAlloc-before.HeapAlloc) / n
 }
