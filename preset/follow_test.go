@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,13 +24,21 @@ type told struct {
 	err     error
 }
 
-func follow(t *testing.T, ctx context.Context, s *preset.Stack, path string) *[]told {
+// follow has s follow a file; what it returns are the reports so far.
+func follow(t *testing.T, ctx context.Context, s *preset.Stack, path string) func() []told {
 	t.Helper()
+	var mu sync.Mutex
 	var reports []told
 	go s.Follow(ctx, preset.File(ctx, path, time.Second), func(changes []preset.Change, err error) {
+		mu.Lock()
+		defer mu.Unlock()
 		reports = append(reports, told{changes, err})
 	})
-	return &reports
+	return func() []told {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(reports)
+	}
 }
 
 func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
@@ -70,10 +80,10 @@ func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if got := s.Config().Retry.Attempts; got != step.attempts || len(*reports) != step.n {
-				t.Fatalf("%s: %d attempts after %d reports, want %d after %d: %v", step.text, got, len(*reports), step.attempts, step.n, *reports)
+			if got := s.Config().Retry.Attempts; got != step.attempts || len(reports()) != step.n {
+				t.Fatalf("%s: %d attempts after %d reports, want %d after %d: %v", step.text, got, len(reports()), step.attempts, step.n, reports())
 			}
-			if last := (*reports)[len(*reports)-1]; step.err != "" && (last.err == nil || !strings.Contains(last.err.Error(), step.err)) {
+			if last := reports()[len(reports())-1]; step.err != "" && (last.err == nil || !strings.Contains(last.err.Error(), step.err)) {
 				t.Errorf("%s: %v, want %q", step.text, last.err, step.err)
 			}
 		}
@@ -82,8 +92,8 @@ func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if s.Config().Retry.Attempts != 5 || len(*reports) != 6 {
-			t.Errorf("a file that went: %v", *reports)
+		if s.Config().Retry.Attempts != 5 || len(reports()) != 6 {
+			t.Errorf("a file that went: %v", reports())
 		}
 	})
 }

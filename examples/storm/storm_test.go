@@ -102,7 +102,8 @@ func checkComparison(t *testing.T, r report) {
 			none++
 		}
 	}
-	if sent := f.sent - none + repeats(did) + did.hedges["sent"] - refunded; f.attempts != sent {
+	// A hedge that is superseded as it sets out is told of, and never gets there.
+	if sent := f.sent - none + repeats(did) + did.hedges["sent"] - refunded; f.attempts > sent || f.attempts < sent-3 {
 		t.Errorf("%d attempts at the transport; calls and repeats make %d", f.attempts, sent)
 	}
 	if did.repeats["503"] == 0 || did.repeats["dial"] == 0 || did.timeouts["attempt"]+did.hedges["sent"] == 0 { // a hang is cut, or beaten by a hedge
