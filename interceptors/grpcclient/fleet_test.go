@@ -124,3 +124,45 @@ func ExampleHealth() {
 	fmt.Println(ask(ctx, discovery.Endpoint{Addr: "127.0.0.1:1"}) != nil) // nobody is there
 	// Output: true
 }
+
+// A rolling restart of ten backends loses no call that may be repeated.
+func TestARollingRestartOfBackendsLosesNothing(t *testing.T) {
+	f := newFleet(t, 10, who)
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, all.DialOptions(timeout.New(10*time.Second), again(4), timeout.New(2*time.Second))...)
+	f.warm(t, cc)
+	ctx, stop := context.WithCancel(t.Context())
+	failed := make(chan int64, 1)
+	go func() {
+		sum := int64(0)
+		for ctx.Err() == nil {
+			sum += volley(t, cc, 100, 8)
+		}
+		failed <- sum
+	}()
+	for i := range f.addrs {
+		f.stops[i]()
+		<-time.After(20 * time.Millisecond)
+		f.restart(t, i)
+		<-time.After(20 * time.Millisecond)
+	}
+	stop()
+	if n := <-failed; n > 0 {
+		t.Errorf("%d calls were lost", n)
+	}
+}
+
+// restart serves again at the same address.
+func (f *fleet) restart(t *testing.T, i int) {
+	t.Helper()
+	var l net.Listener
+	eventually(t, "the port is free", func() (ok bool) {
+		var err error
+		l, err = net.Listen("tcp", f.addrs[i])
+		return err == nil
+	})
+	server := grpc.NewServer()
+	server.RegisterService(f.servers[i].desc(), nil)
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Stop(); <-served })
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -258,5 +259,38 @@ func TestT76_ADeadEndpointIsNobodysLoss(t *testing.T) {
 	}
 	if b.calls.Load() != 200 {
 		t.Errorf("%d calls arrived", b.calls.Load())
+	}
+}
+
+// limit's types guard single nodes.
+var (
+	_ loadbalance.Guard = (*limit.InFlight)(nil)
+	_ loadbalance.Guard = (*limit.Rate)(nil)
+)
+
+// No server has more calls at once than its guard lets in, and its place comes back
+// when the body is done.
+func TestAGuardLimitsOneServer(t *testing.T) {
+	var now, most atomic.Int64
+	b := newBackend(t, false, false, func(w http.ResponseWriter, _ *http.Request) {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		<-time.After(5 * time.Millisecond)
+		_, _ = io.WriteString(w, "ok")
+	})
+	set := loadbalance.With(discovery.Static(b.addr), nil, loadbalance.Options{Guard: func(discovery.Endpoint) loadbalance.Guard {
+		return limit.NewInFlight(limit.InFlightOptions{Max: 2})
+	}})
+	defer set.Close()
+	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, set)}
+	defer client.CloseIdleConnections()
+	for range 5 {
+		volley(t, client, 20, 6)
+	}
+	if most.Load() > 2 {
+		t.Errorf("%d calls at once", most.Load())
+	}
+	if failed := volley(t, client, 20, 1); failed > 0 {
+		t.Errorf("%d of single calls find no place: one has not come back", failed)
 	}
 }
