@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -125,10 +126,12 @@ func ExampleHealth() {
 	// Output: true
 }
 
-// A rolling restart of ten backends loses no call that may be repeated.
+// A rolling restart of ten backends, each of which has connected before the next one goes,
+// loses no call that may be repeated.
 func TestARollingRestartOfBackendsLosesNothing(t *testing.T) {
 	f := newFleet(t, 10, who)
-	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, all.DialOptions(timeout.New(10*time.Second), again(4), timeout.New(2*time.Second))...)
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, append(all.DialOptions(timeout.New(10*time.Second), again(4), timeout.New(2*time.Second)),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second, Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, MaxDelay: 100 * time.Millisecond}}))...)
 	f.warm(t, cc)
 	ctx, stop := context.WithCancel(t.Context())
 	failed := make(chan int64, 1)
@@ -143,7 +146,7 @@ func TestARollingRestartOfBackendsLosesNothing(t *testing.T) {
 		f.stops[i]()
 		<-time.After(20 * time.Millisecond)
 		f.restart(t, i)
-		<-time.After(20 * time.Millisecond)
+		<-time.After(200 * time.Millisecond) // it connects; calls it gets when its ejection is over
 	}
 	stop()
 	if n := <-failed; n > 0 {
