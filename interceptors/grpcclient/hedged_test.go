@@ -193,6 +193,24 @@ func TestAReplyThatIsNoPointerIsNotHedged(t *testing.T) {
 	})
 }
 
+// What was in the reply before, or what a loser has left in it, does not stay.
+func TestAHedgesReplyReplacesTheWholeOfIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		invoker := func(ctx context.Context, _ string, _, reply any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			if holdfast.CallFrom(ctx).Hedge {
+				return nil // an empty message
+			}
+			reply.(*message).Value = "half of a loser's"
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		out := say("old")
+		if err := all.Unary(hedges(time.Millisecond))(t.Context(), get, say("x"), out, nil, invoker); err != nil || out.GetValue() != "" {
+			t.Errorf("%v, %q", err, out.GetValue())
+		}
+	})
+}
+
 // T74 and the races of grpc.md: hedges of a millisecond, a reused request, every
 // CallOption, from many goroutines; for the race detector.
 func TestT59_HedgesOverGRPCShareNothing(t *testing.T) {

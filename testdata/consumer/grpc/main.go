@@ -16,8 +16,8 @@ import (
 )
 
 func dial(target string) (*grpc.ClientConn, error) {
-	door := grpcclient.Wrapper{Repeatable: grpcclient.ByIdempotencyLevel} // as the .proto files declare it
-	opts := door.DialOptions(preset.Standard().Policies()...)             // both interceptors; gRPC's own retry is off
+	door := grpcclient.Wrapper{Repeatable: grpcclient.Methods("/grpc.health.v1.Health/Check")} // nothing is repeated unasked
+	opts := door.DialOptions(preset.Standard().Policies()...)                                  // both interceptors; gRPC's own retry is off
 	return grpc.NewClient(target, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 }
 
