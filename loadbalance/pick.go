@@ -162,6 +162,16 @@ func (p *Pool) Pick(info PickInfo) (Picked, bool) {
 // is called before Done, once or not at all.
 func (d Picked) Answered(res holdfast.Result) { d.Node.pool.answered(d, res) }
 
+// Ended takes in how a stream has ended, whose length says nothing of its node: in
+// the place of Answered, where the beginning of the answer is not seen.
+func (d Picked) Ended(res holdfast.Result) {
+	if res.Class == holdfast.Success {
+		d.Node.pool.judge(d, res)
+		return
+	}
+	d.Answered(res)
+}
+
 // Done says that the attempt is over.
 func (d Picked) Done(class holdfast.Class) {
 	n := d.Node

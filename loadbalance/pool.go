@@ -31,7 +31,8 @@ type Options struct {
 	// Check is asked about each node now and then whether it is well; see Checks.
 	Check Checks
 	// OnChange is told when a node is ejected, is back, or turns ill or well by a
-	// check. It runs with no lock held and may call the Pool.
+	// check. It runs with no lock held and may call the Pool, but for Close, which
+	// waits for it.
 	OnChange func(Change)
 }
 
@@ -207,6 +208,16 @@ func (p *Pool) Close() {
 	for _, n := range stopped {
 		n.state.wait()
 	}
+}
+
+// Ready returns how many nodes there are to pick from at present.
+func (p *Pool) Ready() (n int) {
+	if s := p.now.Load(); s != nil {
+		for i := range s.levels {
+			n += len(s.levels[i].nodes)
+		}
+	}
+	return n
 }
 
 // Nodes returns the nodes, in discovery's order.

@@ -148,6 +148,9 @@ type picker struct {
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	call := holdfast.CallFrom(info.Ctx)
 	picked, ok := p.pool.Pick(loadbalance.PickInfo{Ctx: info.Ctx, Call: call})
+	if !ok && p.pool.Ready() == 0 {
+		return p.rest.Pick(info) // the last connection has gone, and the next picker is not here yet
+	}
 	if !ok {
 		return balancer.PickResult{}, status.Error(codes.Unavailable, "grpcclient: no endpoint takes another call")
 	}
@@ -167,7 +170,11 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	inner, ctx := res.Done, info.Ctx
 	res.Done = func(done balancer.DoneInfo) {
 		out := resultOf(ctx, done)
-		if out.Class != holdfast.Ignored || done.Err != nil {
+		switch {
+		case out.Class == holdfast.Ignored && done.Err == nil:
+		case call != nil && call.Stream: // gRPC tells of its end alone
+			picked.Ended(out)
+		default:
 			picked.Answered(out)
 		}
 		picked.Done(out.Class)

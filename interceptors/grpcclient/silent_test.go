@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/holdfast-go/holdfast/discovery"
@@ -101,4 +104,25 @@ func TestResolveNowRefreshes(t *testing.T) {
 			t.Errorf("%d states", len(states))
 		}
 	})
+}
+
+// An empty update of any resolver leaves a healthy channel as it is.
+func TestAnEmptyUpdateKillsNoChannel(t *testing.T) {
+	f := newFleet(t, 1, who)
+	m := manual.NewBuilderWithScheme("others")
+	m.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: f.addrs[0]}}})
+	cc, err := grpc.NewClient("others:///x", grpc.WithResolvers(m), grpc.WithDefaultServiceConfig(inTurn), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cc.Close() }()
+	if _, err := ask(t, cc); err != nil {
+		t.Fatal(err)
+	}
+	m.UpdateState(resolver.State{})
+	for range 50 {
+		if _, err := ask(t, cc); err != nil {
+			t.Fatalf("after an empty update: %v", err)
+		}
+	}
 }
