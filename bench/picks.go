@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
@@ -64,9 +67,45 @@ func floorChoice(n int) func() {
 	}
 }
 
+// floorEWMA is floorChoice by a moving average under a lock, with the two looks at
+// the clock that it takes.
+func floorEWMA(n int) func() {
+	type node struct {
+		mu      sync.Mutex
+		pending atomic.Int64
+		cost    float64
+		at      time.Time
+	}
+	nodes := make([]node, n)
+	load := func(i int, now time.Time) float64 {
+		x := &nodes[i]
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.cost * math.Exp(-float64(now.Sub(x.at))/10e9) * float64(x.pending.Load()+1)
+	}
+	return func() {
+		a, b := rand.IntN(n), rand.IntN(n-1)
+		if b >= a {
+			b++
+		}
+		now := time.Now()
+		if load(b, now) < load(a, now) {
+			a = b
+		}
+		x := &nodes[a]
+		x.pending.Add(1)
+		took := time.Since(now)
+		x.mu.Lock()
+		w := math.Exp(-float64(took) / 10e9)
+		x.cost, x.at = x.cost*w+float64(took)*(1-w), now
+		x.mu.Unlock()
+		x.pending.Add(-1)
+	}
+}
+
 func pickRows() []row {
 	const group = "A pick with its release, and what the answer teaches"
-	one := func(name string, strategy loadbalance.Strategy, weighted bool, floor func(n int) func()) row {
+	one := func(name string, strategy loadbalance.Strategy, weighted bool, floor func(n int) func(), times float64) row {
 		return row{group, name, func() []subject {
 			subjects := []subject{{"holdfast", picks(strategy, 100, weighted)}}
 			if floor != nil {
@@ -76,7 +115,7 @@ func pickRows() []row {
 				subjects = append(subjects, subject{fmt.Sprintf("of %d nodes", n), picks(strategy, n, weighted)})
 			}
 			return subjects
-		}, goal{allocs: -1}, false}
+		}, goal{times, "floor", -1}, false}
 	}
 	update := row{"An update of 1 % of the nodes", "", func() []subject {
 		var subjects []subject
@@ -95,13 +134,13 @@ func pickRows() []row {
 		return subjects
 	}, goal{}, false}
 	return []row{
-		one("round robin", loadbalance.RoundRobin, false, floorTurn),
-		one("least request of two", loadbalance.NewLeastRequest(2), false, floorChoice),
-		one("peak EWMA of two", loadbalance.NewPeakEWMA(2), false, floorChoice),
-		one("weighted round robin", loadbalance.WeightedRoundRobin, true, nil),
-		one("least request, weighted", loadbalance.NewLeastRequest(2), true, nil),
-		one("ring hash", loadbalance.RingHash, false, nil),
-		one("maglev", loadbalance.Maglev, false, nil),
+		one("round robin", loadbalance.RoundRobin, false, floorTurn, 1.5),
+		one("least request of two", loadbalance.NewLeastRequest(2), false, floorChoice, 2),
+		one("peak EWMA of two", loadbalance.NewPeakEWMA(2), false, floorEWMA, 1.3),
+		one("weighted round robin", loadbalance.WeightedRoundRobin, true, nil, 0),
+		one("least request, weighted", loadbalance.NewLeastRequest(2), true, nil, 0),
+		one("ring hash", loadbalance.RingHash, false, nil, 0),
+		one("maglev", loadbalance.Maglev, false, nil, 0),
 		update,
 	}
 }

@@ -120,3 +120,18 @@ func TestEjectionsGrow(t *testing.T) {
 		}
 	}
 }
+
+// Strategies that do not go by the time spare the looks at the clock, and with them
+// what calls take.
+func TestOnlyWhatAsksForTheTimePaysForIt(t *testing.T) {
+	for name, strategy := range strategies {
+		p := pool(t, strategy, loadbalance.Options{}, named(3)...)
+		picked, _ := p.Pick(loadbalance.PickInfo{})
+		picked.Answered(good)
+		picked.Done(holdfast.Success)
+		_, seen := picked.Node.Latency(0, 0)
+		if want := name == "peak ewma" || name == "full peak ewma" || name == "prequal" || name == "zone aware"; seen != want {
+			t.Errorf("%s: what a call took is known: %v", name, seen)
+		}
+	}
+}

@@ -36,7 +36,7 @@ func hashOf(info PickInfo) uint64 {
 }
 
 // hashing marks the pickers that slow start is not for.
-type hashing struct{}
+type hashing struct{ untimed }
 
 func (hashing) hashed() {}
 

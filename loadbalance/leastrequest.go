@@ -15,7 +15,13 @@ func LeastRequest(nodes []*Node) Picker { return NewLeastRequest(0)(nodes) }
 // NewLeastRequest is LeastRequest of so many choices: 0 means 2, or 3 where there
 // are eight nodes or less; negative: all nodes, which suits some tens of them.
 func NewLeastRequest(choices int) Strategy {
-	return func(nodes []*Node) Picker { return newChoice(nodes, choices, byRequests) }
+	return func(nodes []*Node) Picker { return &byNumber{choice: newChoice(nodes, choices, byRequests)} }
+}
+
+// A byNumber is a choice that does not go by the time.
+type byNumber struct {
+	untimed
+	*choice
 }
 
 // byRequests is a node's load: what it would have with one call more, by weight.
@@ -62,7 +68,7 @@ type choice struct {
 	load    func(n *Node, now int64) float64
 }
 
-func newChoice(nodes []*Node, d int, load func(*Node, int64) float64) Picker {
+func newChoice(nodes []*Node, d int, load func(*Node, int64) float64) *choice {
 	c := &choice{nodes: nodes, d: d, load: load}
 	if d == 0 {
 		c.d = 2

@@ -26,7 +26,7 @@ type PickInfo struct {
 	Ctx  context.Context // of the attempt
 	Call *holdfast.Call  // may be nil
 	Try  int             // how many picks for the same attempt were not taken: a strategy that would pick the same again picks the next one
-	Now  int64           // nanoseconds of a monotonic clock, read once for each pick
+	Now  int64           // nanoseconds of a monotonic clock, read once for each pick, for strategies of your own too
 }
 
 // A Guard decides whether a node takes another call; limit's types are Guards.

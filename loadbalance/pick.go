@@ -11,7 +11,14 @@ import (
 type snapshot struct {
 	levels []level
 	probes []*Node // that wait for one call to show whether they are back
+	timed  bool    // some picker, or a guard, goes by the time
 }
+
+// untimed marks the pickers to which it makes no difference what calls take: their
+// picks and answers spare the looks at the clock.
+type untimed struct{}
+
+func (untimed) timeless() {}
 
 // A level is the nodes of one priority.
 type level struct {
@@ -77,7 +84,7 @@ func (l *level) pick(info PickInfo) (*Node, uint64) {
 		if again && info.Call.Tried(n.addr) {
 			continue
 		}
-		if n.ramp.Load() != 0 && !l.hashed && try < tries/2 && rand.Float64() >= n.share(info.Now) {
+		if n.ramp.Load() != 0 && !l.hashed && try < tries/2 && rand.Float64() >= n.share(monotonic()) {
 			continue
 		}
 		if token, ok := n.enter(); ok {
@@ -120,7 +127,7 @@ func (s *snapshot) probe(info PickInfo) (n *Node, token uint64, probe int64) {
 	}
 	for _, n := range s.probes {
 		last := n.state.probing.Load()
-		probe := info.Now | 1
+		probe := monotonic() | 1
 		if last != 0 && probe-last < overdue || !n.state.probing.CompareAndSwap(last, probe) {
 			continue
 		}
@@ -137,17 +144,18 @@ type Picked struct {
 	Node  *Node
 	token uint64
 	probe int64 // it is to show whether the node is back; 0: it is not
-	began int64
+	began int64 // 0: nobody asks
 }
 
-// Pick chooses a node; false: there is none. info.Now may be 0.
+// Pick chooses a node; false: there is none. info.Now may be 0, and stays so where
+// the strategy does not go by the time.
 func (p *Pool) Pick(info PickInfo) (Picked, bool) {
 	s := p.now.Load()
 	if s == nil {
 		return Picked{}, false
 	}
-	if info.Now == 0 {
-		info.Now = monotonic()
+	if info.Now == 0 && s.timed {
+		info.Now = monotonic() | 1
 	}
 	n, token, probe := s.pick(info)
 	if n == nil {

@@ -229,7 +229,7 @@ func (p *Pool) Nodes() []*Node {
 
 // rebuild makes a new snapshot of the nodes that may be picked; the lock is held.
 func (p *Pool) rebuild() {
-	s := &snapshot{}
+	s := &snapshot{timed: p.o.Guard != nil}
 	byPriority := map[int][]*Node{}
 	var priorities []int
 	for _, n := range p.order {
@@ -256,6 +256,8 @@ func (p *Pool) rebuild() {
 		}
 		picker := p.strategy(well)
 		_, hashed := picker.(interface{ hashed() })
+		_, untimed := picker.(interface{ timeless() })
+		s.timed = s.timed || !untimed
 		s.levels = append(s.levels, level{nodes: well, picker: picker, hashed: hashed})
 	}
 	spread(s.levels, shares)
@@ -310,8 +312,10 @@ func (p *Pool) rampOf(n *Node) time.Duration {
 
 // answered takes in the Result of an attempt.
 func (p *Pool) answered(d Picked, res holdfast.Result) {
-	took := since(d.began)
-	d.Node.learn(d.began+int64(took), took, res.Class, res.After)
+	if d.began != 0 {
+		took := since(d.began)
+		d.Node.learn(d.began+int64(took), took, res.Class, res.After)
+	}
 	p.judge(d, res)
 }
 

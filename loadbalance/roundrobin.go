@@ -14,6 +14,7 @@ func RoundRobin(nodes []*Node) Picker {
 }
 
 type roundRobin struct {
+	untimed
 	n    uint64
 	turn atomic.Uint64
 }
@@ -22,9 +23,12 @@ type roundRobin struct {
 func (r *roundRobin) Pick(PickInfo) int { return int(r.turn.Add(1) % r.n) }
 
 // Random picks any node.
-func Random(nodes []*Node) Picker { return random(len(nodes)) }
+func Random(nodes []*Node) Picker { return &random{n: len(nodes)} }
 
-type random int
+type random struct {
+	untimed
+	n int
+}
 
 // Pick draws.
-func (n random) Pick(PickInfo) int { return rand.IntN(int(n)) }
+func (r *random) Pick(PickInfo) int { return rand.IntN(r.n) }

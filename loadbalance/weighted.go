@@ -34,6 +34,7 @@ func WeightedRoundRobin(nodes []*Node) Picker {
 const strideMost = 65535
 
 type stride struct {
+	untimed
 	weights []uint64
 	turn    atomic.Uint64
 }

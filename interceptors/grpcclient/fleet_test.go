@@ -169,3 +169,43 @@ func (f *fleet) restart(t *testing.T, i int) {
 	go func() { defer close(served); _ = server.Serve(l) }()
 	t.Cleanup(func() { server.Stop(); <-served })
 }
+
+// How long a stream lasts is no latency: a server with long ones gets its share of
+// calls all the same.
+func TestLongStreamsDoNotLookSlow(t *testing.T) {
+	f := newFleet(t, 2, who)
+	for _, s := range f.servers {
+		s.stream = func(_ int, ss grpc.ServerStream) error {
+			<-time.After(300 * time.Millisecond)
+			return nil
+		}
+	}
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, grpcclient.DialOptions()...)
+	f.warm(t, cc)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := cc.NewStream(t.Context(), chatDesc, chat)
+			if err == nil {
+				_, err = read(s)
+			}
+			if err.Error() != "EOF" {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, s := range f.servers {
+		s.calls.Store(0)
+	}
+	for range 100 {
+		if _, err := ask(t, cc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, n := range f.counts() {
+		if n < 5 { // had a stream counted as 300 ms, the other one would have them all
+			t.Errorf("server %d has %d of 100 calls", i, n)
+		}
+	}
+}
