@@ -247,8 +247,9 @@ func TestT68_AServiceConfigIsObeyed(t *testing.T) {
 				if res := h(t.Context(), &call); !errors.Is(res.Err, down) {
 					t.Error(res.Err)
 				}
-				// 0.1, 0.3, 0.9 s, a fifth more or less, and the fourth would pass the 2 s.
-				if len(sent) != 4 || time.Since(start) > 2*time.Second {
+				// 0.1, 0.3, 0.9 s, a fifth more or less; the fourth, of a second, passes the 2 s
+				// but when all are short.
+				if len(sent) < 4 || len(sent) > 5 || time.Since(start) > 2*time.Second {
 					t.Errorf("%d attempts in %v", len(sent), time.Since(start))
 				}
 				for i, want := range []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 900 * time.Millisecond} {
@@ -256,13 +257,14 @@ func TestT68_AServiceConfigIsObeyed(t *testing.T) {
 						t.Errorf("wait %d is %v", i+1, got)
 					}
 				}
+				left := 10 - (len(sent) - 1) // of Min's ten tokens
 				sent = nil
-				for range 20 { // of Min's ten tokens seven are left
+				for range 20 {
 					again := holdfast.Call{Target: call.Target, Method: call.Method, Repeatable: true, Sender: sender}
 					h(t.Context(), &again)
 				}
-				if len(sent) != 20+7 {
-					t.Errorf("%d attempts of 20 calls, want 27", len(sent))
+				if len(sent) != 20+left {
+					t.Errorf("%d attempts of 20 calls, want %d", len(sent), 20+left)
 				}
 			})
 		})
