@@ -20,6 +20,8 @@ type DNSOptions struct {
 	// then count: the name is that of the records ("_grpc._tcp.users.internal"), and
 	// has no port.
 	SRV bool
+	// Network is "ip4" or "ip6" where only addresses of one family will do; empty: both.
+	Network string
 	// Resolver looks names up; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 	// Server is the address of a DNS server ("10.0.0.10:53") that is asked directly
@@ -40,6 +42,9 @@ func DNS(name string) Resolver { return DNSWith(name, DNSOptions{}) }
 // DNSWith is DNS with options.
 func DNSWith(name string, o DNSOptions) Resolver {
 	d := &dns{o: o, host: name}
+	if d.o.Network == "" {
+		d.o.Network = "ip"
+	}
 	if d.o.Resolver == nil {
 		d.o.Resolver = net.DefaultResolver
 	}
@@ -51,6 +56,9 @@ func DNSWith(name string, o DNSOptions) Resolver {
 		if d.host, d.port, err = net.SplitHostPort(name); err != nil {
 			d.wrong = fmt.Errorf("discovery: %q is no name with a port, such as users.internal:8080: %w", name, err)
 		}
+	}
+	if !slices.Contains([]string{"ip", "ip4", "ip6"}, d.o.Network) {
+		d.wrong = fmt.Errorf("discovery: dns %s: DNSOptions.Network is %q; it is \"ip4\", \"ip6\", or empty for both", name, o.Network)
 	}
 	return newPoll(d.look, PollOptions{Every: o.Every, Min: o.Min, Timeout: o.Timeout, Name: "dns " + name})
 }
@@ -81,7 +89,7 @@ func (d *dns) look(ctx context.Context) (endpoints []Endpoint, good time.Duratio
 
 func (d *dns) bySystem(ctx context.Context) ([]Endpoint, time.Duration, error) {
 	if !d.o.SRV {
-		addrs, err := d.o.Resolver.LookupNetIP(ctx, "ip", d.host)
+		addrs, err := d.o.Resolver.LookupNetIP(ctx, d.o.Network, d.host)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -97,7 +105,7 @@ func (d *dns) bySystem(ctx context.Context) ([]Endpoint, time.Duration, error) {
 	}
 	var endpoints []Endpoint
 	for _, r := range records {
-		addrs, err := d.o.Resolver.LookupNetIP(ctx, "ip", r.Target)
+		addrs, err := d.o.Resolver.LookupNetIP(ctx, d.o.Network, r.Target)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -147,7 +155,7 @@ func (d *dns) addresses(ctx context.Context, host string) (addrs []string, ttl t
 		return []string{ip.String()}, d.o.MaxTTL, nil
 	}
 	ttl = d.o.MaxTTL
-	for _, kind := range []uint16{typeA, typeAAAA} {
+	for _, kind := range map[string][]uint16{"ip": {typeA, typeAAAA}, "ip4": {typeA}, "ip6": {typeAAAA}}[d.o.Network] {
 		answer, err := ask(ctx, d.o.Server, host, kind)
 		if err != nil {
 			return nil, 0, err

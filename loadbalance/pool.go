@@ -26,6 +26,10 @@ type Options struct {
 	// from a tenth on: 0 and negative mean that it does not. Nodes that come back
 	// from an ejection do so for 10 s.
 	SlowStart time.Duration
+	// Drain is how long the calls of an endpoint that was removed may go on before its
+	// connections are closed under them: 0 and negative mean as long as they take.
+	// It holds for doors that ask for OnDrained, as the HTTP one does.
+	Drain time.Duration
 	// Guard makes the guard of a node; nil: none has one.
 	Guard func(discovery.Endpoint) Guard
 	// Check is asked about each node now and then whether it is well; see Checks.
@@ -148,17 +152,25 @@ func (p *Pool) remove(n *Node) {
 	n.state.ejected = false
 	p.gone[n] = true
 	n.removed.Store(true)
+	if p.o.Drain > 0 {
+		n.state.timer = time.AfterFunc(p.o.Drain, func() { p.letGo(n) })
+	}
 }
 
 // left tells that a node which is gone has no call any more.
 func (p *Pool) left(n *Node) {
-	if n.pending.Load() != 0 {
-		return
+	if n.pending.Load() == 0 {
+		p.letGo(n)
 	}
+}
+
+// letGo tells, once, that the connections of a node which is gone can be closed.
+func (p *Pool) letGo(n *Node) {
 	p.mu.Lock()
-	tell := p.gone[n] && n.pending.Load() == 0
+	tell := p.gone[n]
 	if tell {
 		delete(p.gone, n)
+		n.state.stop()
 	}
 	drained := p.drained
 	_, back := p.nodes[n.addr]
@@ -203,6 +215,9 @@ func (p *Pool) Close() {
 	for _, n := range p.nodes {
 		n.state.stop()
 		stopped = append(stopped, n)
+	}
+	for n := range p.gone {
+		n.state.stop()
 	}
 	p.mu.Unlock()
 	for _, n := range stopped {

@@ -16,8 +16,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/timeout"
 )
@@ -208,4 +210,57 @@ func TestLongStreamsDoNotLookSlow(t *testing.T) {
 			t.Errorf("server %d has %d of 100 calls", i, n)
 		}
 	}
+}
+
+// A connection whose other side is gone without a word is given up within 20 s where
+// gRPC's keepalive is on, and its calls go elsewhere.
+func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		network := new(holdfasttest.Network)
+		var served sync.WaitGroup
+		server := grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}))
+		server.RegisterService((&service{get: who(1)}).desc(), nil)
+		for _, addr := range []string{"first:80", "others:80"} {
+			l, err := network.Listen(addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			served.Go(func() { _ = server.Serve(l) })
+		}
+		defer func() { server.Stop(); served.Wait() }()
+		var dials atomic.Int64
+		dial := func(ctx context.Context, _ string) (net.Conn, error) {
+			if dials.Add(1) == 1 {
+				return network.Dial(ctx, "first:80")
+			}
+			return network.Dial(ctx, "others:80")
+		}
+		cc, err := grpc.NewClient("fleet:///users", grpc.WithResolvers(grpcclient.Resolver("fleet", discovery.Static("10.0.0.1:80"))),
+			grpc.WithDefaultServiceConfig(inTurn), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = cc.Close() }()
+		one := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			return cc.Invoke(ctx, get, say("x"), new(message))
+		}
+		if err := one(); err != nil {
+			t.Fatal(err)
+		}
+		network.Set("first:80", holdfasttest.Conditions{Stall: true})
+		start := time.Now()
+		for one() != nil {
+			pass(100 * time.Millisecond)
+			if time.Since(start) > time.Minute {
+				t.Fatal("it is still used after a minute")
+			}
+		}
+		if took := time.Since(start); took > 20*time.Second || dials.Load() != 2 {
+			t.Errorf("given up after %v; %d connections", took, dials.Load())
+		}
+		network.Set("first:80", holdfasttest.Conditions{})
+	})
 }

@@ -3,9 +3,12 @@ package httpclient
 import (
 	"context"
 	"crypto/tls"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -21,7 +24,8 @@ type drainer interface {
 // each name has a transport of its own, which alone knows that name. They keep the
 // connections by address and can close those of an endpoint that is gone.
 type endpoints struct {
-	base *http.Transport
+	base     *http.Transport
+	lifetime time.Duration // of a connection; 0 and negative: no bound
 
 	mu     sync.Mutex
 	byName map[string]*http.Transport
@@ -34,8 +38,17 @@ const maxNames = 256
 // plain is the name of what is not TLS.
 const plain = ""
 
-func newEndpoints(base *http.Transport, policies []holdfast.Policy) *endpoints {
-	e := &endpoints{base: base, byName: map[string]*http.Transport{}, conns: map[string]map[net.Conn]struct{}{}}
+// An HTTP/2 connection that has been silent for pingAfter is asked whether it is
+// alive, and given up when nothing comes within pingTimeout: requests that run out of
+// time would else go on to be sent into one whose other side is gone without a word.
+// (One of HTTP/1 ends with the request that ran out of time.)
+const (
+	pingAfter   = 10 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+func newEndpoints(base *http.Transport, policies []holdfast.Policy, lifetime time.Duration) *endpoints {
+	e := &endpoints{base: base, lifetime: lifetime, byName: map[string]*http.Transport{}, conns: map[string]map[net.Conn]struct{}{}}
 	for _, p := range policies {
 		if d, ok := p.(drainer); ok {
 			d.OnDrained(e.close)
@@ -60,6 +73,12 @@ func (e *endpoints) of(name string) *http.Transport {
 		dial = new(net.Dialer).DialContext
 	}
 	t.DialContext = e.tracked(dial)
+	if t.HTTP2 == nil {
+		t.HTTP2 = new(http.HTTP2Config)
+	}
+	if t.HTTP2.SendPingTimeout == 0 && t.HTTP2.PingTimeout == 0 { // nobody has thought of it
+		t.HTTP2.SendPingTimeout, t.HTTP2.PingTimeout = pingAfter, pingTimeout
+	}
 	if name != plain && t.DialTLSContext == nil {
 		if t.TLSClientConfig == nil {
 			t.TLSClientConfig = new(tls.Config)
@@ -83,6 +102,9 @@ func (e *endpoints) tracked(dial dialer) dialer {
 			return nil, err
 		}
 		c := &tracked{Conn: conn, of: e, addr: addr}
+		if e.lifetime > 0 {
+			c.until = time.Now().Add(e.lifetime*9/10 + rand.N(e.lifetime/5+1))
+		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if e.conns[addr] == nil {
@@ -96,8 +118,27 @@ func (e *endpoints) tracked(dial dialer) dialer {
 // A tracked connection is known by its address until it is closed.
 type tracked struct {
 	net.Conn
-	of   *endpoints
-	addr string
+	of    *endpoints
+	addr  string
+	until time.Time // it is used no longer; zero: no bound
+}
+
+// aged returns a copy of req that asks to close the connection it gets, where that has
+// had its time. net/http writes the header once it has a connection; its own copies of
+// the request share the map, which is why it is done this way and not by req.Close.
+func aged(req *http.Request) *http.Request {
+	header := req.Header.Clone()
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		conn := info.Conn
+		if c, ok := conn.(*tls.Conn); ok {
+			conn = c.NetConn()
+		}
+		if c, ok := conn.(*tracked); ok && !c.until.IsZero() && time.Now().After(c.until) {
+			header.Set("Connection", "close")
+		}
+	}}))
+	out.Header = header
+	return out
 }
 
 // Close closes it.

@@ -147,6 +147,9 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 		if out.Host == "" {
 			out.Host = own.URL.Host // the server is still addressed by its logical name
 		}
+		if d.endpoints != nil && d.ConnLifetime > 0 {
+			out = aged(out)
+		}
 	}
 	return out, up, holdfast.Result{}
 }

@@ -64,6 +64,11 @@ type Wrapper struct {
 	DrainBytes int64
 	DrainTime  time.Duration
 
+	// ConnLifetime is how long a connection to an endpoint that a balancer has chosen
+	// is used, a tenth more or less, so that they are not all renewed at once: its
+	// last request then asks to close it. 0 and negative mean as long as it lives.
+	ConnLifetime time.Duration
+
 	// AttemptHeader names a header that tells the server the number of the
 	// attempt, from the second on: "X-Envoy-Attempt-Count", say. Empty: none.
 	AttemptHeader string
@@ -102,7 +107,7 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 	}
 	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
 	if t, ok := base.(*http.Transport); ok {
-		d.leaf, d.endpoints = true, newEndpoints(t, policies)
+		d.leaf, d.endpoints = true, newEndpoints(t, policies, w.ConnLifetime)
 	}
 	return d
 }
