@@ -121,7 +121,7 @@ func (c *Call) SendTo(endpoint string) {
 	r := c.Record
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.claimed.Load() {
+	if !r.marked(claimed) {
 		r.fixed = endpoint
 	}
 	switch {
@@ -142,6 +142,25 @@ func (c *Call) Tried(endpoint string) bool {
 	return endpoint != "" && r.hasTried(endpoint)
 }
 
+// Endpoints returns where the request was sent so far, each once, the first one first;
+// none when no balancer has chosen. At most 33 are kept.
+func (r *Record) Endpoints() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == "" {
+		return nil
+	}
+	list := []string{r.first}
+	if j := r.journal.Load(); j != nil {
+		list = append(list, j.tried...)
+	}
+	return list
+}
+
+// Attempts returns how many sendings there were so far, or are under way: one, and
+// those that Again has made.
+func (r *Record) Attempts() int { return int(r.again.Load()) + 1 }
+
 // hasTried is asked with the lock held.
 func (r *Record) hasTried(endpoint string) bool {
 	if r.first == endpoint {
@@ -155,17 +174,29 @@ func (r *Record) hasTried(endpoint string) bool {
 // the endpoints tried, and which policies have a claim on it. The zero Record
 // is ready. It is safe for concurrent use and must not be copied.
 type Record struct {
-	again    atomic.Int32 // attempts beyond the first
-	claimed  atomic.Bool  // a policy of this chain repeats the call
-	limited  atomic.Bool  // a policy of this chain limits the whole call
-	repeated atomic.Bool  // a layer further in has repeated it
-	limit    atomic.Int64 // the shortest time limit set on an attempt; 0: none
+	again atomic.Int32  // attempts beyond the first
+	marks atomic.Uint32 // claimed, limited, repeated
+	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
+
+	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
 
 	mu      sync.Mutex
 	fixed   string                  // the endpoint chosen before a policy claimed the call: for all its attempts
 	first   string                  // the endpoint that was tried first
 	journal atomic.Pointer[journal] // written under mu
 }
+
+// The marks of a Record.
+const (
+	claimed  = 1 << iota // a policy of this chain repeats the call
+	limited              // a policy of this chain limits the whole call
+	repeated             // a layer further in has repeated it
+)
+
+// mark sets a mark, and reports whether it was not set before.
+func (r *Record) mark(m uint32) bool { return r.marks.Or(m)&m == 0 }
+
+func (r *Record) marked(m uint32) bool { return r.marks.Load()&m != 0 }
 
 // A journal is what few calls need of their Record: nil while one attempt is
 // enough.
@@ -189,11 +220,11 @@ func (r *Record) journaled() *journal {
 // Claim asks to be the policy that repeats this call; the first to ask is. A
 // second one further in learns that it is not, and sends once, so that layers
 // do not multiply attempts.
-func (r *Record) Claim() bool { return !r.claimed.Swap(true) }
+func (r *Record) Claim() bool { return r.mark(claimed) }
 
 // Bound tells a time limit where it stands: the first one asked, with no claim
 // made further out, is around the whole call; any other is around an attempt.
-func (r *Record) Bound() (whole bool) { return !r.limited.Swap(true) && !r.claimed.Load() }
+func (r *Record) Bound() (whole bool) { return r.mark(limited) && !r.marked(claimed) }
 
 // MayRepeat asks leave to repeat the call once more, beyond what its Result
 // says. It is refused, with the reason, when the caller has switched repeats
@@ -204,16 +235,16 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 	if ctx.Value(noRepeatKey{}) != nil {
 		return "repeats are switched off by the context", false
 	}
-	if !c.Repeatable && c.Record.repeated.Load() {
+	if !c.Repeatable && c.Record.marked(repeated) {
 		return "a layer further in has repeated it", false
 	}
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		if outer.Repeatable && outer.Record.claimed.Load() {
+		if outer.Repeatable && outer.Record.marked(claimed) {
 			return "an outer layer repeats it", false
 		}
 	}
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		outer.Record.repeated.Store(true)
+		outer.Record.mark(repeated)
 	}
 	return "", true
 }

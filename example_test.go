@@ -63,3 +63,25 @@ func ExampleWithLedger() {
 	fmt.Println(holdfast.LedgerOf(ctx))
 	// Output: 1: 503 in 0s; stopped: not repeatable
 }
+
+func ExampleNewListener() {
+	listener := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { fmt.Println(e.Kind()) })
+	listening := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			call.Record.Listen(listener)
+			return next(ctx, call)
+		}
+	})
+	refusing := holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			err := errors.New("not today")
+			call.Tell(ctx, holdfast.Rejection{Policy: "mine", Target: call.Target, Reason: "today", Err: err})
+			return holdfast.Result{Err: err, Code: "refused"}
+		}
+	})
+	_, err := holdfast.Do(context.Background(), holdfast.Chain(listening, refusing), holdfast.Call{Target: "users"}, func(context.Context) (int, error) { return 1, nil })
+	fmt.Println(err)
+	// Output:
+	// rejection
+	// not today
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
@@ -30,7 +31,7 @@ type Breaker struct {
 // shared is what Breakers share that With has made of each other.
 type shared struct {
 	circuits keyed.Table[*circuit]
-	herald   herald
+	herald   herald.Herald[Change]
 }
 
 var _ holdfast.Policy = (*Breaker)(nil)
@@ -41,7 +42,7 @@ func New(o Options) *Breaker {
 	b.s.circuits.Max = b.o.Keys
 	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, &b.s.herald) }
 	b.s.circuits.Idle = (*circuit).idle
-	b.s.herald.listen(o.OnChange)
+	b.s.herald.Listen(o.OnChange)
 	return b
 }
 
@@ -90,9 +91,9 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 			case ok && probe > 0:
 				return c.send(ctx, call, next, o, probe)
 			case !ok:
-				c.herald.tell() // a probe that took too long
+				c.herald.Tell() // a probe that took too long
 				if !o.ObserveOnly {
-					return rejected(err)
+					return rejected(ctx, call, err)
 				}
 				return next(ctx, call)
 			}
@@ -118,7 +119,10 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 }
 
-func rejected(err *OpenError) holdfast.Result {
+func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast.Result {
+	if call.Heard() {
+		call.Tell(ctx, holdfast.Rejection{Policy: "breaker", Target: call.Target, Method: call.Method, Reason: err.State.String(), Err: err})
+	}
 	res := holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "circuit_open"}
 	if !err.Until.IsZero() {
 		res.After = max(time.Until(err.Until), 1)
@@ -134,7 +138,12 @@ func (b *Breaker) Listen(f func(Change)) (stop func()) {
 	if !b.made() {
 		return func() {}
 	}
-	return b.s.herald.listen(f)
+	return b.s.herald.Listen(f)
+}
+
+// Observe is Listen for those who observe all policies alike.
+func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	return b.Listen(func(c Change) { f(context.Background(), c) })
 }
 
 // State returns the state of the circuit of key. It is true without a call: a
@@ -200,5 +209,5 @@ func (b *Breaker) byHand(key string, to State, why string) {
 		}
 	}
 	c.mu.Unlock()
-	c.herald.tell()
+	c.herald.Tell()
 }

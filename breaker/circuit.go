@@ -11,6 +11,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/herald"
 )
 
 // A circuit is the state of one key. A call that goes well while it is closed
@@ -18,7 +19,7 @@ import (
 // machine is asked when it is to open, and while it is not closed.
 type circuit struct {
 	key      string
-	herald   *herald
+	herald   *herald.Herald[Change]
 	set      atomic.Pointer[Options] // of the policy that used it last
 	state    atomic.Uint32           // a State; HalfOpen only once a probe was sent
 	age      atomic.Uint64           // grows with each state: what began in an earlier one does not count
@@ -43,7 +44,7 @@ var (
 	errNoSign = errors.New("says nothing")
 )
 
-func newCircuit(key string, h *herald) *circuit {
+func newCircuit(key string, h *herald.Herald[Change]) *circuit {
 	return &circuit{key: key, herald: h, machine: newMachine()}
 }
 
@@ -141,7 +142,7 @@ func (c *circuit) check(o *Options, age uint64, now time.Time, after time.Durati
 		c.open(o, now, after, why)
 	}
 	c.mu.Unlock()
-	c.herald.tell()
+	c.herald.Tell()
 }
 
 // verdict says why the circuit is to open, or "".
@@ -200,7 +201,7 @@ func (c *circuit) become(to State, now time.Time, why string) {
 	c.row.Store(0)
 	c.broken.Store(0)
 	c.window.clear()
-	c.herald.note(change)
+	c.herald.Note(change)
 }
 
 // current returns the state as it is now; the lock is held.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/herald"
 )
 
 // admit asks a circuit that is not closed for leave to send a call. It returns
@@ -64,7 +65,7 @@ func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.H
 			c.settle(o, probe, holdfast.Result{}, false)
 		}
 	}()
-	c.herald.tell() // that it is half-open
+	c.herald.Tell() // that it is half-open
 	res = next(ctx, call)
 	answered = true
 	age, closed := c.settle(o, probe, res, o.Slow > 0 && time.Since(start) >= o.Slow)
@@ -106,13 +107,13 @@ func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow boo
 }
 
 // tellOrDiscard tells the listeners; where one panics, nobody is left to read res.
-func tellOrDiscard(h *herald, res holdfast.Result) {
+func tellOrDiscard(h *herald.Herald[Change], res holdfast.Result) {
 	told := false
 	defer func() {
 		if !told {
 			res.Discard()
 		}
 	}()
-	h.tell()
+	h.Tell()
 	told = true
 }

@@ -32,6 +32,7 @@ type group struct {
 	have     bool // res is one that was received
 	res      holdfast.Result
 	by       int // the attempt that it is of
+	wonBy    int // its number in the call
 	thrown   any // by a hedge
 	threw    bool
 }
@@ -70,6 +71,7 @@ func (g *group) run() holdfast.Result {
 	}
 	if g.by != 0 && g.res.Class == holdfast.Success {
 		g.t.won.Add(1)
+		g.tell(Event{Attempt: g.wonBy, Won: true})
 	}
 	if g.res.Reply == nil {
 		g.attempts[g.by].end(nil)
@@ -122,7 +124,7 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 	switch {
 	case won:
 	case res.Class == holdfast.Success:
-		drop, g.res, g.by = g.res, res, by
+		drop, g.res, g.by, g.wonBy = g.res, res, by, call.Attempt
 		g.have = true
 		g.ends(by)
 	default:
@@ -177,17 +179,19 @@ func (g *group) fire() {
 
 // hedge sends one attempt, if it may.
 func (g *group) hedge() {
+	word := ""
 	why, ok := g.call.MayRepeat(g.ctx)
 	switch {
 	case !ok:
+		word = "layer"
 	case !g.t.share.take(g.o.Share, time.Now()):
-		why = "share used up"
+		word, why = "share", "share used up"
 	case g.o.Budget != nil && !g.o.Budget.Withdraw(g.call.Target):
-		why = "budget empty"
+		word, why = "budget", "budget empty"
 	}
 	if why != "" {
 		g.t.denied.Add(1)
-		g.tell(Event{Denied: why})
+		g.tell(Event{Denied: why, Reason: word})
 		return
 	}
 	call := g.call.Again()
@@ -218,8 +222,12 @@ func (g *group) hedge() {
 }
 
 func (g *group) tell(e Event) {
-	if g.o.OnHedge != nil {
-		e.Target, e.Method, e.Delay = g.call.Target, g.call.Method, g.delay
+	if g.o.OnHedge == nil && !g.call.Heard() {
+		return
+	}
+	e.Target, e.Method, e.Delay = g.call.Target, g.call.Method, g.delay
+	if g.o.OnHedge != nil && !e.Won {
 		g.o.OnHedge(g.ctx, e)
 	}
+	g.call.Tell(g.ctx, e)
 }

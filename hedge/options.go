@@ -49,14 +49,6 @@ type Budget interface {
 	Refund(target string)        // gives back what was granted and not sent
 }
 
-// An Event tells of a hedge.
-type Event struct {
-	Target, Method string
-	Attempt        int           // the number of the attempt that is sent; 0 where it is denied
-	Delay          time.Duration // since the one before
-	Denied         string        // why it is not sent: "budget empty", "share used up", …
-}
-
 func (o Options) filled() Options {
 	o.Extra = count(o.Extra, 1, -1, 10)
 	o.Delay = span(o.Delay, 0, -1)

@@ -1,8 +1,10 @@
 package limit
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -31,9 +33,25 @@ func (e *Error) Is(target error) bool { return target == ErrLimited }
 // Overloaded returns true: there was too much to do, here.
 func (e *Error) Overloaded() bool { return true }
 
-func rejected(err error) holdfast.Result {
+// word is the Reason as one of few.
+func (e *Error) word() string {
+	switch {
+	case strings.HasPrefix(e.Reason, "waited"):
+		return "waited"
+	case strings.Contains(e.Reason, "deadline"):
+		return "deadline"
+	case strings.Contains(e.Reason, "queue"):
+		return "queue"
+	}
+	return "full"
+}
+
+func rejected(ctx context.Context, call *holdfast.Call, policy string, err error) holdfast.Result {
 	var limited *Error
 	if errors.As(err, &limited) {
+		if call.Heard() {
+			call.Tell(ctx, holdfast.Rejection{Policy: policy, Target: call.Target, Method: call.Method, Reason: limited.word(), Err: err})
+		}
 		return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "limited"}
 	}
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "cancelled"}

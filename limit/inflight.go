@@ -150,7 +150,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
 		slot, err := l.Acquire(ctx, call.Target)
 		if err != nil {
-			return rejected(err)
+			return rejected(ctx, call, "limit", err)
 		}
 		returned := false
 		defer func() {

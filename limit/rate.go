@@ -178,7 +178,7 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		if err := l.Acquire(ctx, call.Target); err != nil {
-			return rejected(err)
+			return rejected(ctx, call, "rate", err)
 		}
 		return next(ctx, call)
 	}

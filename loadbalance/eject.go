@@ -108,6 +108,7 @@ type state struct {
 	ejected  bool
 	waiting  bool // its time is over: one call may show that it is back
 	times    int  // how often it was ejected lately
+	spared   bool // it was told that it would be ejected
 	timer    *time.Timer
 	cancel   func() // of the check
 	checked  chan struct{}
@@ -150,7 +151,7 @@ func (p *Pool) judge(d Picked, res holdfast.Result) {
 	case counted:
 		n.bad.Add(1)
 		if row := n.row.Add(1); o.Row > 0 && int(row) >= o.Row {
-			p.eject(n, fmt.Sprintf("%d errors in a row", row))
+			p.eject(n, "row", fmt.Sprintf("%d errors in a row", row))
 		}
 	case res.Class != holdfast.Ignored: // it has answered for itself
 		n.good.Add(1)
@@ -182,22 +183,22 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 		p.rebuild()
 	case counted:
 		n.state.ejected = false // to be ejected again, for longer
-		p.ejectNow(n, "the probe failed")
+		p.ejectNow(n, "probe", "the probe failed")
 	}
 	p.mu.Unlock()
 	p.tell()
 }
 
-func (p *Pool) eject(n *Node, why string) {
+func (p *Pool) eject(n *Node, rule, why string) {
 	p.mu.Lock()
-	p.ejectNow(n, why)
+	p.ejectNow(n, rule, why)
 	p.mu.Unlock()
 	p.tell()
 }
 
 // ejectNow ejects a node, if that may be; the lock is held. How many are ejected is
 // counted anew each time: a counter of its own would be wrong one day.
-func (p *Pool) ejectNow(n *Node, why string) {
+func (p *Pool) ejectNow(n *Node, rule, why string) {
 	if n.state.ejected || p.closed || p.nodes[n.addr] != n || p.o.Eject.Base < 0 {
 		return
 	}
@@ -208,6 +209,10 @@ func (p *Pool) ejectNow(n *Node, why string) {
 		}
 	}
 	if most := max(int(p.o.Eject.Share*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
+		if !n.state.spared { // once an Interval
+			n.state.spared = true
+			p.note(Change{Addr: n.addr, What: "spared", Rule: rule, Reason: why})
+		}
 		return
 	}
 	o := &p.o.Eject
@@ -217,7 +222,7 @@ func (p *Pool) ejectNow(n *Node, why string) {
 	n.state.ejected, n.state.waiting = true, false
 	n.row.Store(0)
 	n.state.timer = time.AfterFunc(d, func() { p.halfOpen(n) })
-	p.note(Change{Addr: n.addr, What: "ejected", Reason: why, For: d})
+	p.note(Change{Addr: n.addr, What: "ejected", Rule: rule, Reason: why, For: d})
 	p.rebuild()
 }
 
@@ -260,6 +265,7 @@ func (p *Pool) sweepNow() {
 	var counts []count
 	for _, n := range p.order {
 		c := count{n, float64(n.good.Swap(0)), float64(n.bad.Swap(0))}
+		n.state.spared = false
 		if n.state.ejected {
 			continue
 		}
@@ -297,7 +303,7 @@ func (p *Pool) byRate(counts []count) {
 	least := mean - o.Deviations*math.Sqrt(variance)
 	for _, c := range known {
 		if c.rate() < least {
-			p.ejectNow(c.n, fmt.Sprintf("%.1f %% of its calls succeeded, %.1f %% of all", 100*c.rate(), 100*mean))
+			p.ejectNow(c.n, "success_rate", fmt.Sprintf("%.1f %% of its calls succeeded, %.1f %% of all", 100*c.rate(), 100*mean))
 		}
 	}
 }
@@ -316,7 +322,7 @@ func (p *Pool) byFailures(counts []count) {
 	}
 	for _, c := range counts {
 		if c.good+c.bad >= float64(o.Volume) && 1-c.rate() > o.Failures {
-			p.ejectNow(c.n, fmt.Sprintf("%.1f %% of its calls failed", 100*(1-c.rate())))
+			p.ejectNow(c.n, "failures", fmt.Sprintf("%.1f %% of its calls failed", 100*(1-c.rate())))
 		}
 	}
 }

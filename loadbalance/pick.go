@@ -26,6 +26,8 @@ type level struct {
 	picker Picker
 	upTo   float64 // the part of the calls that this level and those before it take
 	hashed bool    // slow start would move keys
+
+	panicking bool // too few of them are well: all are used
 }
 
 // tries bounds how often a strategy is asked for one pick.
@@ -43,6 +45,9 @@ func (s *snapshot) pick(info PickInfo) (n *Node, token uint64, probe int64) {
 	for i := range s.levels {
 		l := &s.levels[(first+i)%len(s.levels)]
 		if n, token = l.pick(info); n != nil {
+			if l.panicking {
+				n.pool.panics.Add(1)
+			}
 			return n, token, 0
 		}
 		if least == nil && len(l.nodes) > 0 {

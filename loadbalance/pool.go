@@ -1,6 +1,7 @@
 package loadbalance
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/herald"
 )
 
 // Options set up a Pool or a Set. The zero value is the default of every field; a
@@ -38,14 +40,10 @@ type Options struct {
 	// check. It runs with no lock held and may call the Pool, but for Close, which
 	// waits for it.
 	OnChange func(Change)
-}
-
-// A Change is one of a node's.
-type Change struct {
-	Addr   string
-	What   string // "ejected", "probing", "back", "ill", "well"
-	Reason string
-	For    time.Duration // of an ejection
+	// Opened is told of the Pool that is made of these Options, and what it returns,
+	// which may be nil, when that is closed: for observers of pools that somebody else
+	// makes, as gRPC does one for each channel.
+	Opened func(*Pool) (closed func())
 }
 
 func (o Options) filled() Options {
@@ -78,8 +76,9 @@ type Pool struct {
 	gone    map[*Node]bool
 	sweep   *time.Timer
 	closed  bool
-	news    []Change
-	telling bool
+	opened  func() // what Opened has returned, once: it is told of the end
+	panics  atomic.Uint64
+	herald  herald.Herald[holdfast.Event]
 }
 
 // NewPool makes a Pool without nodes. A nil strategy means PeakEWMA.
@@ -87,17 +86,30 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	if strategy == nil {
 		strategy = PeakEWMA
 	}
-	return &Pool{o: o.filled(), strategy: strategy, nodes: map[string]*Node{}, gone: map[*Node]bool{}}
+	p := &Pool{o: o.filled(), strategy: strategy, nodes: map[string]*Node{}, gone: map[*Node]bool{}}
+	if o.OnChange != nil {
+		p.herald.Listen(func(e holdfast.Event) {
+			if c, ok := e.(Change); ok {
+				o.OnChange(c)
+			}
+		})
+	}
+	if o.Opened != nil {
+		p.opened = o.Opened(p)
+	}
+	return p
 }
 
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they
 // will.
-func (p *Pool) Update(endpoints []discovery.Endpoint) {
+func (p *Pool) Update(endpoints []discovery.Endpoint) { p.update(endpoints) }
+
+func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return
+		return 0, 0
 	}
 	now := monotonic()
 	first := len(p.nodes) == 0 // where all are new there is nobody to take the rest
@@ -144,6 +156,7 @@ func (p *Pool) Update(endpoints []discovery.Endpoint) {
 		p.left(n)
 	}
 	p.tell()
+	return len(begun), len(left)
 }
 
 // remove stops what runs for a node that is gone; the lock is held.
@@ -208,6 +221,8 @@ func (p *Pool) SetReady(ready func(addr string) bool) {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
+	opened := p.opened
+	p.opened = nil
 	if p.sweep != nil {
 		p.sweep.Stop()
 	}
@@ -222,6 +237,9 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	for _, n := range stopped {
 		n.state.wait()
+	}
+	if opened != nil {
+		opened()
 	}
 }
 
@@ -240,79 +258,6 @@ func (p *Pool) Nodes() []*Node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.order)
-}
-
-// rebuild makes a new snapshot of the nodes that may be picked; the lock is held.
-func (p *Pool) rebuild() {
-	s := &snapshot{timed: p.o.Guard != nil}
-	byPriority := map[int][]*Node{}
-	var priorities []int
-	for _, n := range p.order {
-		if n.drained() || !n.state.ready {
-			continue
-		}
-		at := n.endpoint.Load().Priority
-		if byPriority[at] == nil {
-			priorities = append(priorities, at)
-		}
-		byPriority[at] = append(byPriority[at], n)
-		if n.state.ejected && n.state.waiting {
-			s.probes = append(s.probes, n)
-		}
-	}
-	slices.Sort(priorities)
-	var shares []float64
-	for _, at := range priorities {
-		all := byPriority[at]
-		well := slices.DeleteFunc(slices.Clone(all), func(n *Node) bool { return n.state.ejected || n.state.ill })
-		shares = append(shares, float64(len(well))/float64(len(all)))
-		if p.o.Panic > 0 && float64(len(well)) < p.o.Panic*float64(len(all)) || len(well) == 0 {
-			well = all // panic
-		}
-		picker := p.strategy(well)
-		_, hashed := picker.(interface{ hashed() })
-		_, untimed := picker.(interface{ timeless() })
-		s.timed = s.timed || !untimed
-		s.levels = append(s.levels, level{nodes: well, picker: picker, hashed: hashed})
-	}
-	spread(s.levels, shares)
-	p.now.Store(s)
-}
-
-// overprovisioned is how much more than its share a level can take, as in Envoy.
-const overprovisioned = 1.4
-
-// spread gives each priority the calls that those before it have no room for.
-func spread(levels []level, well []float64) {
-	loads := loadsOf(well)
-	sum := 0.0
-	for i := range levels {
-		sum += loads[i]
-		levels[i].upTo = sum
-	}
-}
-
-// loadsOf is Envoy's rule: a level has room for 1.4 times its healthy part, and at
-// most for all; where all rooms together do not suffice they share in proportion.
-func loadsOf(well []float64) []float64 {
-	rooms, total := make([]float64, len(well)), 0.0
-	for i, part := range well {
-		rooms[i] = min(1, overprovisioned*part)
-		total += rooms[i]
-	}
-	loads, rest := make([]float64, len(well)), 1.0
-	if total == 0 {
-		if len(loads) > 0 {
-			loads[0] = 1
-		}
-		return loads
-	}
-	scale := max(1/min(total, 1), 1)
-	for i, room := range rooms {
-		loads[i] = min(rest, room*scale)
-		rest -= loads[i]
-	}
-	return loads
 }
 
 func since(began int64) time.Duration { return time.Duration(monotonic() - began) }
@@ -334,31 +279,14 @@ func (p *Pool) answered(d Picked, res holdfast.Result) {
 	p.judge(d, res)
 }
 
-// note and tell hand changes to OnChange in order, with no lock held.
-func (p *Pool) note(c Change) {
-	if p.o.OnChange != nil {
-		p.news = append(p.news, c)
-	}
-}
+// note and tell hand news to those who listen, in order, with no lock held.
+func (p *Pool) note(e holdfast.Event) { p.herald.Note(e) }
 
-func (p *Pool) tell() {
-	p.mu.Lock()
-	if p.telling || len(p.news) == 0 {
-		p.mu.Unlock()
-		return
-	}
-	p.telling = true
-	defer func() {
-		p.telling = false
-		p.mu.Unlock()
-	}()
-	for len(p.news) > 0 {
-		c := p.news[0]
-		p.news = p.news[1:]
-		p.mu.Unlock()
-		func() {
-			defer p.mu.Lock() // also after a panic, which goes on its way
-			p.o.OnChange(c)
-		}()
-	}
+func (p *Pool) tell() { p.herald.Tell() }
+
+// Observe has f told of each Change of a node, and a Set's of what discovery says,
+// from now on until stop is called: in order, with no lock held. f may call the Pool,
+// but for Close, which waits for it.
+func (p *Pool) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	return p.herald.Listen(func(e holdfast.Event) { f(context.Background(), e) })
 }

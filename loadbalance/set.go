@@ -64,11 +64,17 @@ func (s *Set) watch(ctx context.Context) {
 
 func (s *Set) failed(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.status.Err = err
 	if s.status.Stale.IsZero() && s.status.Known {
 		s.status.Stale = time.Now()
 	}
+	e := Discovery{Resolver: nameOf(s.resolver), Endpoints: s.status.Endpoints, Err: err}
+	if !s.status.Stale.IsZero() {
+		e.Stale = time.Since(s.status.Stale)
+	}
+	s.note(e)
+	s.mu.Unlock()
+	s.tell()
 }
 
 func (s *Set) found(endpoints []discovery.Endpoint) {
@@ -81,10 +87,12 @@ func (s *Set) found(endpoints []discovery.Endpoint) {
 	first := !s.status.Known
 	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
 	s.mu.Unlock()
-	s.Update(endpoints)
+	added, removed := s.update(endpoints)
+	s.note(Discovery{Resolver: nameOf(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
 	if first {
 		close(s.known)
 	}
+	s.tell()
 }
 
 // A Status says how a Set stands with its Resolver.
@@ -166,9 +174,12 @@ func (s *Set) wait(ctx context.Context) error {
 	}
 }
 
-func (s *Set) none(call *holdfast.Call, ended error) holdfast.Result {
+func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, Resolver: nameOf(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
+	if call.Heard() {
+		call.Tell(ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Reason: "no_endpoint", Err: err})
+	}
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "no_endpoint"}
 }
 
@@ -190,7 +201,7 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		if err := s.wait(ctx); err != nil {
-			return s.none(call, err)
+			return s.none(ctx, call, err)
 		}
 		mine := call.Record.Claim()
 		for moved := 0; ; moved++ {
@@ -225,7 +236,7 @@ func (s *Set) another(call *holdfast.Call) bool {
 func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 	picked, ok := s.Pick(PickInfo{Ctx: ctx, Call: call})
 	if !ok {
-		return s.none(call, nil)
+		return s.none(ctx, call, nil)
 	}
 	call.SendTo(picked.Node.addr)
 	returned := false

@@ -156,7 +156,7 @@ func FuzzWaits(f *testing.F) {
 		for n := range int(repeats) {
 			wait, why := r.decide(t.Context(), call, res, n+1, &w)
 			switch {
-			case why != "":
+			case why.word != "":
 				if after >= 0 && time.Duration(after) <= r.maxAfter {
 					t.Fatalf("stopped: %s", why)
 				}

@@ -13,27 +13,31 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
+// A reason says why a call is not repeated: in one word, and for people. The zero
+// reason is none.
+type reason struct{ word, text string }
+
 // decide says how long to wait before another attempt, or why there is none. It
 // spends nothing.
-func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, waits *waits) (wait time.Duration, why string) {
-	if why := r.mayRepeat(call, res); why != "" {
+func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, waits *waits) (wait time.Duration, why reason) {
+	if why := r.mayRepeat(call, res); why.word != "" {
 		return 0, why
 	}
 	if ctx.Err() != nil {
-		return 0, "the call's context has ended"
+		return 0, reason{"ended", "the call's context has ended"}
 	}
 	if made >= r.attempts {
-		return 0, attemptsMade(made)
+		return 0, reason{"attempts", attemptsMade(made)}
 	}
 	if why, ok := call.MayRepeat(ctx); !ok {
-		return 0, why
+		return 0, reason{"layer", why}
 	}
 	if res.After > r.maxAfter {
-		return 0, fmt.Sprintf("server asked for %s > %s cap", brief(res.After), brief(r.maxAfter))
+		return 0, reason{"after", fmt.Sprintf("server asked for %s > %s cap", brief(res.After), brief(r.maxAfter))}
 	}
 	wait, ok := waits.next(res.Class)
 	if !ok {
-		return 0, "the schedule ended"
+		return 0, reason{"schedule", "the schedule ended"}
 	}
 	least := wait
 	if res.After > 0 && wait < res.After {
@@ -45,11 +49,11 @@ func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Re
 		left := time.Until(deadline)
 		room := left - least - r.minAttempt
 		if room < 0 || left <= least {
-			return 0, tooLate(left, least, r.minAttempt)
+			return 0, reason{"deadline", tooLate(left, least, r.minAttempt)}
 		}
 		wait = min(wait, least+room/2) // what jitter adds takes no more than half of it
 	}
-	return wait, ""
+	return wait, reason{}
 }
 
 // succeeded reports whether the call is done: a verdict of success, unless Codes
@@ -59,31 +63,31 @@ func (r *Retry) succeeded(res holdfast.Result) bool {
 }
 
 // mayRepeat is the whole of what an outcome itself says.
-func (r *Retry) mayRepeat(call *holdfast.Call, res holdfast.Result) (why string) {
+func (r *Retry) mayRepeat(call *holdfast.Call, res holdfast.Result) (why reason) {
 	if len(r.codes) > 0 && res.Class != holdfast.Ignored && res.Class != holdfast.Refused {
 		switch {
 		case res.After == holdfast.Never:
-			return "told not to repeat"
+			return reason{"told", "told not to repeat"}
 		case !slices.Contains(r.codes, res.Code):
-			return "not one of Codes"
+			return reason{"code", "not one of Codes"}
 		case !call.Repeatable:
-			return "not repeatable"
+			return reason{"not_repeatable", "not repeatable"}
 		}
-		return ""
+		return reason{}
 	}
 	switch {
 	case res.After < 0 && res.Class != holdfast.Ignored:
-		return "told not to repeat"
+		return reason{"told", "told not to repeat"}
 	case res.Class == holdfast.Refused:
-		return ""
+		return reason{}
 	case res.Class == holdfast.Ignored && res.Code != "":
-		return strings.ReplaceAll(res.Code, "_", " ") // "circuit open", "limited", "cancelled"
+		return reason{res.Code, strings.ReplaceAll(res.Code, "_", " ")} // "circuit open", "limited", "cancelled"
 	case res.Class != holdfast.Failure && res.Class != holdfast.Overload:
-		return "no failure of the server"
+		return reason{"class", "no failure of the server"}
 	case !call.Repeatable:
-		return "not repeatable"
+		return reason{"not_repeatable", "not repeatable"}
 	}
-	return ""
+	return reason{}
 }
 
 func attemptsMade(n int) string {

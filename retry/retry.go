@@ -65,17 +65,6 @@ type Options struct {
 	OnStop  func(ctx context.Context, e Event)
 }
 
-// An Event tells of an attempt that did not succeed, and what follows.
-type Event struct {
-	Target, Method string
-	Attempt        int // the number of the attempt that did not succeed, from 1
-	Class          holdfast.Class
-	Code           string
-	Err            error         // nil when the attempt was answered
-	Wait           time.Duration // until the next attempt; for OnRetry
-	Reason         string        // why there is none; for OnStop
-}
-
 // A Retry is a Policy that repeats calls. It is safe for concurrent use. Make one
 // with New for a client and keep it: its Budget is what bounds the repeats. One
 // that New has not made repeats nothing.
@@ -205,16 +194,16 @@ func (r *Retry) loop(ctx context.Context, call *holdfast.Call, next holdfast.Han
 			return *res
 		}
 		wait, why := r.decide(ctx, call, *res, made, &waits)
-		if why == "" && !r.budget.Withdraw(call.Target) {
-			why = "budget empty"
+		if why.word == "" && !r.budget.Withdraw(call.Target) {
+			why = reason{"budget", "budget empty"}
 		}
-		if why != "" {
+		if why.word != "" {
 			return r.stop(ctx, call, *res, made, why)
 		}
 		again, err := r.again(ctx, call, next, res, wait)
 		if err != nil {
 			*res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err), After: -1}
-			return r.stop(ctx, call, *res, made+1, "ended while waiting")
+			return r.stop(ctx, call, *res, made+1, reason{"ended", "ended while waiting"})
 		}
 		call = again
 	}
@@ -235,10 +224,13 @@ func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Ha
 	old := *res
 	res.Reply = nil // from here on there is nothing to be discarded, also after a panic
 	old.Discard()
-	if r.onRetry != nil {
+	if r.onRetry != nil || call.Heard() {
 		e := event(call, *res)
 		e.Wait = wait
-		r.onRetry(ctx, e)
+		if r.onRetry != nil {
+			r.onRetry(ctx, e)
+		}
+		call.Tell(ctx, e)
 	}
 	select {
 	case <-ctx.Done():
@@ -254,19 +246,18 @@ func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Ha
 
 // stop returns the last Result as it came; after several attempts its error
 // carries the ledger.
-func (r *Retry) stop(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, why string) holdfast.Result {
-	call.Record.Stop(why)
+func (r *Retry) stop(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, why reason) holdfast.Result {
+	call.Record.Stop(why.text)
 	if res.Err != nil && made > 1 {
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
 	}
-	if r.onStop != nil {
+	if r.onStop != nil || call.Heard() {
 		e := event(call, res)
-		e.Reason = why
-		r.onStop(ctx, e)
+		e.Stop, e.Reason = why.word, why.text
+		if r.onStop != nil {
+			r.onStop(ctx, e)
+		}
+		call.Tell(ctx, e)
 	}
 	return res
-}
-
-func event(call *holdfast.Call, res holdfast.Result) Event {
-	return Event{Target: call.Target, Method: call.Method, Attempt: call.Attempt, Class: res.Class, Code: res.Code, Err: res.Err}
 }

@@ -1,0 +1,154 @@
+package observe_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/loadbalance"
+	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+func logged(level slog.Level, o observe.LogOptions) (*observe.Log, *bytes.Buffer) {
+	var b bytes.Buffer
+	return observe.NewLog(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: level})), o), &b
+}
+
+// Each kind of event has its level.
+func TestEventsHaveTheirLevels(t *testing.T) {
+	for want, events := range map[slog.Level][]holdfast.Event{
+		slog.LevelDebug: {hedge.Event{}, retry.Event{Stop: "not_repeatable"}},
+		slog.LevelInfo:  {retry.Event{}, breaker.Change{To: breaker.Closed}, loadbalance.Discovery{}, loadbalance.Change{What: "back"}},
+		slog.LevelWarn: {retry.Event{Stop: "budget"}, breaker.Change{To: breaker.Open}, holdfast.Rejection{}, loadbalance.Change{What: "ejected"},
+			loadbalance.Discovery{Err: errDown}},
+	} {
+		for _, e := range events {
+			if e.Level() != want {
+				t.Errorf("%s %+v: %v, want %v", e.Kind(), e, e.Level(), want)
+			}
+			log, b := logged(want, observe.LogOptions{})
+			log.Event(t.Context(), e)
+			if !strings.Contains(b.String(), "level="+want.String()) {
+				t.Errorf("%s: %q", e.Kind(), b)
+			}
+			log, b = logged(want+1, observe.LogOptions{})
+			if log.Event(t.Context(), e); b.Len() > 0 {
+				t.Errorf("%s is said although nobody wants it: %q", e.Kind(), b)
+			}
+		}
+	}
+	log, b := logged(slog.LevelError, observe.LogOptions{Level: func(holdfast.Event) (slog.Level, bool) { return slog.LevelError, true }})
+	if log.Event(t.Context(), hedge.Event{}); b.Len() == 0 {
+		t.Error("one's own level counts for nothing")
+	}
+}
+
+// What repeats is said once in ten seconds, and then how often it was.
+func TestRepeatsAreSaidNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, b := logged(slog.LevelInfo, observe.LogOptions{})
+		lines := func() int { defer b.Reset(); return strings.Count(b.String(), "\n") }
+		for range 100 {
+			log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "a", Reason: "open"})
+		}
+		if n := lines(); n != 1 {
+			t.Errorf("%d lines", n)
+		}
+		log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "b", Reason: "open"})
+		if n := lines(); n != 1 {
+			t.Errorf("of another target: %d lines", n)
+		}
+		time.Sleep(11 * time.Second)
+		log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "a", Reason: "open"})
+		if text := b.String(); !strings.Contains(text, "left_out=99") {
+			t.Errorf("%q", text)
+		}
+		b.Reset()
+		for i := range 5000 { // the table is bounded, and nothing is lost by it
+			log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: fmt.Sprint("t", i), Reason: "open"})
+		}
+		if n := lines(); n != 5000 {
+			t.Errorf("of 5,000 targets: %d lines", n)
+		}
+		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
+		for range 3 {
+			all.Event(t.Context(), holdfast.Rejection{})
+		}
+		if n := strings.Count(b.String(), "\n"); n != 3 {
+			t.Errorf("with no bound: %d lines", n)
+		}
+	})
+}
+
+// T89: no credentials and no query of a URL come into a log, wherever they are.
+func TestT89_NoSecretsInTheLog(t *testing.T) {
+	log, b := logged(slog.LevelDebug, observe.LogOptions{Every: -1, Error: func(err error) string { return err.Error() }})
+	err := &url.Error{Op: "Get", URL: "https://me:sesame@users.test/path?token=sesame#sesame", Err: errDown}
+	r := observe.Record{Target: "me:sesame@users.test:80", Method: "GET", Endpoint: "me:sesame@10.0.0.1:80", Class: holdfast.Failure, Code: "503", Err: err}
+	log.Call(t.Context(), r)
+	log.Attempt(t.Context(), r)
+	log.Event(t.Context(), retry.Event{Target: "http://me:sesame@users.test/?token=sesame", Err: err})
+	log.Event(t.Context(), loadbalance.Discovery{Resolver: "https://me:sesame@registry.test/v1?token=sesame", Err: fmt.Errorf("list: %w", err)})
+	log.Event(t.Context(), holdfast.Rejection{Target: "me:se?sesame@host", Err: err})
+	if strings.Contains(b.String(), "sesame") {
+		t.Errorf("%s", b)
+	}
+	for _, part := range []string{"users.test:80", "10.0.0.1:80", "registry.test/v1", "code=503"} {
+		if !strings.Contains(b.String(), part) {
+			t.Errorf("%q is missing in\n%s", part, b)
+		}
+	}
+	if strings.Count(b.String(), "\n") != 5 {
+		t.Errorf("%s", b)
+	}
+	quiet, b := logged(slog.LevelDebug, observe.LogOptions{})
+	if quiet.Call(t.Context(), r); strings.Contains(b.String(), "down") {
+		t.Errorf("an error's text is said, unasked: %s", b)
+	}
+}
+
+func TestCallsThatFailAreWarnings(t *testing.T) {
+	log, b := logged(slog.LevelInfo, observe.LogOptions{})
+	log.Call(t.Context(), observe.Record{Class: holdfast.Success})
+	log.Call(t.Context(), observe.Record{Class: holdfast.Ignored, Code: "cancelled"})
+	if b.Len() > 0 {
+		t.Errorf("%s", b)
+	}
+	log.Call(t.Context(), observe.Record{Class: holdfast.Failure, Code: "503", Attempts: 3})
+	if text := b.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "attempts=3") || !strings.Contains(text, "code=503") {
+		t.Errorf("%s", text)
+	}
+}
+
+// FuzzScrub: what a URL hides is not in what is left of it.
+func FuzzScrub(f *testing.F) {
+	f.Add("https", "users.test", "/a", "sesame")
+	f.Add("http", "[::1]:80", "", "s@s?s/s")
+	f.Fuzz(func(t *testing.T, scheme, host, path, secret string) {
+		secret = "hush" + url.QueryEscape(secret) + "hush"
+		u := url.URL{Scheme: scheme, Host: host, Path: path, User: url.UserPassword("me", secret), RawQuery: "token=" + secret}
+		again, err := url.Parse(u.String())
+		if err != nil || again.User == nil || strings.Contains(host+path+scheme, "hush") {
+			return // no URL
+		}
+		if left := observe.Name(u.String()); strings.Contains(left, "hush") {
+			t.Errorf("%q leaves %q", u.String(), left)
+		}
+		log, b := logged(slog.LevelDebug, observe.LogOptions{Error: func(err error) string { return err.Error() }})
+		log.Call(context.Background(), observe.Record{Target: u.String(), Err: errors.New("asked " + u.String() + " in vain")})
+		if strings.Contains(b.String(), "hush") {
+			t.Errorf("%q: %s", u.String(), b)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package observe
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A Record is what was seen of a call, or of an attempt, when it is over. It is passed
+// by value.
+type Record struct {
+	Target, Method string
+	Endpoint       string // where it was sent, if a balancer has chosen
+	Attempt        int    // its number; 1 for what is seen from outside
+	Attempts       int    // how many sendings the request has had so far
+	Hedge          bool   // sent beside an earlier attempt
+	Stream, Unary  bool   // as the Call has it
+	Repeatable     bool
+	Sent           bool // this sending has reached the transport
+
+	Class holdfast.Class // of its end
+	Code  string         // of its end: "200", "UNAVAILABLE", "timeout", …
+	Err   error          // of its end: nil when it was answered, and the answer was read to its end or closed
+	Bytes int64          // of the answer that were read; 0 where the transport has no such thing
+
+	Answered time.Duration // until the Result: headers, the first message
+	Took     time.Duration // until its end: the body closed or at EOF, the last message
+
+	began  int64
+	record *holdfast.Record
+}
+
+// Began returns when it began.
+func (r Record) Began() time.Time { return epoch.Add(time.Duration(r.began)) }
+
+// Ledger returns what was tried for the request so far, and why nothing more was. It is
+// empty for one that succeeded at once.
+func (r Record) Ledger() holdfast.Ledger {
+	if r.record == nil {
+		return holdfast.Ledger{}
+	}
+	return r.record.Ledger()
+}
+
+// Endpoints returns all that the request was sent to, the first one first; none where
+// no balancer chose.
+func (r Record) Endpoints() []string {
+	if r.record == nil {
+		return nil
+	}
+	return r.record.Endpoints()
+}
+
+// Options set up an Observe. Both functions are called with the caller's context, no
+// lock held, on the goroutine of the call or of whoever ends the answer; they must be
+// safe for concurrent use, and quick.
+type Options struct {
+	// Done is told of each call, or attempt, that passes here, once, when it is over:
+	// also of one that was never sent, or that has panicked (Code "panic"). nil: nobody.
+	Done func(ctx context.Context, r Record)
+	// Event is told what policies further in decide about these calls. What of their
+	// own state changes they tell by Observe. nil: nobody.
+	Event func(ctx context.Context, e holdfast.Event)
+}
+
+// An Observe is a Policy that watches, from where it stands. It is safe for concurrent
+// use. One that New has not made, nil too, does nothing.
+type Observe struct {
+	done     func(context.Context, Record)
+	listener *holdfast.Listener
+}
+
+var _ holdfast.Policy = (*Observe)(nil)
+
+// New makes an Observe.
+func New(o Options) *Observe {
+	p := &Observe{done: o.Done}
+	if o.Event != nil {
+		p.listener = holdfast.NewListener(o.Event)
+	}
+	return p
+}
+
+// Wrap returns a Handler that does what next does, and tells.
+func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
+	switch {
+	case o == nil || o.done == nil && o.listener == nil:
+		return next
+	case o.done == nil:
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			call.Record.Listen(o.listener)
+			return next(ctx, call)
+		}
+	}
+	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+		call.Record.Listen(o.listener)
+		began := monotonic()
+		returned, told := false, false
+		defer func() {
+			switch {
+			case !returned: // a panic, or an exited goroutine
+				r := seen(call, began)
+				r.Code, r.Answered = "panic", time.Duration(monotonic()-began)
+				r.Took = r.Answered
+				o.done(ctx, r)
+			case !told: // Done has panicked: nobody is left to read the answer
+				res.Discard()
+			}
+		}()
+		res = next(ctx, call)
+		returned = true
+		answered := time.Duration(monotonic() - began)
+		if res.Reply != nil && !call.Unary {
+			w := watches.Get().(*watch)
+			w.of, w.ctx, w.call, w.record = o, ctx, res.Code, seen(call, began)
+			w.record.Answered = answered
+			res.OnDone(w, w.turn.Load())
+			told = true
+			return res
+		}
+		r := seen(call, began)
+		r.Answered, r.Took = answered, answered
+		r.Class, r.Code, r.Err = res.Class, res.Code, res.Err
+		r.Attempts = call.Record.Attempts()
+		o.done(ctx, r)
+		told = true
+		return res
+	}
+}
+
+func seen(call *holdfast.Call, began int64) Record {
+	return Record{
+		Target: call.Target, Method: call.Method, Endpoint: call.Endpoint, Attempt: call.Attempt, Attempts: call.Record.Attempts(),
+		Hedge: call.Hedge, Stream: call.Stream, Unary: call.Unary, Repeatable: call.Repeatable, Sent: call.Sent(),
+		began: began, record: call.Record,
+	}
+}
+
+// A watch waits for the end of an answer. It is used again: turn tells an end that
+// comes twice from that of the next answer.
+type watch struct {
+	of     *Observe
+	ctx    context.Context
+	call   string // the Code of the Result
+	record Record
+	turn   atomic.Uint64
+}
+
+var watches = sync.Pool{New: func() any { return new(watch) }}
+
+// Done tells of the end.
+func (w *watch) Done(turn uint64, end holdfast.End) {
+	if !w.turn.CompareAndSwap(turn, turn+1) {
+		return
+	}
+	of, ctx, r := w.of, w.ctx, w.record
+	r.Class, r.Code, r.Err, r.Bytes = end.Class, end.Code, end.Err, end.Bytes
+	if r.Code == "" {
+		r.Code = w.call
+	}
+	w.of, w.ctx, w.call, w.record = nil, nil, "", Record{}
+	watches.Put(w)
+	r.Took = time.Duration(monotonic() - r.began)
+	r.Attempts = r.record.Attempts()
+	of.done(ctx, r)
+}
+
+var epoch = time.Now()
+
+// monotonic is a clock that costs half of time.Now.
+func monotonic() int64 { return int64(time.Since(epoch)) }
