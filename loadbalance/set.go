@@ -111,6 +111,9 @@ func (s *Set) Status() Status {
 	return s.status
 }
 
+// String names the Set by its Resolver.
+func (s *Set) String() string { return nameOf(s.resolver) }
+
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
 	s.stop()

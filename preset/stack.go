@@ -115,6 +115,27 @@ func (s *Stack) Hedge() *hedge.Hedge { return s.now().hedge }
 // Limit returns the limit of calls under way, to read its figures.
 func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
 
+// Inside returns the policies in force, the outermost first, for those who observe
+// them. Calls through one of them alone pass the others by.
+func (s *Stack) Inside() []holdfast.Policy { return s.now().list() }
+
+// Observe has f told of what becomes of the circuits, also of those that Update leaves,
+// and of the state of the Outer and Inner policies that there are now, until stop is
+// called.
+func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	var stops []func()
+	for _, p := range s.now().list() {
+		if o, ok := p.(holdfast.Observable); ok {
+			stops = append(stops, o.Observe(f))
+		}
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies. A door asks for it.
 func (s *Stack) OnDrained(f func(addr string)) {

@@ -1,0 +1,202 @@
+package prometheus
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/observe"
+)
+
+// nativeReset is how long a native histogram that has too many buckets keeps its
+// resolution at least.
+const nativeReset = time.Hour
+
+// A pair is the series of a target and a method. Finding them takes two looks at what
+// is never changed in place, no lock, and no memory.
+type pair struct {
+	target, method string // as labels
+	calls          series
+	attempts       [3]series // first, retry, hedge
+	callTime       prometheus.Observer
+	attemptTime    prometheus.Observer
+	outcomes       sync.Map // outcome to prometheus.Counter
+}
+
+// A key is how a call names its target and method.
+type key struct{ target, method string }
+
+// kinds are those of attempts.
+var kinds = [3]string{"first", "retry", "hedge"}
+
+// series are the counters of one kind, by what calls came to.
+type series struct {
+	of   func(class, code string) prometheus.Counter
+	mu   sync.Mutex
+	list atomic.Pointer[[]counted]
+}
+
+type counted struct {
+	class   holdfast.Class
+	code    string
+	counter prometheus.Counter
+}
+
+// maxCodes bounds the codes of one series; the rest is "other".
+const maxCodes = 40
+
+func (s *series) get(class holdfast.Class, code string) prometheus.Counter {
+	if c := s.find(class, code); c != nil {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.find(class, code); c != nil {
+		return c
+	}
+	var list []counted
+	if old := s.list.Load(); old != nil {
+		list = *old
+	}
+	if len(list) >= maxCodes {
+		return s.of(class.String(), other)
+	}
+	c := s.of(class.String(), code)
+	next := append(append([]counted(nil), list...), counted{class, code, c})
+	s.list.Store(&next)
+	return c
+}
+
+func (s *series) find(class holdfast.Class, code string) prometheus.Counter {
+	if list := s.list.Load(); list != nil {
+		for i := range *list {
+			if c := &(*list)[i]; c.class == class && c.code == code {
+				return c.counter
+			}
+		}
+	}
+	return nil
+}
+
+// pair returns the series of a target and a method.
+func (c *client) pair(target, method string) *pair {
+	if p := (*c.pairs.Load())[key{target, method}]; p != nil {
+		return p
+	}
+	k := key{c.m.targets.of(target), c.m.methods.of(method)}
+	if p := (*c.pairs.Load())[k]; p != nil {
+		return p
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := *c.pairs.Load()
+	if p := old[k]; p != nil {
+		return p
+	}
+	if len(old) >= 10*max(c.m.o.Targets, c.m.o.Methods) {
+		k = key{other, other}
+		if p := old[k]; p != nil {
+			return p
+		}
+	}
+	next := make(map[key]*pair, len(old)+1)
+	for k, p := range old {
+		next[k] = p
+	}
+	p := c.newPair(k)
+	next[k] = p
+	c.pairs.Store(&next)
+	return p
+}
+
+func (c *client) newPair(k key) *pair {
+	m := c.m
+	p := &pair{target: k.target, method: k.method}
+	p.callTime = m.callDuration.WithLabelValues(c.name, k.target, k.method)
+	p.attemptTime = m.attemptDuration.WithLabelValues(c.name, k.target, k.method)
+	p.calls.of = func(class, code string) prometheus.Counter {
+		return m.calls.WithLabelValues(c.name, k.target, k.method, class, code)
+	}
+	for i, kind := range kinds {
+		p.attempts[i].of = func(class, code string) prometheus.Counter {
+			return m.attempts.WithLabelValues(c.name, k.target, k.method, kind, class, code)
+		}
+	}
+	return p
+}
+
+// call counts a logical call.
+func (c *client) call(ctx context.Context, r observe.Record) {
+	p := c.pair(r.Target, r.Method)
+	p.calls.get(r.Class, r.Code).Inc()
+	c.took(ctx, p.callTime, r.Took)
+}
+
+// attempt counts what was really sent.
+func (c *client) attempt(ctx context.Context, r observe.Record) {
+	if !r.Sent {
+		return
+	}
+	p := c.pair(r.Target, r.Method)
+	kind := 0
+	switch {
+	case r.Hedge:
+		kind = 2
+	case r.Attempt > 1:
+		kind = 1
+		c.outcome(p, r)
+	}
+	p.attempts[kind].get(r.Class, r.Code).Inc()
+	c.took(ctx, p.attemptTime, r.Took)
+}
+
+func (c *client) took(ctx context.Context, o prometheus.Observer, d time.Duration) {
+	if c.m.o.Exemplar != nil {
+		if labels := c.m.o.Exemplar(ctx); len(labels) > 0 {
+			if e, ok := o.(prometheus.ExemplarObserver); ok && short(labels) {
+				e.ObserveWithExemplar(d.Seconds(), labels)
+				return
+			}
+		}
+	}
+	o.Observe(d.Seconds())
+}
+
+// short reports whether labels are an exemplar's: more runes than that make
+// ObserveWithExemplar panic.
+func short(labels map[string]string) bool {
+	n := 0
+	for k, v := range labels {
+		n += len(k) + len(v)
+	}
+	return n <= prometheus.ExemplarMaxRunes
+}
+
+// An outcome is what a repeat came to.
+type outcome struct {
+	attempt int
+	class   holdfast.Class
+}
+
+func (c *client) outcome(p *pair, r observe.Record) {
+	o := outcome{min(r.Attempt, maxAttempt), r.Class}
+	counter, ok := p.outcomes.Load(o)
+	if !ok {
+		counter, _ = p.outcomes.LoadOrStore(o, c.m.outcomes.WithLabelValues(c.name, p.target, numbered(o.attempt), o.class.String()))
+	}
+	counter.(prometheus.Counter).Inc()
+}
+
+// maxAttempt is the last number that is told apart.
+const maxAttempt = 10
+
+func numbered(n int) string {
+	if n >= maxAttempt {
+		return "10+"
+	}
+	return string(rune('0' + n))
+}

@@ -1,0 +1,188 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/observe"
+)
+
+// Options set up Metrics. The zero value is the default of every field.
+type Options struct {
+	// Namespace begins the names of all metrics; empty: "holdfast".
+	Namespace string
+	// Labels are those that all of them have besides: none of "client", "target",
+	// "method" and the other names of docs/observe.md.
+	Labels map[string]string
+	// Targets and Methods are how many of each have series of their own, in the order
+	// in which they come: 0 and negative mean 100. The rest is "other". Pairs of a
+	// target and a method are bounded to ten times the larger of both.
+	Targets, Methods int
+	// Endpoints is how many addresses of a set have a count of their picks: 0 means 100;
+	// negative: there is no such count.
+	Endpoints int
+	// Buckets are the upper bounds of the classic histograms in seconds; nil: from 1 ms
+	// to 30 s.
+	Buckets []float64
+	// Native is the growth of the buckets of the native histograms: 0 means 1.1; 1 and
+	// less, there are classic ones alone.
+	Native float64
+	// Exemplar returns the labels by which a call is found elsewhere, such as a trace's
+	// ID; nil, or no labels: the call has no exemplar. observe/otel has TraceID.
+	Exemplar func(ctx context.Context) map[string]string
+}
+
+func (o Options) filled() Options {
+	if o.Namespace == "" {
+		o.Namespace = "holdfast"
+	}
+	if o.Targets <= 0 {
+		o.Targets = 100
+	}
+	if o.Methods <= 0 {
+		o.Methods = 100
+	}
+	if o.Endpoints == 0 {
+		o.Endpoints = 100
+	}
+	if o.Buckets == nil {
+		o.Buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	}
+	if o.Native == 0 {
+		o.Native = 1.1
+	}
+	return o
+}
+
+// Metrics counts, and is the Collector of what it counts. It is safe for concurrent
+// use. Make one for each registry, by Register.
+type Metrics struct {
+	o       Options
+	targets names
+	methods names
+
+	calls, attempts                 *prometheus.CounterVec
+	callDuration, attemptDuration   *prometheus.HistogramVec
+	retries, stops, outcomes        *prometheus.CounterVec
+	hedges, hedgesWon, hedgesDenied *prometheus.CounterVec
+	rejections, circuitChanges      *prometheus.CounterVec
+	endpointChanges, ejections      *prometheus.CounterVec
+	discoveries                     *prometheus.CounterVec
+	vecs                            []prometheus.Collector
+	state                           states
+
+	mu      sync.Mutex
+	clients map[string]*client
+}
+
+// Register makes Metrics and registers them; nil means prometheus.DefaultRegisterer. It
+// may be called several times: where r has Metrics of that Namespace and those Labels
+// already, these are returned, with the Options that they had. It never panics, and an
+// error leaves r as it was: the name of a metric is taken by somebody else, say.
+func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
+	if r == nil {
+		r = prometheus.DefaultRegisterer
+	}
+	m := newMetrics(o.filled())
+	err := r.Register(m)
+	var taken prometheus.AlreadyRegisteredError
+	if errors.As(err, &taken) {
+		if old, ok := taken.ExistingCollector.(*Metrics); ok {
+			return old, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("holdfast: metrics cannot be registered; choose another Namespace or Labels: %w", err)
+	}
+	return m, nil
+}
+
+func newMetrics(o Options) *Metrics {
+	m := &Metrics{o: o, clients: map[string]*client{}}
+	m.targets.most, m.methods.most = o.Targets, o.Methods
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, labels)
+		m.vecs = append(m.vecs, v)
+		return v
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.HistogramOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels, Buckets: o.Buckets}
+		if o.Native > 1 {
+			h.NativeHistogramBucketFactor, h.NativeHistogramMaxBucketNumber, h.NativeHistogramMinResetDuration = o.Native, 160, nativeReset
+		}
+		v := prometheus.NewHistogramVec(h, labels)
+		m.vecs = append(m.vecs, v)
+		return v
+	}
+	m.calls = counter("calls_total", "Logical calls that are over, repeats and hedges included in each, by what they came to.", "client", "target", "method", "class", "code")
+	m.attempts = counter("attempts_total", "Sendings on the wire that are over: first ones, retries and hedges.", "client", "target", "method", "kind", "class", "code")
+	m.callDuration = histogram("call_duration_seconds", "What logical calls take, until their answers are read.", "client", "target", "method")
+	m.attemptDuration = histogram("attempt_duration_seconds", "What sendings on the wire take, until their answers are read.", "client", "target", "method")
+	m.retries = counter("retries_total", "Repeats that were decided on, by what the attempt before came to.", "client", "target", "reason")
+	m.stops = counter("retries_stopped_total", "Calls that did not succeed and were not repeated, by the reason.", "client", "target", "reason")
+	m.outcomes = counter("retry_outcomes_total", "What repeats came to, by the number of the attempt: whether they pay.", "client", "target", "attempt", "class")
+	m.hedges = counter("hedges_total", "Hedges that were sent.", "client", "target")
+	m.hedgesWon = counter("hedges_won_total", "Hedges whose answers were the calls'.", "client", "target")
+	m.hedgesDenied = counter("hedges_denied_total", "Hedges that were due and not sent, by the reason.", "client", "target", "reason")
+	m.rejections = counter("rejections_total", "Calls and attempts that a policy did not let through.", "client", "target", "policy", "reason")
+	m.circuitChanges = counter("circuit_changes_total", "Changes of the breaker's circuits, by the state that they came to.", "client", "target", "to")
+	m.endpointChanges = counter("endpoint_changes_total", "Endpoints that were ejected, are back, turned ill or well.", "client", "change")
+	m.ejections = counter("ejections_total", "Ejections of endpoints by rule, and those that were due when too many were ejected already.", "client", "rule", "enforced")
+	m.discoveries = counter("discovery_updates_total", "Answers and errors of discovery.", "client", "resolver", "result")
+	m.state.init(o)
+	return m
+}
+
+// Describe sends what there is to be collected.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, v := range m.vecs {
+		v.Describe(ch)
+	}
+	m.state.describe(ch)
+}
+
+// Collect sends what was counted, and how the policies stand now.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, v := range m.vecs {
+		v.Collect(ch)
+	}
+	m.collectState(ch)
+}
+
+// Watch puts the counting around the policies of a client, as observe.Around does, and
+// reads their state whenever it is asked for the metrics: circuits, budgets, limits,
+// balancers, also those within a preset.Stack. The name is the label "client". What it
+// returns serves several doors. Forget lets go of the policies.
+func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Policy {
+	c := m.client(name)
+	c.watch(policies)
+	all := append([]holdfast.Policy{observe.New(observe.Options{Done: c.call, Event: c.event})}, policies...)
+	return append(all, observe.New(observe.Options{Done: c.attempt}))
+}
+
+// Forget takes the state of a client's policies out of the metrics, and no longer
+// listens to them. What was counted stays.
+func (m *Metrics) Forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.clients[name]; c != nil {
+		c.forget()
+	}
+}
+
+// client returns the client of that name.
+func (m *Metrics) client(name string) *client {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.clients[name]
+	if c == nil {
+		c = newClient(m, name)
+		m.clients[name] = c
+	}
+	return c
+}
