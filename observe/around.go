@@ -29,5 +29,5 @@ func Around(o Observer, policies ...holdfast.Policy) []holdfast.Policy {
 		}
 	}
 	all := append([]holdfast.Policy{New(Options{Done: o.Call, Event: o.Event})}, policies...)
-	return append(all, New(Options{Done: o.Attempt}))
+	return append(all, New(Options{Done: o.Attempt, Wire: true}))
 }

@@ -61,6 +61,9 @@ type Options struct {
 	// Done is told of each call, or attempt, that passes here, once, when it is over:
 	// also of one that was never sent, or that has panicked (Code "panic"). nil: nobody.
 	Done func(ctx context.Context, r Record)
+	// Wire is for a policy that stands inside all others: times count from when the
+	// transport got the attempt, which spares a look at the clock.
+	Wire bool
 	// Event is told what policies further in decide about these calls. What of their
 	// own state changes they tell by Observe. nil: nobody.
 	Event func(ctx context.Context, e holdfast.Event)
@@ -70,6 +73,7 @@ type Options struct {
 // use. One that New has not made, nil too, does nothing.
 type Observe struct {
 	done     func(context.Context, Record)
+	wire     bool
 	listener *holdfast.Listener
 }
 
@@ -77,7 +81,7 @@ var _ holdfast.Policy = (*Observe)(nil)
 
 // New makes an Observe.
 func New(o Options) *Observe {
-	p := &Observe{done: o.Done}
+	p := &Observe{done: o.Done, wire: o.Wire}
 	if o.Event != nil {
 		p.listener = holdfast.NewListener(o.Event)
 	}
@@ -97,14 +101,17 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
 		call.Record.Listen(o.listener)
-		began := monotonic()
+		var began int64
+		if !o.wire {
+			began = monotonic()
+		}
 		returned, told := false, false
 		defer func() {
 			switch {
 			case !returned: // a panic, or an exited goroutine
-				r := seen(call, began)
-				r.Code, r.Answered = "panic", time.Duration(monotonic()-began)
-				r.Took = r.Answered
+				var r Record
+				r.see(call, began, time.Duration(monotonic()-began))
+				r.Code = "panic"
 				o.done(ctx, r)
 			case !told: // Done has panicked: nobody is left to read the answer
 				res.Discard()
@@ -112,31 +119,36 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		}()
 		res = next(ctx, call)
 		returned = true
-		answered := time.Duration(monotonic() - began)
+		now := monotonic()
+		switch {
+		case !o.wire:
+		case call.Sent():
+			began = int64(call.SentAt().Sub(epoch))
+		default:
+			began = now // it never was
+		}
 		if res.Reply != nil && !call.Unary {
 			w := watches.Get().(*watch)
-			w.of, w.ctx, w.call, w.record = o, ctx, res.Code, seen(call, began)
-			w.record.Answered = answered
+			w.of, w.ctx, w.code = o, ctx, res.Code
+			w.record.see(call, began, time.Duration(now-began))
 			res.OnDone(w, w.turn.Load())
 			told = true
 			return res
 		}
-		r := seen(call, began)
-		r.Answered, r.Took = answered, answered
+		var r Record
+		r.see(call, began, time.Duration(now-began))
 		r.Class, r.Code, r.Err = res.Class, res.Code, res.Err
-		r.Attempts = call.Record.Attempts()
 		o.done(ctx, r)
 		told = true
 		return res
 	}
 }
 
-func seen(call *holdfast.Call, began int64) Record {
-	return Record{
-		Target: call.Target, Method: call.Method, Endpoint: call.Endpoint, Attempt: call.Attempt, Attempts: call.Record.Attempts(),
-		Hedge: call.Hedge, Stream: call.Stream, Unary: call.Unary, Repeatable: call.Repeatable, Sent: call.Sent(),
-		began: began, record: call.Record,
-	}
+// see fills in what is known of a call that has come back. In place: a Record is large.
+func (r *Record) see(call *holdfast.Call, began int64, answered time.Duration) {
+	r.Target, r.Method, r.Endpoint, r.Attempt, r.Attempts = call.Target, call.Method, call.Endpoint, call.Attempt, call.Record.Attempts()
+	r.Hedge, r.Stream, r.Unary, r.Repeatable, r.Sent = call.Hedge, call.Stream, call.Unary, call.Repeatable, call.Sent()
+	r.Answered, r.Took, r.began, r.record = answered, answered, began, call.Record
 }
 
 // A watch waits for the end of an answer. It is used again: turn tells an end that
@@ -144,7 +156,7 @@ func seen(call *holdfast.Call, began int64) Record {
 type watch struct {
 	of     *Observe
 	ctx    context.Context
-	call   string // the Code of the Result
+	code   string // of the Result
 	record Record
 	turn   atomic.Uint64
 }
@@ -159,9 +171,9 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 	of, ctx, r := w.of, w.ctx, w.record
 	r.Class, r.Code, r.Err, r.Bytes = end.Class, end.Code, end.Err, end.Bytes
 	if r.Code == "" {
-		r.Code = w.call
+		r.Code = w.code
 	}
-	w.of, w.ctx, w.call, w.record = nil, nil, "", Record{}
+	w.of, w.ctx, w.code, w.record = nil, nil, "", Record{}
 	watches.Put(w)
 	r.Took = time.Duration(monotonic() - r.began)
 	r.Attempts = r.record.Attempts()

@@ -20,6 +20,8 @@ type client struct {
 	words names // reasons and codes
 	pairs atomic.Pointer[map[key]*pair]
 
+	latest [64]atomic.Pointer[pair]
+
 	mu        sync.Mutex
 	policies  []holdfast.Policy
 	stops     []func() // of the listening

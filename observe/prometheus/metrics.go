@@ -162,7 +162,7 @@ func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Pol
 	c := m.client(name)
 	c.watch(policies)
 	all := append([]holdfast.Policy{observe.New(observe.Options{Done: c.call, Event: c.event})}, policies...)
-	return append(all, observe.New(observe.Options{Done: c.attempt}))
+	return append(all, observe.New(observe.Options{Done: c.attempt, Wire: true}))
 }
 
 // Forget takes the state of a client's policies out of the metrics, and no longer
