@@ -28,6 +28,9 @@ func scrub(key, text string) string {
 	}
 }
 
+// Scrub is a text without the credentials and queries of the URLs in it.
+func Scrub(text string) string { return scrub("", text) }
+
 // Name is a target as metrics and logs have it: without what may be a user, a password
 // or a query.
 func Name(target string) string {

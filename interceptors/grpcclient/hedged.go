@@ -61,7 +61,7 @@ func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		}
 	}
 	opts = append(opts, grpc.Header(&h.header), grpc.Trailer(&h.trailer), grpc.Peer(&h.peer))
-	if err := u.invoker(counted(ctx, call), u.method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
+	if err := u.invoker(outgoing(ctx, call), u.method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
 		res := u.failed(ctx, call, err, h.trailer, &h.peer)
 		h.err = res.Err
 		u.mu.Lock()

@@ -51,16 +51,24 @@ var errNative = errors.New("grpcclient: not hedged: the service config has gRPC 
 // previousKey is what tells a server how often a call was sent before (gRFC A6).
 const previousKey = "grpc-previous-rpc-attempts"
 
-// counted has the attempt tell the server how many came before it, once, whatever
-// the caller's own metadata say.
-func counted(ctx context.Context, call *holdfast.Call) context.Context {
-	if call.Attempt < 2 {
+// outgoing has the attempt tell the server how many came before it, and what policies
+// have put on it: each once, whatever the caller's own metadata say.
+func outgoing(ctx context.Context, call *holdfast.Call) context.Context {
+	var md metadata.MD
+	set := func(key, value string) {
+		if md == nil {
+			if md, _ = metadata.FromOutgoingContext(ctx); md == nil { // a copy
+				md = metadata.MD{}
+			}
+		}
+		md.Set(key, value)
+	}
+	call.Headers(ctx, set)
+	if call.Attempt > 1 {
+		set(previousKey, strconv.Itoa(call.Attempt-1))
+	}
+	if md == nil {
 		return ctx
 	}
-	md, _ := metadata.FromOutgoingContext(ctx) // a copy
-	if md == nil {
-		md = metadata.MD{}
-	}
-	md[previousKey] = []string{strconv.Itoa(call.Attempt - 1)}
 	return metadata.NewOutgoingContext(ctx, md)
 }

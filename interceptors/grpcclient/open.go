@@ -43,6 +43,9 @@ func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clie
 	return s
 }
 
+// Protocol tells observers what is sent.
+func (s *session) Protocol() string { return "grpc" }
+
 // run sends the call through the policies. The caller gets the stream that they
 // settled on, or the error.
 func (s *session) run() (*open, error) {
@@ -109,7 +112,7 @@ func (s *session) open(ctx context.Context, call *holdfast.Call) (*open, error) 
 	a := &open{of: s, ctx: ctx}
 	var opts []grpc.CallOption
 	opts, a.out = private(s.opts)
-	inner, cancel := context.WithCancel(counted(ctx, call))
+	inner, cancel := context.WithCancel(outgoing(ctx, call))
 	a.cancel = cancel
 	defer func() {
 		if a.inner == nil { // also by a panic

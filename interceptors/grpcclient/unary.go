@@ -66,6 +66,9 @@ type unary struct {
 	fails []*hedged // that came to an error
 }
 
+// Protocol tells observers what is sent.
+func (u *unary) Protocol() string { return "grpc" }
+
 // Send makes one attempt. One that is no hedge has the reply and the options of
 // the caller, as those of gRPC's own retry have.
 func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
@@ -88,7 +91,7 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	u.sent = true
 	opts := append(append(u.room[:0], u.opts...), grpc.Trailer(&u.trailer), grpc.Peer(&u.peer))
-	if err := u.invoker(counted(ctx, call), u.method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
+	if err := u.invoker(outgoing(ctx, call), u.method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
 		res := u.failed(ctx, call, err, u.trailer, &u.peer)
 		u.last = res.Err
 		return res

@@ -24,6 +24,11 @@ type exchange struct {
 	first  answer
 }
 
+// Protocol, Request and Base tell observers what is sent, and through what.
+func (x *exchange) Protocol() string        { return "http" }
+func (x *exchange) Request() *http.Request  { return x.req }
+func (x *exchange) Base() http.RoundTripper { return x.door.base }
+
 // Send makes one attempt.
 func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	inside := call.Context(ctx)
@@ -130,6 +135,13 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	if header || call.Hedge { // attempts under way at once share no map
 		out.Header = own.Header.Clone()
 	}
+	cloned := header || call.Hedge
+	call.Headers(ctx, func(key, value string) {
+		if !cloned {
+			out.Header, cloned = own.Header.Clone(), true
+		}
+		out.Header.Set(key, value)
+	})
 	if x.key != nil {
 		out.Header.Set("Idempotency-Key", *x.key)
 	}

@@ -47,7 +47,7 @@ var places = map[string]place{
 	"limit":                   {floor: policies, third: []string{rate}},
 	"observe":                 {floor: policies},
 	"observe/prometheus":      {floor: doors, third: []string{prometheus}},
-	"observe/otel":            {floor: doors, third: []string{otel}},
+	"observe/otel":            {floor: doors, third: []string{otel}, tests: []string{grpc, protobuf}}, // spans of both doors
 	"loadbalance":             {floor: policies},
 	"interceptors":            {floor: doors, tests: []string{grpc, protobuf}},                                   // one list of policies at both doors
 	"interceptors/httpclient": {floor: doors, tests: []string{http2}},                                            // servers that misbehave

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/names"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
@@ -63,7 +65,7 @@ func (s *series) get(class holdfast.Class, code string) prometheus.Counter {
 		list = *old
 	}
 	if len(list) >= maxCodes {
-		return s.of(class.String(), other)
+		return s.of(class.String(), names.Other)
 	}
 	c := s.of(class.String(), code)
 	next := append(append([]counted(nil), list...), counted{class, code, c})
@@ -100,7 +102,7 @@ func (c *client) find(target, method string) *pair {
 	if p := (*c.pairs.Load())[key{target, method}]; p != nil {
 		return p
 	}
-	k := key{c.m.targets.of(target), c.m.methods.of(method)}
+	k := key{c.m.targets.Of(target), c.m.methods.Of(method)}
 	if p := (*c.pairs.Load())[k]; p != nil {
 		return p
 	}
@@ -111,7 +113,7 @@ func (c *client) find(target, method string) *pair {
 		return p
 	}
 	if len(old) >= 10*max(c.m.o.Targets, c.m.o.Methods) {
-		k = key{other, other}
+		k = key{names.Other, names.Other}
 		if p := old[k]; p != nil {
 			return p
 		}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/names"
+
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/loadbalance"
@@ -17,7 +19,7 @@ import (
 type client struct {
 	m     *Metrics
 	name  string
-	words names // reasons and codes
+	words names.Table // reasons and codes
 	pairs atomic.Pointer[map[key]*pair]
 
 	latest [64]atomic.Pointer[pair]
@@ -38,7 +40,7 @@ type opened struct {
 
 func newClient(m *Metrics, name string) *client {
 	c := &client{m: m, name: name}
-	c.words.most = 100
+	c.words.Most = 100
 	c.pairs.Store(&map[key]*pair{})
 	return c
 }

@@ -16,26 +16,26 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 	m := c.m
 	switch e := e.(type) {
 	case retry.Event:
-		target := m.targets.of(e.Target)
+		target := m.targets.Of(e.Target)
 		if e.Stop != "" {
-			m.stops.WithLabelValues(c.name, target, c.words.of(e.Stop)).Inc()
+			m.stops.WithLabelValues(c.name, target, c.words.Of(e.Stop)).Inc()
 		} else {
-			m.retries.WithLabelValues(c.name, target, c.words.of(e.Code)).Inc()
+			m.retries.WithLabelValues(c.name, target, c.words.Of(e.Code)).Inc()
 		}
 	case hedge.Event:
-		target := m.targets.of(e.Target)
+		target := m.targets.Of(e.Target)
 		switch {
 		case e.Won:
 			m.hedgesWon.WithLabelValues(c.name, target).Inc()
 		case e.Denied != "":
-			m.hedgesDenied.WithLabelValues(c.name, target, c.words.of(e.Reason)).Inc()
+			m.hedgesDenied.WithLabelValues(c.name, target, c.words.Of(e.Reason)).Inc()
 		default:
 			m.hedges.WithLabelValues(c.name, target).Inc()
 		}
 	case holdfast.Rejection:
-		m.rejections.WithLabelValues(c.name, m.targets.of(e.Target), c.words.of(e.Policy), c.words.of(e.Reason)).Inc()
+		m.rejections.WithLabelValues(c.name, m.targets.Of(e.Target), c.words.Of(e.Policy), c.words.Of(e.Reason)).Inc()
 	case breaker.Change:
-		m.circuitChanges.WithLabelValues(c.name, m.targets.of(e.Key), e.To.String()).Inc()
+		m.circuitChanges.WithLabelValues(c.name, m.targets.Of(e.Key), e.To.String()).Inc()
 	case loadbalance.Change:
 		m.endpointChanges.WithLabelValues(c.name, e.What).Inc()
 		switch e.What {
@@ -49,6 +49,6 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 		if e.Err != nil {
 			result = "error"
 		}
-		m.discoveries.WithLabelValues(c.name, m.targets.of(e.Resolver), result).Inc()
+		m.discoveries.WithLabelValues(c.name, m.targets.Of(e.Resolver), result).Inc()
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/holdfast-go/holdfast/internal/names"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
@@ -63,8 +65,8 @@ func (o Options) filled() Options {
 // use. Make one for each registry, by Register.
 type Metrics struct {
 	o       Options
-	targets names
-	methods names
+	targets names.Table
+	methods names.Table
 
 	calls, attempts                 *prometheus.CounterVec
 	callDuration, attemptDuration   *prometheus.HistogramVec
@@ -104,7 +106,7 @@ func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
 
 func newMetrics(o Options) *Metrics {
 	m := &Metrics{o: o, clients: map[string]*client{}}
-	m.targets.most, m.methods.most = o.Targets, o.Methods
+	m.targets.Most, m.targets.Clean, m.methods.Most = o.Targets, observe.Name, o.Methods
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, labels)
 		m.vecs = append(m.vecs, v)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/names"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
@@ -167,7 +169,7 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 	case *hedge.Hedge:
 		p.Each(func(target string, s hedge.Stats) bool {
 			if s.Delay > 0 {
-				r.set(&r.m.state.hedgeDelay, s.Delay.Seconds(), c.name, c.m.targets.of(target))
+				r.set(&r.m.state.hedgeDelay, s.Delay.Seconds(), c.name, c.m.targets.Of(target))
 			}
 			return true
 		})
@@ -176,8 +178,8 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 			if target == "" {
 				target = "all"
 			}
-			r.set(&r.m.state.inFlight, float64(s.InFlight), c.name, c.m.targets.of(target))
-			r.set(&r.m.state.waiting, float64(s.Waiting), c.name, c.m.targets.of(target))
+			r.set(&r.m.state.inFlight, float64(s.InFlight), c.name, c.m.targets.Of(target))
+			r.set(&r.m.state.waiting, float64(s.Waiting), c.name, c.m.targets.Of(target))
 			return true
 		})
 		if most := p.Options().Max; most > 0 {
@@ -192,7 +194,7 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 
 func (c *client) readBudget(r *reading, b *retry.Budget) {
 	b.Each(func(target string, s retry.BudgetStats) bool {
-		target = c.m.targets.of(target)
+		target = c.m.targets.Of(target)
 		r.set(&r.m.state.tokens, s.Tokens, c.name, target)
 		r.set(&r.m.state.withdrawn, float64(s.Withdrawn), c.name, target)
 		r.set(&r.m.state.refused, float64(s.Refused), c.name, target)
@@ -202,7 +204,7 @@ func (c *client) readBudget(r *reading, b *retry.Budget) {
 
 func (c *client) readBreaker(r *reading, b *breaker.Breaker) {
 	b.Each(func(key string, s breaker.Status) bool {
-		key = c.m.targets.of(key)
+		key = c.m.targets.Of(key)
 		for _, state := range []breaker.State{breaker.Closed, breaker.Open, breaker.HalfOpen, breaker.Isolated} {
 			is := 0.0
 			if s.State == state {
@@ -216,7 +218,7 @@ func (c *client) readBreaker(r *reading, b *breaker.Breaker) {
 }
 
 func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
-	set = c.m.targets.of(set)
+	set = c.m.targets.Of(set)
 	for _, health := range []string{"ready", "ejected", "probing", "ill", "drained", "unready"} {
 		r.set(&r.m.state.endpoints, 0, c.name, set, health)
 	}
@@ -224,7 +226,7 @@ func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
 	p.Each(func(s loadbalance.Stats) bool {
 		r.set(&r.m.state.endpoints, 1, c.name, set, s.Health)
 		if c.m.o.Endpoints > 0 {
-			endpoint := other
+			endpoint := names.Other
 			if n++; n <= c.m.o.Endpoints {
 				endpoint = s.Addr
 			}
@@ -236,7 +238,7 @@ func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
 }
 
 func (c *client) readDiscovery(r *reading, set string, s loadbalance.Status, since time.Time) {
-	set = c.m.targets.of(set)
+	set = c.m.targets.Of(set)
 	r.set(&r.m.state.age, time.Since(since).Seconds(), c.name, set)
 	stale := 0.0
 	if !s.Stale.IsZero() {

@@ -1,0 +1,264 @@
+package otel
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.40.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/observe"
+)
+
+// calls stands outside all policies: it has the span of a logical call, where there is
+// one, hears what policies decide, and measures.
+func (t *Telemetry) calls(next holdfast.Handler) holdfast.Handler {
+	seen := &seen{t: t}
+	listener := holdfast.NewListener(func(ctx context.Context, e holdfast.Event) {
+		event(ctx, e)
+		seen.event(ctx, e)
+	})
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		call.Record.Listen(listener)
+		o := t.over(ctx, call)
+		o.whole, o.tally = true, new(tally)
+		if o.protocol != "http" && !within(ctx) {
+			kind := trace.SpanKindClient
+			if o.protocol == "" || t.o.Traced {
+				kind = trace.SpanKindInternal
+			}
+			o.ctx, o.span = t.tracer.Start(ctx, o.name(), trace.WithSpanKind(kind), trace.WithAttributes(o.attributes()...))
+		}
+		return o.run(context.WithValue(o.ctx, tallyKey{}, o.tally), next)
+	}
+}
+
+// attempts stands inside all policies: it has the span of an attempt, where there is
+// one, and has the trace told to the server.
+func (t *Telemetry) attempts(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		o := t.over(ctx, call)
+		switch {
+		case ctx.Err() != nil: // nothing will be sent
+		case t.traced(call), o.protocol == "http" && call.Attempt == 1 && within(ctx):
+			o.theirs = true // it has a span of its own, or the span around is this one's
+		case o.protocol == "http", t.o.Attempts:
+			kind := trace.SpanKindClient
+			if o.protocol != "http" {
+				kind = trace.SpanKindInternal
+			}
+			o.ctx, o.span = t.tracer.Start(ctx, o.name(), trace.WithSpanKind(kind), trace.WithAttributes(o.attributes()...))
+		}
+		return o.run(t.propagated(o.ctx, call), next)
+	}
+}
+
+func (t *Telemetry) over(ctx context.Context, call *holdfast.Call) *over {
+	return &over{t: t, ctx: ctx, call: call, protocol: protocolOf(call), began: time.Now(), target: call.Target, method: call.Method}
+}
+
+// An over is a call, or an attempt, until it is over: the hook of its answer.
+type over struct {
+	t        *Telemetry
+	ctx      context.Context
+	call     *holdfast.Call
+	span     trace.Span // nil: none
+	protocol string
+	whole    bool // a logical call, and no attempt
+	theirs   bool // somebody else traces and measures it
+	began    time.Time
+	target   string
+	method   string
+	code     string // of the Result
+	tally    *tally
+	once     sync.Once
+}
+
+// run passes the call on, and ends what was begun when it is over, also by a panic.
+func (o *over) run(ctx context.Context, next holdfast.Handler) holdfast.Result {
+	returned := false
+	defer func() {
+		if !returned {
+			o.Done(0, holdfast.End{Code: "panic"})
+		}
+	}()
+	res := next(ctx, o.call)
+	returned = true
+	o.code = res.Code
+	if o.span != nil && !o.whole && o.call.Endpoint != "" {
+		if host, port, ok := hostPort(o.call.Endpoint); ok {
+			o.span.SetAttributes(semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(port))
+		}
+	}
+	if res.Reply == nil || o.call.Unary {
+		o.Done(0, holdfast.End{Class: res.Class, Code: res.Code, Err: res.Err})
+	} else {
+		res.OnDone(o, 0)
+	}
+	return res
+}
+
+// Done ends the span and measures.
+func (o *over) Done(_ uint64, end holdfast.End) {
+	o.once.Do(func() {
+		if end.Code == "" {
+			end.Code = o.code
+		}
+		if o.span != nil {
+			o.span.SetAttributes(o.outcome(end)...)
+			if failed(o.protocol, end) {
+				o.span.SetStatus(codes.Error, "")
+			}
+			o.span.End()
+		}
+		o.measure(end)
+	})
+}
+
+// failed reports whether an end is an error of the span: what we cancelled ourselves,
+// since another attempt won, is none.
+func failed(protocol string, end holdfast.End) bool {
+	switch end.Code {
+	case "superseded":
+		return false
+	case "panic":
+		return true
+	}
+	if protocol == "http" {
+		return end.Err != nil || len(end.Code) == 3 && end.Code[0] >= '4'
+	}
+	return end.Err != nil || end.Class == holdfast.Failure
+}
+
+// outcome is the attributes of the end.
+func (o *over) outcome(end holdfast.End) (attrs []attribute.KeyValue) {
+	status, is := strconv.Atoi(o.code)
+	switch {
+	case o.protocol == "http" && is == nil && len(o.code) == 3:
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(status))
+	case o.protocol == "grpc":
+		attrs = append(attrs, semconv.RPCResponseStatusCode(statusOf(end.Code)))
+	}
+	if failed(o.protocol, end) {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(end.Code))
+	}
+	if end.Code == "superseded" {
+		attrs = append(attrs, attribute.Bool("holdfast.superseded", true))
+	}
+	if o.whole {
+		attrs = append(attrs, attribute.Int("holdfast.attempts", o.call.Record.Attempts()))
+	}
+	return attrs
+}
+
+// statusOf is the gRPC status that the caller sees for a code: its own name, or what
+// the door makes of our own.
+func statusOf(code string) string {
+	switch code {
+	case "timeout", "deadline":
+		return "DEADLINE_EXCEEDED"
+	case "cancelled", "superseded":
+		return "CANCELLED"
+	case "circuit_open", "no_endpoint", "dial":
+		return "UNAVAILABLE"
+	case "limited":
+		return "RESOURCE_EXHAUSTED"
+	}
+	if code != "" && code == strings.ToUpper(code) {
+		return code
+	}
+	return "UNKNOWN"
+}
+
+// name is that of the span, as the conventions have it.
+func (o *over) name() string {
+	switch {
+	case o.protocol == "http":
+		return httpMethod(o.method)
+	case o.whole:
+		return strings.TrimPrefix(o.method, "/")
+	}
+	return "Attempt." + strings.TrimPrefix(o.method, "/")
+}
+
+// attributes are those that are known from the beginning.
+func (o *over) attributes() (attrs []attribute.KeyValue) {
+	host, port, ok := hostPort(o.target)
+	if !ok {
+		host = observe.Name(o.target)
+	}
+	attrs = append(attrs, semconv.ServerAddress(host))
+	switch o.protocol {
+	case "http":
+		method := httpMethod(o.method)
+		attrs = append(attrs, semconv.HTTPRequestMethodKey.String(method))
+		if method == "HTTP" {
+			attrs[len(attrs)-1] = semconv.HTTPRequestMethodOther
+			attrs = append(attrs, semconv.HTTPRequestMethodOriginal(o.method))
+		}
+		if r, is := o.call.Sender.(request); is && r.Request().URL != nil {
+			u := r.Request().URL
+			attrs = append(attrs, semconv.URLFull((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()))
+			if port == 0 {
+				port = map[string]int{"http": 80, "https": 443}[u.Scheme]
+			}
+		}
+		if o.call.Attempt > 1 {
+			attrs = append(attrs, semconv.HTTPRequestResendCount(o.call.Attempt-1))
+		}
+	case "grpc":
+		attrs = append(attrs, semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(o.method, "/")))
+		if !o.whole && o.call.Attempt > 1 {
+			attrs = append(attrs, attribute.Int("grpc.previous-rpc-attempts", o.call.Attempt-1))
+		}
+	default:
+		if !o.whole && o.call.Attempt > 1 {
+			attrs = append(attrs, attribute.Int("holdfast.previous_attempts", o.call.Attempt-1))
+		}
+	}
+	if port != 0 {
+		attrs = append(attrs, semconv.ServerPort(port))
+	}
+	if o.call.Hedge {
+		attrs = append(attrs, attribute.Bool("holdfast.hedge", true))
+	}
+	return attrs
+}
+
+// httpMethod is a method as spans have it: "HTTP" for one that nobody knows.
+func httpMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect,
+		http.MethodOptions, http.MethodTrace, "QUERY":
+		return method
+	}
+	return "HTTP"
+}
+
+// hostPort takes a target apart: "users:80", "dns:///users:80", "[::1]:80".
+func hostPort(target string) (host string, port int, ok bool) {
+	if i := strings.Index(target, "://"); i >= 0 {
+		target = target[i+3:]
+		if j := strings.IndexByte(target, '/'); j >= 0 {
+			target = target[j+1:] // gRPC's authority comes first
+		}
+	}
+	host, text, err := net.SplitHostPort(observe.Name(target))
+	if err != nil {
+		return target, 0, target != ""
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil {
+		port = 0
+	}
+	return host, port, true
+}
