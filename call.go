@@ -165,9 +165,22 @@ func (r *Record) Endpoints() []string {
 	return list
 }
 
-// Attempts returns how many sendings there were so far, or are under way: one, and
-// those that Again has made.
-func (r *Record) Attempts() int { return int(r.again.Load()) + 1 }
+// Attempts returns how many sendings there were so far, or are under way: one, those
+// that Again has made, and the Replays that are known.
+func (r *Record) Attempts() int { return int(r.again.Load()) + 1 + r.Replays() }
+
+// Replays returns how many sendings the transport has made by itself, beneath all
+// policies, as far as its door knows.
+func (r *Record) Replays() int { return int(r.marks.Load() / replay) }
+
+// Replayed notes that the transport has sent c once more by itself, and tells. It is
+// for doors; ctx is the attempt's. It may be called while c is under way.
+func (c *Call) Replayed(ctx context.Context) {
+	c.Record.marks.Add(replay)
+	if c.Heard() {
+		c.Tell(ctx, Replay{c.Target, c.Method, c.Attempt})
+	}
+}
 
 // hasTried is asked with the lock held.
 func (r *Record) hasTried(endpoint string) bool {
@@ -199,6 +212,7 @@ const (
 	claimed  = 1 << iota // a policy of this chain repeats the call
 	limited              // a policy of this chain limits the whole call
 	repeated             // a layer further in has repeated it
+	replay               // one of the transport's own; they are counted in the bits from here on
 )
 
 // mark sets a mark, and reports whether it was not set before.

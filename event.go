@@ -9,7 +9,7 @@ import (
 // An Event is what a policy tells of something that it has decided, or of a change
 // of its own state, and why. The types are the policies' own: retry.Event,
 // hedge.Event, breaker.Change, loadbalance.Change, loadbalance.Discovery, and
-// Rejection here. A policy of your own has its own.
+// Rejection and Replay here. A policy of your own has its own.
 type Event interface {
 	// Kind names it for metrics and filters: "retry", "hedge", "circuit", … one
 	// of few words.
@@ -108,4 +108,23 @@ func (r Rejection) Level() slog.Level { return slog.LevelWarn }
 func (r Rejection) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("policy", r.Policy), slog.String("target", r.Target), slog.String("method", r.Method), slog.String("reason", r.Reason))
+}
+
+// A Replay tells that the transport has sent an attempt once more by itself: net/http
+// when a connection that was idle turned out to be closed, gRPC when a server had not
+// looked at it.
+type Replay struct {
+	Target, Method string
+	Attempt        int // the number of the attempt
+}
+
+// Kind returns "replay".
+func (r Replay) Kind() string { return "replay" }
+
+// Level returns slog.LevelDebug.
+func (r Replay) Level() slog.Level { return slog.LevelDebug }
+
+// LogValue tells of which attempt.
+func (r Replay) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("target", r.Target), slog.String("method", r.Method), slog.Int("attempt", r.Attempt))
 }

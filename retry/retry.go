@@ -157,6 +157,9 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 		// that it stands around an attempt.
 		mine := call.Record.Claim()
 		res := next(ctx, call)
+		if mine {
+			r.pay(call, 0)
+		}
 		switch {
 		case !mine:
 			return res
@@ -240,8 +243,18 @@ func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Ha
 		return nil, &endedError{last: res.Err, err: ctx.Err(), cause: context.Cause(ctx)}
 	}
 	again = call.Again()
+	paid := call.Record.Replays()
 	*res = next(ctx, again)
+	r.pay(call, paid)
 	return again, nil
+}
+
+// pay draws what the transport has sent by itself from the budget, as far as there is
+// something in it: the server has had it all the same.
+func (r *Retry) pay(call *holdfast.Call, paid int) {
+	for n := call.Record.Replays(); paid < n; paid++ {
+		r.budget.Withdraw(call.Target)
+	}
 }
 
 // stop returns the last Result as it came; after several attempts its error

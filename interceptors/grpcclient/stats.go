@@ -23,8 +23,9 @@ type WireAttempt struct {
 	Code        string // as gRPC's specification writes it
 }
 
-// WireAttempts has f told of each attempt at its end, for all calls of a client.
-// It runs on gRPC's goroutines and must be safe for concurrent use.
+// WireAttempts has f told of each attempt at its end, for all calls of a client, and
+// has gRPC's transparent retries counted as Replays of their Calls. f may be nil. It
+// runs on gRPC's goroutines and must be safe for concurrent use.
 func WireAttempts(f func(ctx context.Context, a WireAttempt)) grpc.DialOption {
 	return grpc.WithStatsHandler(&wireAttempts{f: f})
 }
@@ -56,7 +57,7 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	var ended *WireAttempt
 	switch s := s.(type) {
 	case *stats.Begin:
 		w.Transparent = s.IsTransparentRetryAttempt
@@ -69,7 +70,17 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		if int(code) < len(verdicts) {
 			w.Code = verdicts[code].code
 		}
-		h.f(ctx, w.WireAttempt)
+		a := w.WireAttempt
+		ended = &a
+	}
+	w.mu.Unlock()
+	if begin, ok := s.(*stats.Begin); ok && begin.IsTransparentRetryAttempt {
+		if call := holdfast.CallFrom(ctx); call != nil {
+			call.Replayed(ctx)
+		}
+	}
+	if ended != nil && h.f != nil {
+		h.f(ctx, *ended)
 	}
 }
 

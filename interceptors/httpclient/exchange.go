@@ -127,7 +127,10 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	deadline, limited := inside.Deadline()
 	limited = limited && d.DeadlineHeader != ""
 	header := x.key != nil || attempt || limited
-	if d.leaf && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
+	if d.CountReplays {
+		inside = replays(inside, call)
+	}
+	if d.leaf && !d.CountReplays && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
 		return own, nil, holdfast.Result{} // no layer of ours is beneath a Transport to look for the Call
 	}
 	out := own.WithContext(inside)

@@ -69,6 +69,12 @@ type Wrapper struct {
 	// last request then asks to close it. 0 and negative mean as long as it lives.
 	ConnLifetime time.Duration
 
+	// CountReplays has net/http's own repeats counted, which it makes beneath all
+	// policies when a connection that was idle turns out to be closed: in the attempts
+	// of the call and in retry's budget, and observers are told (holdfast.Replay). It
+	// costs an httptrace for each attempt.
+	CountReplays bool
+
 	// AttemptHeader names a header that tells the server the number of the
 	// attempt, from the second on: "X-Envoy-Attempt-Count", say. Empty: none.
 	AttemptHeader string

@@ -34,6 +34,8 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 		}
 	case holdfast.Rejection:
 		m.rejections.WithLabelValues(c.name, m.targets.Of(e.Target), c.words.Of(e.Policy), c.words.Of(e.Reason)).Inc()
+	case holdfast.Replay:
+		m.replays.WithLabelValues(c.name, m.targets.Of(e.Target)).Inc()
 	case breaker.Change:
 		m.circuitChanges.WithLabelValues(c.name, m.targets.Of(e.Key), e.To.String()).Inc()
 	case loadbalance.Change:

@@ -74,7 +74,7 @@ type Metrics struct {
 	hedges, hedgesWon, hedgesDenied *prometheus.CounterVec
 	rejections, circuitChanges      *prometheus.CounterVec
 	endpointChanges, ejections      *prometheus.CounterVec
-	discoveries                     *prometheus.CounterVec
+	discoveries, replays            *prometheus.CounterVec
 	vecs                            []prometheus.Collector
 	state                           states
 
@@ -128,6 +128,7 @@ func newMetrics(o Options) *Metrics {
 	m.retries = counter("retries_total", "Repeats that were decided on, by what the attempt before came to.", "client", "target", "reason")
 	m.stops = counter("retries_stopped_total", "Calls that did not succeed and were not repeated, by the reason.", "client", "target", "reason")
 	m.outcomes = counter("retry_outcomes_total", "What repeats came to, by the number of the attempt: whether they pay.", "client", "target", "attempt", "class")
+	m.replays = counter("replays_total", "Attempts that the transport has sent once more by itself, where the door counts them.", "client", "target")
 	m.hedges = counter("hedges_total", "Hedges that were sent.", "client", "target")
 	m.hedgesWon = counter("hedges_won_total", "Hedges whose answers were the calls'.", "client", "target")
 	m.hedgesDenied = counter("hedges_denied_total", "Hedges that were due and not sent, by the reason.", "client", "target", "reason")
