@@ -58,7 +58,7 @@ func newBare(nodes []string) *client {
 }
 
 // newHoldfast is the same with the Standard preset around it, and hedging.
-func newHoldfast(nodes []string, phases int) (*client, error) {
+func newHoldfast(nodes []string, phases int, m *meter) (*client, error) {
 	base, deeds := transport(), newDeeds(phases)
 	c := preset.Standard()
 	c.Timeout.Limit = patience // the whole call
@@ -72,7 +72,7 @@ func newHoldfast(nodes []string, phases int) (*client, error) {
 		return nil, err
 	}
 	deeds.budget, deeds.target = stack.Budget(), target
-	client := httpClient("http holdfast", base, &http.Client{Transport: httpclient.Wrap(counting{base}, stack)}, deeds)
+	client := httpClient("http holdfast", base, &http.Client{Transport: httpclient.Wrap(counting{base}, m.metrics.Watch("http holdfast", stack)...)}, deeds)
 	client.close = func() {
 		set.Close()
 		base.CloseIdleConnections()

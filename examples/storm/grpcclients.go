@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
@@ -19,13 +21,23 @@ import (
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/loadbalance"
+	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 	"github.com/holdfast-go/holdfast/preset"
 )
 
 const inTurn = `"loadBalancingConfig": [{"round_robin": {}}]`
 
-// byEWMA has gRPC pick as holdfast's HTTP client does.
-var byEWMA = grpcclient.Balancer("storm_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{})
+// byEWMA has gRPC pick as holdfast's HTTP client does, and its endpoints seen in the
+// metrics. Balancers are registered before there are any.
+var (
+	pools  atomic.Pointer[holdprom.Metrics]
+	byEWMA = grpcclient.Balancer("storm_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p *loadbalance.Pool) func() {
+		if m := pools.Load(); m != nil {
+			return m.Pools("grpc holdfast")(p)
+		}
+		return nil
+	}})
+)
 
 // itsOwn is a retry policy of gRPC as a careful user sets it up: as many attempts
 // as holdfast's client makes.
@@ -43,7 +55,9 @@ func newGRPCBare(nodes []string) (*client, error) {
 }
 
 // newGRPCHoldfast is gRPC with peak EWMA, the Standard preset and hedging.
-func newGRPCHoldfast(nodes []string, phases int) (*client, error) {
+func newGRPCHoldfast(nodes []string, phases int, m *meter) (*client, error) {
+	const name = "grpc holdfast"
+	pools.Store(m.metrics)
 	deeds := newDeeds(phases)
 	c := preset.Standard()
 	c.Timeout.Limit, c.Attempt, c.Hedge.Extra = patience, attemptLimit, 1
@@ -53,12 +67,19 @@ func newGRPCHoldfast(nodes []string, phases int) (*client, error) {
 		return nil, err
 	}
 	door := grpcclient.Wrapper{Repeatable: grpcclient.Methods("/storm.v1.Items/")}
-	conn, err := dial(nodes, append(door.DialOptions(stack), grpc.WithDefaultServiceConfig(byEWMA))...)
+	conn, err := dial(nodes, append(door.DialOptions(m.metrics.Watch(name, stack)...), grpc.WithDefaultServiceConfig(byEWMA))...)
 	if err != nil {
 		return nil, err
 	}
 	deeds.budget, deeds.target = stack.Budget(), conn.Target()
-	return grpcClient("grpc holdfast", conn, deeds), nil
+	return grpcClient(name, conn, deeds), nil
+}
+
+// soon has both connect again within a second, when a server is back: gRPC's own
+// backoff goes up to two minutes.
+var soon = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
+	MinConnectTimeout: time.Second,
 }
 
 func dial(nodes []string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
@@ -69,7 +90,7 @@ func dial(nodes []string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	}
 	known.InitialState(state)
 	return grpc.NewClient("storm:///"+target, append(opts, grpc.WithResolvers(known),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(wireCount{}))...)
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(wireCount{}), grpc.WithConnectParams(soon))...)
 }
 
 func grpcClient(name string, conn *grpc.ClientConn, deeds *deeds) *client {

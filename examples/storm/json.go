@@ -19,7 +19,8 @@ type result struct {
 	Outage      []row         `json:"outage"`
 	Phases      []phaseResult `json:"phases"`
 
-	Budget map[string]budgetResult `json:"budget"` // by client
+	Budget  map[string]budgetResult `json:"budget"`  // by client
+	Metrics map[string]*reading     `json:"metrics"` // the whole storm as Prometheus gets it
 }
 
 // A row is one client's. Percentiles are of all calls sent, failed ones too.
@@ -64,7 +65,7 @@ type budgetResult struct {
 func (r report) result() result {
 	out := result{
 		DurationS: r.setup.duration.Seconds(), Rate: r.setup.rate, Seed: r.setup.seed, Interrupted: r.interrupted,
-		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage), Budget: map[string]budgetResult{},
+		LateMS: millis(r.late()), Rows: r.rows(r.storm), Outage: r.rows(r.outage), Budget: map[string]budgetResult{}, Metrics: r.metrics,
 	}
 	for i := range r.clients {
 		if after, ok := r.servedAgain(i); ok {

@@ -7,7 +7,7 @@
 // 20 times slower, one that answers 503, one that hangs, one that refuses
 // connections and returns, and then all six down.
 //
-//	go run ./examples/storm [-duration 20s] [-rate 300] [-seed 1] [-json FILE]
+//	go run ./examples/storm [-duration 20s] [-rate 300] [-seed 1] [-json FILE] [-metrics 127.0.0.1:0 [-linger 10s]]
 package main
 
 import (
@@ -41,6 +41,8 @@ type setup struct {
 	rate     float64 // calls per second of each client
 	seed     uint64
 	json     string // the file; empty: none
+	metrics  string // where they are served; empty: nowhere
+	linger   time.Duration
 }
 
 // run is main without the process around it. It returns the exit status: 0, 1
@@ -61,7 +63,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 			return 2
 		}
 	}
-	report, err := storm(ctx, s, stdout, terminal)
+	meter, err := newMeter()
+	stopServing := func() {}
+	if err == nil && s.metrics != "" {
+		var at string
+		if at, stopServing, err = meter.serve(s.metrics); err == nil {
+			_, _ = fmt.Fprintf(stdout, "metrics: %s\n", at)
+		} else {
+			stopServing = func() {}
+		}
+	}
+	defer func() { stopServing() }()
+	var report report
+	if err == nil {
+		report, err = storm(ctx, s, meter, stdout, terminal)
+	}
 	if err == nil {
 		_, err = io.WriteString(stdout, report.text())
 	}
@@ -70,6 +86,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 			err = report.writeJSON(file)
 		}
 		err = errors.Join(err, file.Close())
+	}
+	if err == nil && s.metrics != "" {
+		waitUntil(ctx, time.Now().Add(s.linger))
 	}
 	switch {
 	case err != nil:
@@ -93,6 +112,8 @@ func parse(args []string, stderr io.Writer) (setup, error) {
 	flags.Float64Var(&s.rate, "rate", 300, "calls per second of each client, on average")
 	flags.Uint64Var(&s.seed, "seed", 1, "of the schedule and of the service times")
 	flags.StringVar(&s.json, "json", "", "write the result to this `file` too")
+	flags.StringVar(&s.metrics, "metrics", "", "serve the clients' metrics for Prometheus at this `address`, such as 127.0.0.1:0")
+	flags.DurationVar(&s.linger, "linger", 0, "serve them for so long after the storm")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -18,6 +18,7 @@ type report struct {
 	phases      []phase
 	clients     []*client
 	samples     [][]sample // of each client
+	metrics     map[string]*reading
 }
 
 func (r report) figures(client int, in func(phase int) bool) figures {
@@ -55,6 +56,10 @@ func (r report) text() string {
 		if c.deeds != nil && len(r.samples[0]) > 0 {
 			r.writeDeeds(&b, c)
 		}
+	}
+	r.writeMetrics(&b)
+	if err := r.disagreement(); err != nil && !r.interrupted {
+		fmt.Fprintf(&b, "\nThe metrics are wrong: %v\n", err)
 	}
 	if late := r.late(); late > busy {
 		fmt.Fprintf(&b, "\nThis machine was busy: one call in a hundred was sent %s late or more, through no fault of a server or a\n"+

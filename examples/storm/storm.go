@@ -10,7 +10,7 @@ import (
 const nodeCount = 6
 
 // storm runs one storm from start to end, and leaves nothing running.
-func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, error) {
+func storm(ctx context.Context, s setup, m *meter, w io.Writer, terminal bool) (report, error) {
 	nodes, err := startNodes(nodeCount, s.seed)
 	if err != nil {
 		return report{}, err
@@ -18,7 +18,7 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 	defer stopNodes(nodes)
 
 	phases, turns := script(s.duration)
-	ours, err := newHoldfast(addrs(nodes), len(phases))
+	ours, err := newHoldfast(addrs(nodes), len(phases), m)
 	if err != nil {
 		return report{}, err
 	}
@@ -30,7 +30,7 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 	}()
 	for _, dial := range []func() (*client, error){
 		func() (*client, error) { return newGRPCBare(grpcAddrs(nodes)) },
-		func() (*client, error) { return newGRPCHoldfast(grpcAddrs(nodes), len(phases)) },
+		func() (*client, error) { return newGRPCHoldfast(grpcAddrs(nodes), len(phases), m) },
 	} {
 		client, err := dial()
 		if err != nil {
@@ -61,6 +61,9 @@ func storm(ctx context.Context, s setup, w io.Writer, terminal bool) (report, er
 		return report{}, err
 	}
 	r := report{setup: s, interrupted: sent < len(c.arrivals), start: start, phases: phases, clients: clients}
+	if r.metrics, err = m.read(); err != nil {
+		return report{}, err
+	}
 	for i := range clients {
 		r.samples = append(r.samples, c.samples[i][:sent])
 	}

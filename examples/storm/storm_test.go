@@ -21,7 +21,11 @@ func TestStorm(t *testing.T) {
 	before := runtime.NumGoroutine()
 	s := setup{duration: 3500 * time.Millisecond, rate: 200, seed: 3}
 	var out bytes.Buffer
-	r, err := storm(t.Context(), s, &out, false)
+	m, err := newMeter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := storm(t.Context(), s, m, &out, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +61,9 @@ func TestStorm(t *testing.T) {
 		t.Error("no call was due in the outage")
 	}
 	checkBudget(t, r)
+	if err := r.disagreement(); err != nil {
+		t.Error(err)
+	}
 	// What the clients came to says something of them only where the machine
 	// sends calls when they are due.
 	if late := r.late(); late > busy {

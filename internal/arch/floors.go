@@ -55,7 +55,7 @@ var places = map[string]place{
 	"interceptors/httpserver": {floor: doors},
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
 	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc}}, // gRPC's own parser, to compare with
-	"examples/…":              {floor: mains, third: []string{grpc, protobuf}},
+	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
 	"internal/…":              {floor: beside},
 }
