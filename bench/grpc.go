@@ -46,25 +46,25 @@ func grpcTable() []grpcRow {
 	three := traits{retry: true, breaker: true, timeout: true}
 	four := traits{retry: true, breaker: true, timeout: true, hedge: true}
 	return []grpcRow{
-		{"retry", traits{retry: true}, goal{80. / 9.6, "floor", 1}, []grpcSubject{
+		{"retry", traits{retry: true}, goal{80. / 9.6, "floor", 1, 0}, []grpcSubject{
 			{"floor", floorGRPC(traits{retry: true})}, {"holdfast", ourGRPC(traits{retry: true})},
 			{"failsafe-go", failsafeGRPC(traits{retry: true})}, {"go-grpc-middleware", middlewareRetry},
 		}},
-		{"breaker", traits{breaker: true}, goal{110. / 135, "gobreaker by hand", 1}, []grpcSubject{
+		{"breaker", traits{breaker: true}, goal{110. / 135, "gobreaker by hand", 1, 0}, []grpcSubject{
 			{"floor", floorGRPC(traits{breaker: true})}, {"holdfast", ourGRPC(traits{breaker: true})},
 			{"failsafe-go", failsafeGRPC(traits{breaker: true})}, {"gobreaker by hand", gobreakerGRPC},
 		}},
-		{"timeout", traits{timeout: true}, goal{1.2, "floor", 5}, []grpcSubject{
+		{"timeout", traits{timeout: true}, goal{1.2, "floor", 5, 0}, []grpcSubject{
 			{"floor", floorGRPC(traits{timeout: true})}, {"holdfast", ourGRPC(traits{timeout: true})},
 			{"failsafe-go", failsafeGRPC(traits{timeout: true})}, {"go-grpc-middleware", middlewareTimeout},
 		}},
-		{"hedge, unfired", traits{hedge: true}, goal{1.3, "floor", 7}, []grpcSubject{
+		{"hedge, unfired", traits{hedge: true}, goal{1.3, "floor", 7, 0}, []grpcSubject{
 			{"floor", floorGRPC(traits{hedge: true})}, {"holdfast", ourGRPC(traits{hedge: true})}, {"failsafe-go", failsafeGRPC(traits{hedge: true})},
 		}},
-		{"retry+breaker+timeout", three, goal{1.25, "floor", 5}, []grpcSubject{
+		{"retry+breaker+timeout", three, goal{1.25, "floor", 5, 0}, []grpcSubject{
 			{"floor", floorGRPC(three)}, {"holdfast", ourGRPC(three)}, {"failsafe-go", failsafeGRPC(three)}, {"glue", glueGRPC},
 		}},
-		{"the same + hedge", four, goal{1.25, "floor", 9}, []grpcSubject{
+		{"the same + hedge", four, goal{1.25, "floor", 9, 0}, []grpcSubject{
 			{"floor", floorGRPC(four)}, {"holdfast", ourGRPC(four)}, {"failsafe-go", failsafeGRPC(four)},
 		}},
 	}

@@ -44,30 +44,30 @@ func bare(base http.RoundTripper, _ knobs) doer { return base.RoundTrip }
 // nanoseconds in the floor's own figures is here a share of the floor's.
 func httpTable() []httpRow {
 	return []httpRow{
-		{"retry", traits{retry: true}, false, goal{150. / 69, "floor", 2}, []httpSubject{
+		{"retry", traits{retry: true}, false, goal{150. / 69, "floor", 2, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorRetry}, {"holdfast", ourRetry}, {"failsafe-go", failsafeRetry},
 			{"go-retryablehttp", retryablehttpRetry}, {"heimdall", heimdallRetry},
 		}},
-		{"retry, 1 KiB with GetBody", traits{retry: true}, true, goal{165. / 83, "floor", 2}, []httpSubject{
+		{"retry, 1 KiB with GetBody", traits{retry: true}, true, goal{165. / 83, "floor", 2, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorRetry}, {"holdfast", ourRetry}, {"failsafe-go", failsafeRetry},
 			{"go-retryablehttp", retryablehttpRetry}, {"heimdall", heimdallRetry},
 		}},
-		{"breaker", traits{breaker: true}, false, goal{1, "gobreaker by hand", 2}, []httpSubject{
+		{"breaker", traits{breaker: true}, false, goal{1, "gobreaker by hand", 2, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorBreaker}, {"holdfast", ourBreaker}, {"failsafe-go", failsafeBreaker},
 			{"gobreaker by hand", gobreakerBreaker},
 		}},
-		{"timeout", traits{timeout: true}, false, goal{1.2, "floor", 6}, []httpSubject{
+		{"timeout", traits{timeout: true}, false, goal{1.2, "floor", 6, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorTimeout}, {"holdfast", ourTimeout}, {"failsafe-go", failsafeTimeout},
 			{"http.Client.Timeout", clientTimeout},
 		}},
-		{"hedge, unfired", traits{hedge: true}, false, goal{1.3, "floor", 8}, []httpSubject{
+		{"hedge, unfired", traits{hedge: true}, false, goal{1.3, "floor", 8, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorHedge}, {"holdfast", ourHedge}, {"failsafe-go", failsafeHedge},
 			{"hedgedhttp", hedgedhttpHedge},
 		}},
-		{"retry+breaker+timeout", traits{retry: true, breaker: true, timeout: true}, false, goal{1.25, "floor", 7}, []httpSubject{
+		{"retry+breaker+timeout", traits{retry: true, breaker: true, timeout: true}, false, goal{1.25, "floor", 7, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorThree}, {"holdfast", ourThree}, {"failsafe-go", failsafeThree}, {"glue", glueThree},
 		}},
-		{"the same + hedge", traits{retry: true, breaker: true, timeout: true, hedge: true}, false, goal{1.25, "floor", 10}, []httpSubject{
+		{"the same + hedge", traits{retry: true, breaker: true, timeout: true, hedge: true}, false, goal{1.25, "floor", 10, 0}, []httpSubject{
 			{"bare", bare}, {"floor", floorFour}, {"holdfast", ourFour}, {"failsafe-go", failsafeFour},
 		}},
 	}
@@ -92,7 +92,7 @@ func httpRows() []row {
 			{"bare", callsTo(url, http.DefaultTransport.RoundTrip)},
 			{"holdfast", callsTo(url, ourStandard(http.DefaultTransport, idle))},
 		}
-	}, goal{1.12, "bare", 12}, true}, row{group, "Standard", func() []subject {
+	}, goal{1.12, "bare", 12, 0}, true}, row{group, "Standard", func() []subject {
 		return []subject{{"bare", calls(bare(instant{}, idle), false)}, {"holdfast", calls(ourStandard(instant{}, idle), false)}}
 	}, goal{allocs: 12}, false})
 }

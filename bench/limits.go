@@ -116,7 +116,7 @@ func limitRows() []row {
 	const group = "Limits, by their own Acquire and Release"
 	return []row{
 		// x/time and 15 ns: 94 of 79.
-		{group, "rate", through(rateGates(4e9)), goal{94. / 79, "x/time/rate", -1}, false},
-		{group, "calls in flight", through(inFlightGates()), goal{1.5, "floor", -1}, false},
+		{group, "rate", through(rateGates(4e9)), goal{94. / 79, "x/time/rate", -1, 0}, false},
+		{group, "calls in flight", through(inFlightGates()), goal{1.5, "floor", -1, 0}, false},
 	}
 }

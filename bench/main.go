@@ -59,5 +59,6 @@ func rows() []row {
 	all = append(all, grpcRows()...)
 	all = append(all, functionRows()...)
 	all = append(all, limitRows()...)
+	all = append(all, observedRows()...)
 	return append(all, pickRows()...)
 }

@@ -27,7 +27,8 @@ type subject struct {
 type goal struct {
 	times  float64
 	of     string
-	allocs int // more than bare; negative: none
+	allocs int     // more than bare; negative: none
+	more   float64 // nanoseconds over bare; 0: no goal
 }
 
 // A figure is what one call of a subject costs.

@@ -115,7 +115,7 @@ func pickRows() []row {
 				subjects = append(subjects, subject{fmt.Sprintf("of %d nodes", n), picks(strategy, n, weighted)})
 			}
 			return subjects
-		}, goal{times, "floor", -1}, false}
+		}, goal{times, "floor", -1, 0}, false}
 	}
 	update := row{"An update of 1 % of the nodes", "", func() []subject {
 		var subjects []subject

@@ -48,6 +48,11 @@ func (m measured) judge() judgement {
 		parts = append(parts, fmt.Sprintf("%.2f of %.2f x %s", got, m.goal.times, m.goal.of))
 		ok = ok && got <= m.goal.times
 	}
+	if m.goal.more > 0 {
+		got := ours.NS - bare.NS
+		parts = append(parts, fmt.Sprintf("+%.0f of +%.0f ns", got, m.goal.more))
+		ok = ok && got <= m.goal.more
+	}
 	if m.goal.allocs != 0 {
 		most := float64(max(m.goal.allocs, 0))
 		got := ours.Allocs - bare.Allocs

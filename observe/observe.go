@@ -64,6 +64,8 @@ type Options struct {
 	// Wire is for a policy that stands inside all others: times count from when the
 	// transport got the attempt, which spares a look at the clock.
 	Wire bool
+	// EndsAlone spares another one: Answered is Took.
+	EndsAlone bool
 	// Event is told what policies further in decide about these calls. What of their
 	// own state changes they tell by Observe. nil: nobody.
 	Event func(ctx context.Context, e holdfast.Event)
@@ -74,6 +76,7 @@ type Options struct {
 type Observe struct {
 	done     func(context.Context, Record)
 	wire     bool
+	ends     bool
 	listener *holdfast.Listener
 }
 
@@ -81,7 +84,7 @@ var _ holdfast.Policy = (*Observe)(nil)
 
 // New makes an Observe.
 func New(o Options) *Observe {
-	p := &Observe{done: o.Done, wire: o.Wire}
+	p := &Observe{done: o.Done, wire: o.Wire, ends: o.EndsAlone}
 	if o.Event != nil {
 		p.listener = holdfast.NewListener(o.Event)
 	}
@@ -119,18 +122,20 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		}()
 		res = next(ctx, call)
 		returned = true
-		now := monotonic()
-		switch {
-		case !o.wire:
-		case call.Sent():
-			began = int64(call.SentAt().Sub(epoch))
-		default:
-			began = now // it never was
+		goesOn := res.Reply != nil && !call.Unary
+		now := int64(0)
+		if !goesOn || !o.ends {
+			now = monotonic()
 		}
-		if res.Reply != nil && !call.Unary {
+		if o.wire {
+			if began = now; call.Sent() { // else it never was
+				began = int64(call.SentAt().Sub(epoch))
+			}
+		}
+		if goesOn {
 			w := watches.Get().(*watch)
 			w.of, w.ctx, w.code = o, ctx, res.Code
-			w.record.see(call, began, time.Duration(now-began))
+			w.record.see(call, began, max(time.Duration(now-began), 0))
 			res.OnDone(w, w.turn.Load())
 			told = true
 			return res
@@ -168,16 +173,19 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 	if !w.turn.CompareAndSwap(turn, turn+1) {
 		return
 	}
-	of, ctx, r := w.of, w.ctx, w.record
+	r := &w.record // in place: a Record is large
 	r.Class, r.Code, r.Err, r.Bytes = end.Class, end.Code, end.Err, end.Bytes
 	if r.Code == "" {
 		r.Code = w.code
 	}
-	w.of, w.ctx, w.code, w.record = nil, nil, "", Record{}
-	watches.Put(w)
 	r.Took = time.Duration(monotonic() - r.began)
+	if w.of.ends {
+		r.Answered = r.Took
+	}
 	r.Attempts = r.record.Attempts()
-	of.done(ctx, r)
+	w.of.done(w.ctx, *r)
+	w.ctx, r.Err, r.record = nil, nil, nil // what keeps much alive
+	watches.Put(w)
 }
 
 var epoch = time.Now()
