@@ -54,7 +54,7 @@ var places = map[string]place{
 	"interceptors/grpcclient": {floor: doors, third: []string{grpc, protobuf, genproto}, tests: []string{http2}}, // a server that refuses
 	"interceptors/httpserver": {floor: doors},
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
-	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc}}, // gRPC's own parser, to compare with
+	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc, prometheus}}, // gRPC's own parser, to compare with; what observers see of a Stack
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
 	"internal/…":              {floor: beside},

@@ -21,7 +21,6 @@ import (
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
-	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -150,107 +149,6 @@ func TestT51_TheStateIsTrueWithoutACall(t *testing.T) {
 	})
 }
 
-func TestStatesAreRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, r := registered(t, holdprom.Options{Endpoints: 1})
-		source := new(discovery.Source)
-		set := loadbalance.New(source, loadbalance.RoundRobin)
-		defer set.Close()
-		c := preset.Standard()
-		c.Limit.Max = 7
-		c.Retry.Attempts = -1
-		c.Breaker.Row, c.Breaker.Ratio = -1, -1
-		c.Inner = []holdfast.Policy{set}
-		stack, err := preset.NewStack(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := holdfast.Chain(m.Watch("c", stack)...)
-		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
-		synctest.Wait()
-		script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503", Delay: time.Second}}}
-		for range 10 {
-			script.Do(t.Context(), h, holdfast.Call{Target: "t"})
-		}
-		source.Fail(errDown)
-		go script.Do(t.Context(), h, holdfast.Call{Target: "u"})
-		synctest.Wait()
-		check(t, scraped(t, r), map[string]float64{
-			"limit_max{client=c}":                                            7,
-			"limit_in_flight{client=c,target=all}":                           1,
-			"limit_waiting{client=c,target=all}":                             0,
-			"endpoints{client=c,health=ready,set=source}":                    1,
-			"endpoints{client=c,health=ejected,set=source}":                  1,
-			"ejections_total{client=c,enforced=true,rule=row}":               1,
-			"discovery_endpoints{client=c,set=source}":                       2,
-			"discovery_stale_seconds{client=c,set=source}":                   0,
-			"discovery_updates_total{client=c,resolver=source,result=ok}":    1,
-			"discovery_updates_total{client=c,resolver=source,result=error}": 1,
-			"panic_picks_total{client=c,set=source}":                         0,
-		})
-		time.Sleep(10 * time.Second)
-		now := scraped(t, r)
-		if now["discovery_stale_seconds{client=c,set=source}"] != 10 || now["discovery_age_seconds{client=c,set=source}"] < 10 {
-			t.Error("discovery has no age")
-		}
-		if a, rest := now["endpoint_picks_total{client=c,endpoint=a,set=source}"], now["endpoint_picks_total{client=c,endpoint=other,set=source}"]; a == 0 || rest == 0 {
-			t.Errorf("picks: %v and %v", a, rest)
-		}
-		// Updates keep being heard, and what is forgotten is not.
-		c.Breaker.Row = 1
-		if _, err := stack.Update(c); err != nil {
-			t.Fatal(err)
-		}
-		script.Do(t.Context(), h, holdfast.Call{Target: "v"})
-		check(t, scraped(t, r), map[string]float64{"circuit_changes_total{client=c,target=v,to=open}": 1})
-		m.Forget("c")
-		for name := range scraped(t, r) {
-			if strings.HasPrefix(name, "circuits{") || strings.HasPrefix(name, "endpoints{") {
-				t.Errorf("%s of a client that is forgotten", name)
-			}
-		}
-	})
-}
-
-// T57: registering twice neither panics nor replaces anything, ours or the user's.
-func TestT57_RegisteringTwiceIsHarmless(t *testing.T) {
-	m, r := registered(t, holdprom.Options{})
-	again, err := holdprom.Register(r, holdprom.Options{Targets: 5})
-	if err != nil || again != m {
-		t.Errorf("%p and %p: %v", m, again, err)
-	}
-	if other, err := holdprom.Register(r, holdprom.Options{Namespace: "mine"}); err != nil || other == m {
-		t.Errorf("under another name: %v", err)
-	}
-	if other, err := holdprom.Register(r, holdprom.Options{Labels: map[string]string{"app": "x"}}); err == nil && other == m {
-		t.Error("other labels are other metrics")
-	}
-	r = prometheus.NewPedanticRegistry()
-	users := prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_calls_total", Help: "the user's own"})
-	r.MustRegister(users)
-	users.Set(7)
-	if _, err := holdprom.Register(r, holdprom.Options{}); err == nil || !strings.Contains(err.Error(), "Namespace") {
-		t.Errorf("a name that is taken: %v", err)
-	}
-	if got := scraped(t, r); len(got) != 1 || got["calls_total{}"] != 7 {
-		t.Errorf("the user's own: %v", got)
-	}
-	// The same client twice, and two with one name: nothing is there twice, or it could
-	// not be gathered.
-	m, r = registered(t, holdprom.Options{})
-	b := breaker.New(breaker.Options{Row: 1})
-	h := holdfast.Chain(m.Watch("c", m.Watch("c", b)...)...)
-	other := holdfast.Chain(m.Watch("c", breaker.New(breaker.Options{}), holdfast.PolicyFunc(nil), holdfast.PolicyFunc(nil), nil)...)
-	for _, h := range []holdfast.Handler{h, other} {
-		(&holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503"}}}).Do(t.Context(), h, holdfast.Call{Target: "t"})
-	}
-	check(t, scraped(t, r), map[string]float64{
-		"circuit_changes_total{client=c,target=t,to=open}": 1,
-		"circuits{client=c,state=open,target=t}":           1,
-		"circuits{client=c,state=closed,target=t}":         1,
-	})
-}
-
 // T89: however many hosts and methods there are, the series are bounded, and hold no
 // secret.
 func TestT89_SeriesAreBounded(t *testing.T) {
@@ -364,56 +262,4 @@ func TestHistogramsAndExemplars(t *testing.T) {
 		return
 	}
 	t.Error("no histogram")
-}
-
-// What gRPC's balancers make is watched while it is open, and its resolver's answers
-// have an age.
-func TestPoolsAndResolversOfOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, r := registered(t, holdprom.Options{})
-		p := loadbalance.NewPool(nil, loadbalance.Options{Opened: m.Pools("g")})
-		p.Update([]discovery.Endpoint{{Addr: "a"}, {Addr: "b"}})
-		source := new(discovery.Source)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for range m.Resolver("g", source).Watch(ctx) {
-			}
-		}()
-		synctest.Wait()
-		source.Publish(1, discovery.Endpoint{Addr: "a"})
-		synctest.Wait()
-		time.Sleep(3 * time.Second)
-		source.Publish(2)
-		synctest.Wait()
-		time.Sleep(4 * time.Second)
-		check(t, scraped(t, r), map[string]float64{
-			"endpoints{client=g,health=ready,set=pool}":                      2,
-			"discovery_age_seconds{client=g,set=source}":                     7,
-			"discovery_stale_seconds{client=g,set=source}":                   4,
-			"discovery_endpoints{client=g,set=source}":                       1,
-			"discovery_updates_total{client=g,resolver=source,result=error}": 1,
-		})
-		p.Close()
-		if _, there := scraped(t, r)["endpoints{client=g,health=ready,set=pool}"]; there {
-			t.Error("a pool that is closed is still there")
-		}
-		cancel()
-		<-done
-		poll := discovery.Poll(func(context.Context) ([]discovery.Endpoint, error) { return nil, nil }, discovery.PollOptions{})
-		if _, ok := m.Resolver("g", poll).(discovery.Refresher); !ok {
-			t.Error("what can look again can no longer")
-		}
-	})
-}
-
-func TestCountingKeepsTheContract(t *testing.T) {
-	m, _ := registered(t, holdprom.Options{})
-	for i := range 2 {
-		holdfasttest.TestPolicy(t, func() holdfast.Policy {
-			all := m.Watch("c", nil)
-			return all[2*i]
-		})
-	}
 }
