@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm tail dns consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm metrics tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,14 +56,17 @@ storm: ## The demonstration: real traffic through real faults
 dns: ## The DNS resolver against bind9
 	scripts/dns-check
 
+metrics: ## The metrics against a real Prometheus
+	scripts/prometheus-check
+
 tail: ## Published experiments, repeated in virtual time
 	go run ./examples/tail
 
 consumer: ## Use the last commit as a user would
 	scripts/consumer-check
 
-newest: ## The gRPC door against the newest gRPC
-	scripts/newest-grpc
+newest: ## Against the newest gRPC, Prometheus client and OpenTelemetry
+	scripts/newest
 
 ci: ## All that a change must pass
 	.ci/run

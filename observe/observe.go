@@ -113,7 +113,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 			switch {
 			case !returned: // a panic, or an exited goroutine
 				var r Record
-				r.see(call, began, time.Duration(monotonic()-began))
+				see(&r, call, began, time.Duration(monotonic()-began))
 				r.Code = "panic"
 				o.done(ctx, r)
 			case !told: // Done has panicked: nobody is left to read the answer
@@ -133,15 +133,15 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 		}
 		if goesOn {
-			w := watches.Get().(*watch)
+			w := watches.Get().(*watch) //nolint:errcheck // there is nothing else in it
 			w.of, w.ctx, w.code = o, ctx, res.Code
-			w.record.see(call, began, max(time.Duration(now-began), 0))
+			see(&w.record, call, began, max(time.Duration(now-began), 0))
 			res.OnDone(w, w.turn.Load())
 			told = true
 			return res
 		}
 		var r Record
-		r.see(call, began, time.Duration(now-began))
+		see(&r, call, began, time.Duration(now-began))
 		r.Class, r.Code, r.Err = res.Class, res.Code, res.Err
 		o.done(ctx, r)
 		told = true
@@ -150,7 +150,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // see fills in what is known of a call that has come back. In place: a Record is large.
-func (r *Record) see(call *holdfast.Call, began int64, answered time.Duration) {
+func see(r *Record, call *holdfast.Call, began int64, answered time.Duration) {
 	r.Target, r.Method, r.Endpoint, r.Attempt, r.Attempts = call.Target, call.Method, call.Endpoint, call.Attempt, call.Record.Attempts()
 	r.Hedge, r.Stream, r.Unary, r.Repeatable, r.Sent = call.Hedge, call.Stream, call.Unary, call.Repeatable, call.Sent()
 	r.Answered, r.Took, r.began, r.record = answered, answered, began, call.Record

@@ -63,7 +63,7 @@ type reading struct {
 }
 
 // amplification is how many attempts reach the servers for each call.
-func (r reading) amplification() float64 { return float64(r.Attempts) / float64(max(r.Calls, 1)) }
+func (r *reading) amplification() float64 { return float64(r.Attempts) / float64(max(r.Calls, 1)) }
 
 // read sums up the metrics of each client.
 func (m *meter) read() (map[string]*reading, error) {

@@ -26,8 +26,12 @@ import (
 
 // The balancers of these tests; gRPC's registry is filled before anything else.
 var (
-	inTurn  = grpcclient.Balancer("holdfast_test_round_robin", loadbalance.RoundRobin, loadbalance.Options{})
-	byEWMA  = grpcclient.Balancer("holdfast_test_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{})
+	inTurn = grpcclient.Balancer("holdfast_test_round_robin", loadbalance.RoundRobin, loadbalance.Options{})
+	byEWMA = grpcclient.Balancer("holdfast_test_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p *loadbalance.Pool) func() {
+		latest.Store(p)
+		return nil
+	}})
+	latest  atomic.Pointer[loadbalance.Pool] // that was made for byEWMA
 	guarded = grpcclient.Balancer("holdfast_test_guarded", loadbalance.RoundRobin, loadbalance.Options{
 		Guard: func(discovery.Endpoint) loadbalance.Guard { return full{} },
 	})

@@ -36,6 +36,9 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 		u.call.Repeatable = own.may(d, method)
 		u.call.Sender, u.call.Record = u, &u.record
 		err := u.outcome(ctx, d.handle(ctx, &u.call))
+		if err != nil && d.Fallback != nil {
+			err = u.fallBack(ctx, err)
+		}
 		own.finish(err)
 		return err
 	}

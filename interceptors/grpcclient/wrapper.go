@@ -37,6 +37,13 @@ type Wrapper struct {
 	// answer and must be safe for concurrent use.
 	Classify func(fullMethod string, s *status.Status) (class holdfast.Class, ok bool)
 
+	// Fallback answers a unary call that came to an error when all policies are through
+	// with it: from a cache, with a default. What it returns is copied into the
+	// caller's reply, must be of that type, and the call succeeds; with an error, or
+	// with neither, the call keeps its own error. It is asked on the caller's
+	// goroutine, with the caller's context, and must be safe for concurrent use.
+	Fallback func(ctx context.Context, fullMethod string, req any, err error) (reply any, fallbackErr error)
+
 	// WaitForReady says whether calls of a method wait for a connection instead of
 	// failing at once, where said is true and the call's own options say nothing:
 	// preset.ServiceConfig has one. nil: gRPC's default, which is not to wait.

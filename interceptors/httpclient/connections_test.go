@@ -192,7 +192,7 @@ func TestDrainIsBounded(t *testing.T) {
 	defer client.CloseIdleConnections()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := client.Get("http://users.test/") //nolint:noctx,bodyclose // there is no answer
+		_, err := client.Get("http://users.test/") //nolint:noctx // there is no answer
 		ended <- err
 	}()
 	await(t, func() bool { return b.calls.Load() == 1 })

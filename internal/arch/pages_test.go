@@ -2,8 +2,11 @@ package arch
 
 import (
 	"flag"
+	"go/ast"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,5 +105,38 @@ func TestAWrongTableOfTrapsIsSeen(t *testing.T) {
 		if _, wrong := rewrite(c.text, c.proofs); !strings.Contains(strings.Join(wrong, "\n"), c.want) {
 			t.Errorf("%s: complaints %v, want %q", name, wrong, c.want)
 		}
+	}
+}
+
+var testName = regexp.MustCompile("`([a-z]+)\\.((?:Test|Fuzz)[A-Za-z0-9_]+)`")
+
+// A page that names a test names one that there is.
+func TestPagesNameTestsThatThereAre(t *testing.T) {
+	there := map[string]bool{}
+	for _, f := range tree(t) {
+		if !f.test() {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
+				there[path.Base(f.dir)+"."+fn.Name.Name] = true
+			}
+		}
+	}
+	pages, err := loadPages(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, p := range pages {
+		for _, m := range testName.FindAllStringSubmatch(p.text, -1) {
+			named++
+			if m[1] != "holdfast" && m[1] != "holdfasttest" && !there[m[1]+"."+m[2]] {
+				t.Errorf("%s names %s.%s, which there is not", p.path, m[1], m[2])
+			}
+		}
+	}
+	if named < 100 {
+		t.Errorf("%d tests are named: they are not found any more", named)
 	}
 }

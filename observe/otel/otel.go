@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -49,7 +48,6 @@ type Telemetry struct {
 	meters  meters
 	targets names.Table
 	methods names.Table
-	below   sync.Map // type of a base to whether it traces
 }
 
 // New makes a Telemetry.
@@ -117,13 +115,7 @@ func (t *Telemetry) traced(call *holdfast.Call) bool {
 	if !ok {
 		return false
 	}
-	base := fmt.Sprintf("%T", b.Base())
-	is, known := t.below.Load(base)
-	if !known {
-		is = strings.HasSuffix(base, "otelhttp.Transport")
-		t.below.Store(base, is)
-	}
-	return is.(bool)
+	return strings.HasSuffix(fmt.Sprintf("%T", b.Base()), "otelhttp.Transport")
 }
 
 // within reports whether the call is made under a client's span of somebody else:

@@ -26,7 +26,7 @@ type pair struct {
 	attempts       [3]series // first, retry, hedge
 	callTime       prometheus.Observer
 	attemptTime    prometheus.Observer
-	outcomes       sync.Map // outcome to prometheus.Counter
+	outcomes       sync.Map // outcome to prometheus.Counter, and nothing else
 }
 
 // A key is how a call names its target and method.
@@ -203,7 +203,7 @@ func (c *client) outcome(p *pair, r observe.Record) {
 	if !ok {
 		counter, _ = p.outcomes.LoadOrStore(o, c.m.outcomes.WithLabelValues(c.name, p.target, numbered(o.attempt), o.class.String()))
 	}
-	counter.(prometheus.Counter).Inc()
+	counter.(prometheus.Counter).Inc() //nolint:errcheck // nothing else is in it
 }
 
 // maxAttempt is the last number that is told apart.

@@ -174,7 +174,8 @@ func TestT89_SeriesAreBounded(t *testing.T) {
 		if strings.Contains(name, "sesame") {
 			t.Fatal(name)
 		}
-		for _, l := range strings.Split(strings.Trim(name[strings.Index(name, "{"):], "{}"), ",") {
+		_, list, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
+		for _, l := range strings.Split(list, ",") {
 			switch k, v, _ := strings.Cut(l, "="); k {
 			case "target":
 				targets[v] = true
