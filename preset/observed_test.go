@@ -184,3 +184,21 @@ func TestAllThreeStandAroundEachOther(t *testing.T) {
 		grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443"))),
 	}
 }
+
+// A policy per method shows its state as a Stack does.
+func TestTheStateOfPoliciesPerMethodIsRead(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	p, err := parsed(t, perMethod).Policy(preset.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := holdfast.Chain(m.Watch("c", p)...)
+	for range 5 {
+		(&holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errServer, Class: holdfast.Failure, Code: "UNKNOWN", After: -1}}}).
+			Do(t.Context(), h, holdfast.Call{Target: "t", Method: "/s.S/Get"})
+	}
+	check(t, scraped(t, r), map[string]float64{
+		"circuits{client=c,state=open,target=t}":           1,
+		"circuit_changes_total{client=c,target=t,to=open}": 1,
+	})
+}

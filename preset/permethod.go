@@ -61,6 +61,14 @@ func (p *perMethod) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 }
 
+// Inside, Observe and OnDrained are a Stack's: the policies of all methods share their
+// state.
+func (p *perMethod) Inside() []holdfast.Policy     { return p.rest.list() }
+func (p *perMethod) OnDrained(f func(addr string)) { p.rest.onDrained(f) }
+func (p *perMethod) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	return p.rest.observe(f)
+}
+
 // split tells service and method of a call: "/users.v1.Users/Get" of gRPC, and
 // target and method of HTTP.
 func split(target, method string) (service, name string) {

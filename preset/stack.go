@@ -123,9 +123,13 @@ func (s *Stack) Inside() []holdfast.Policy { return s.now().list() }
 // and of the state of the Outer and Inner policies that there are now, until stop is
 // called.
 func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	return s.now().observe(f)
+}
+
+func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	var stops []func()
-	for _, p := range s.now().list() {
-		if o, ok := p.(holdfast.Observable); ok {
+	for _, one := range p.list() {
+		if o, ok := one.(holdfast.Observable); ok {
 			stops = append(stops, o.Observe(f))
 		}
 	}
@@ -138,9 +142,11 @@ func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop fun
 
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies. A door asks for it.
-func (s *Stack) OnDrained(f func(addr string)) {
-	for _, p := range s.now().config.Inner {
-		if d, ok := p.(interface{ OnDrained(func(string)) }); ok {
+func (s *Stack) OnDrained(f func(addr string)) { s.now().onDrained(f) }
+
+func (p *parts) onDrained(f func(addr string)) {
+	for _, one := range p.config.Inner {
+		if d, ok := one.(interface{ OnDrained(func(string)) }); ok {
 			d.OnDrained(f)
 		}
 	}

@@ -37,7 +37,7 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 	case holdfast.Replay:
 		m.replays.WithLabelValues(c.name, m.targets.Of(e.Target)).Inc()
 	case breaker.Change:
-		m.circuitChanges.WithLabelValues(c.name, m.targets.Of(e.Key), e.To.String()).Inc()
+		m.circuitChanges.WithLabelValues(c.name, m.keys.Of(e.Key), e.To.String()).Inc()
 	case loadbalance.Change:
 		m.endpointChanges.WithLabelValues(c.name, e.What).Inc()
 		switch e.What {
@@ -51,6 +51,6 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 		if e.Err != nil {
 			result = "error"
 		}
-		m.discoveries.WithLabelValues(c.name, m.targets.Of(e.Resolver), result).Inc()
+		m.discoveries.WithLabelValues(c.name, m.sets.Of(e.Resolver), result).Inc()
 	}
 }

@@ -66,6 +66,8 @@ func (o Options) filled() Options {
 type Metrics struct {
 	o       Options
 	targets names.Table
+	keys    names.Table // of circuits, which may be more than targets
+	sets    names.Table
 	methods names.Table
 
 	calls, attempts                 *prometheus.CounterVec
@@ -106,7 +108,10 @@ func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
 
 func newMetrics(o Options) *Metrics {
 	m := &Metrics{o: o, clients: map[string]*client{}}
-	m.targets.Most, m.targets.Clean, m.methods.Most = o.Targets, observe.Name, o.Methods
+	m.methods.Most = o.Methods
+	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
+		t.Most, t.Clean = o.Targets, observe.Name
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, labels)
 		m.vecs = append(m.vecs, v)

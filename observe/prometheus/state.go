@@ -204,7 +204,7 @@ func (c *client) readBudget(r *reading, b *retry.Budget) {
 
 func (c *client) readBreaker(r *reading, b *breaker.Breaker) {
 	b.Each(func(key string, s breaker.Status) bool {
-		key = c.m.targets.Of(key)
+		key = c.m.keys.Of(key)
 		for _, state := range []breaker.State{breaker.Closed, breaker.Open, breaker.HalfOpen, breaker.Isolated} {
 			is := 0.0
 			if s.State == state {
@@ -218,7 +218,7 @@ func (c *client) readBreaker(r *reading, b *breaker.Breaker) {
 }
 
 func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
-	set = c.m.targets.Of(set)
+	set = c.m.sets.Of(set)
 	for _, health := range []string{"ready", "ejected", "probing", "ill", "drained", "unready"} {
 		r.set(&r.m.state.endpoints, 0, c.name, set, health)
 	}
@@ -238,7 +238,7 @@ func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
 }
 
 func (c *client) readDiscovery(r *reading, set string, s loadbalance.Status, since time.Time) {
-	set = c.m.targets.Of(set)
+	set = c.m.sets.Of(set)
 	r.set(&r.m.state.age, time.Since(since).Seconds(), c.name, set)
 	stale := 0.0
 	if !s.Stale.IsZero() {
