@@ -61,6 +61,12 @@ func TestDNSOfOneFamily(t *testing.T) {
 			}
 		}
 	}
+	s.set("_grpc._tcp.users.test", answer{ttl: 60, services: []service{{10, 0, 9000, "users.test"}}})
+	for how, o := range both(s, discovery.DNSOptions{Network: "ip6", SRV: true}) {
+		if got, err := first(t, discovery.DNSWith("_grpc._tcp.users.test", o)); err != nil || addrs(got) != "[fd00::1]:9000" {
+			t.Errorf("services, %s: %v %v", how, got, err)
+		}
+	}
 	if _, err := first(t, discovery.DNSWith("users.test:80", discovery.DNSOptions{Network: "tcp", Resolver: &net.Resolver{}})); err == nil || !strings.Contains(err.Error(), "Network") {
 		t.Errorf("a network that is none: %v", err)
 	}

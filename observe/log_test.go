@@ -81,6 +81,9 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		if n := lines(); n != 5000 {
 			t.Errorf("of 5,000 targets: %d lines", n)
 		}
+		if n := log.Said(); n > 1024 {
+			t.Errorf("%d things are remembered", n)
+		}
 		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
 		for range 3 {
 			all.Event(t.Context(), holdfast.Rejection{})
@@ -100,7 +103,7 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 	log.Attempt(t.Context(), r)
 	log.Event(t.Context(), retry.Event{Target: "http://me:sesame@users.test/?token=sesame", Err: err})
 	log.Event(t.Context(), loadbalance.Discovery{Resolver: "https://me:sesame@registry.test/v1?token=sesame", Err: fmt.Errorf("list: %w", err)})
-	log.Event(t.Context(), holdfast.Rejection{Target: "me:se?sesame@host", Err: err})
+	log.Event(t.Context(), holdfast.Rejection{Target: "me:sesame?x@host", Err: err})
 	if strings.Contains(b.String(), "sesame") {
 		t.Errorf("%s", b)
 	}

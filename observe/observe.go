@@ -182,7 +182,6 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 	if w.of.ends {
 		r.Answered = r.Took
 	}
-	r.Attempts = r.record.Attempts()
 	w.of.done(w.ctx, *r)
 	w.ctx, r.Err, r.record = nil, nil, nil // what keeps much alive
 	watches.Put(w)

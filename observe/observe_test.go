@@ -3,8 +3,6 @@ package observe_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -140,6 +138,19 @@ func TestDecisionsAreTold(t *testing.T) {
 			_, _ = l.Acquire(context.Background(), "t")
 			return []holdfast.Policy{l}
 		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=full"},
+		"a wait for a place": {func() []holdfast.Policy {
+			l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Second})
+			_, _ = l.Acquire(context.Background(), "t")
+			return []holdfast.Policy{l}
+		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=waited"},
+		"a full queue": {func() []holdfast.Policy {
+			l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Queue: -1, Wait: time.Second})
+			_, _ = l.Acquire(context.Background(), "t")
+			return []holdfast.Policy{l}
+		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=queue"},
+		"a wait past the deadline": {func() []holdfast.Policy {
+			return []holdfast.Policy{timeout.New(time.Second), limit.NewRate(limit.RateOptions{PerSecond: 0.01, Wait: time.Hour, Queue: 10})}
+		}, []holdfasttest.Step{{}}, 2, "rejection policy=rate reason=deadline"},
 		"a hedge": {func() []holdfast.Policy {
 			return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Second, Share: -1})}
 		},
@@ -258,35 +269,5 @@ func TestAPanicIsTold(t *testing.T) {
 	}()
 	if len(w.calls) != 1 || w.calls[0].Code != "panic" || w.calls[0].Class != holdfast.Ignored || len(w.attempts) != 1 {
 		t.Errorf("%+v", w.calls)
-	}
-}
-
-// A listener that panics keeps no other from being told.
-func TestListenersAreStrangers(t *testing.T) {
-	record, told := new(holdfast.Record), []string{}
-	call := &holdfast.Call{Record: record}
-	if call.Heard() {
-		t.Error("nobody listens, and is heard")
-	}
-	call.Tell(t.Context(), retry.Event{}) // nobody
-	for _, name := range []string{"a", "b", "c"} {
-		record.Listen(holdfast.NewListener(func(context.Context, holdfast.Event) {
-			told = append(told, name)
-			if name != "c" {
-				panic(name)
-			}
-		}))
-	}
-	record.Listen(nil)
-	func() {
-		defer func() {
-			if got := fmt.Sprint(recover()); got == "<nil>" {
-				t.Error("the panic is lost")
-			}
-		}()
-		call.Tell(t.Context(), retry.Event{})
-	}()
-	if !reflect.DeepEqual(told, []string{"a", "b", "c"}) {
-		t.Errorf("%v were told", told)
 	}
 }

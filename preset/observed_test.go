@@ -108,6 +108,7 @@ func TestTheStateOfAStackIsRead(t *testing.T) {
 			"limit_waiting{client=c,target=all}":                             0,
 			"endpoints{client=c,health=ready,set=source}":                    1,
 			"endpoints{client=c,health=ejected,set=source}":                  1,
+			"ejections_total{client=c,enforced=false,rule=row}":              1,
 			"ejections_total{client=c,enforced=true,rule=row}":               1,
 			"discovery_endpoints{client=c,set=source}":                       2,
 			"discovery_stale_seconds{client=c,set=source}":                   0,
@@ -200,5 +201,29 @@ func TestTheStateOfPoliciesPerMethodIsRead(t *testing.T) {
 	check(t, scraped(t, r), map[string]float64{
 		"circuits{client=c,state=open,target=t}":           1,
 		"circuit_changes_total{client=c,target=t,to=open}": 1,
+	})
+}
+
+// A door learns from a policy per method which endpoints are gone.
+func TestPoliciesPerMethodTellOfDrainedEndpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := new(discovery.Source)
+		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
+		set := loadbalance.New(source, nil)
+		defer set.Close()
+		base := preset.Standard()
+		base.Inner = []holdfast.Policy{set}
+		p, err := parsed(t, perMethod).Policy(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gone []string
+		p.(interface{ OnDrained(func(string)) }).OnDrained(func(addr string) { gone = append(gone, addr) })
+		synctest.Wait()
+		source.Publish(2, discovery.Endpoint{Addr: "b"})
+		synctest.Wait()
+		if len(gone) != 1 || gone[0] != "a" {
+			t.Errorf("%v", gone)
+		}
 	})
 }

@@ -63,6 +63,14 @@ func TestT70_AFallbackIsCopiedIntoTheReply(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	old := &durationpb.Duration{Seconds: 1, Nanos: 5}
+	fresh := grpcclient.Wrapper{Fallback: func(context.Context, string, any, error) (any, error) { return durationpb.New(3e9), nil }}
+	fails := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+		return status.Error(codes.Internal, "down")
+	}
+	if err := fresh.Unary()(t.Context(), get, say("x"), old, nil, fails); err != nil || old.AsDuration() != 3e9 {
+		t.Errorf("over what was in the reply: %v %v", old, err)
+	}
 	fine := func(_ context.Context, _ string, _, reply any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
 		reply.(*message).Value = "fresh"
 		return nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/observe"
 )
 
 // refuses serves HTTP/2 that refuses the first n streams and answers the others
@@ -101,7 +102,7 @@ func answerEmpty(f *http2.Framer, id uint32) error {
 
 // gRPC repeats a refused stream once by itself, unseen by interceptors; refused
 // again, it comes out as UNAVAILABLE, and is harmless to repeat all the same.
-func TestRefusedStreamsAreCountedAndRepeated(t *testing.T) {
+func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 	for n, want := range map[int][]grpcclient.WireAttempt{
 		0: {{Attempt: 1, Code: "OK"}},
 		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "OK"}},
@@ -120,7 +121,15 @@ func TestRefusedStreamsAreCountedAndRepeated(t *testing.T) {
 			told = append(told, a)
 		})
 		p := &probe{}
-		cc, err := grpc.NewClient("passthrough:///"+addr, append(grpcclient.DialOptions(again(3), p), note, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+		replays := 0
+		listens := observe.New(observe.Options{Event: func(_ context.Context, e holdfast.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if e.Kind() == "replay" {
+				replays++
+			}
+		}})
+		cc, err := grpc.NewClient("passthrough:///"+addr, append(grpcclient.DialOptions(listens, again(3), p), note, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,6 +140,9 @@ func TestRefusedStreamsAreCountedAndRepeated(t *testing.T) {
 		mu.Lock()
 		if err != nil || !slices.Equal(told, want) {
 			t.Errorf("%d refused: %v, told of %+v, want %+v", n, err, told, want)
+		}
+		if replays != min(n, 1) { // R14
+			t.Errorf("%d refused: told of %d replays", n, replays)
 		}
 		mu.Unlock()
 		if n == 2 && p.results[0].Class != holdfast.Refused {

@@ -24,8 +24,9 @@ import (
 // not after the quarter of an hour that TCP takes: over HTTP/1.1 with the request that
 // runs out of time, over HTTP/2 since it is asked whether it lives.
 func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
-	for _, http2 := range []bool{false, true} {
-		t.Run(fmt.Sprintf("HTTP/2 %v", http2), func(t *testing.T) {
+	for _, c := range []struct{ http2, own bool }{{false, false}, {true, false}, {true, true}} {
+		http2 := c.http2
+		t.Run(fmt.Sprintf("HTTP/2 %v, its own way %v", http2, c.own), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network := new(holdfasttest.Network)
 				first, err := network.Listen("first:80")
@@ -51,6 +52,9 @@ func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
 					}
 					return network.Dial(ctx, "others:80")
 				}}
+				if c.own {
+					base.HTTP2 = &http.HTTP2Config{SendPingTimeout: 40 * time.Second, PingTimeout: time.Second}
+				}
 				set := loadbalance.With(discovery.Static("10.0.0.1:80"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{Base: -1}})
 				defer set.Close()
 				client := &http.Client{Transport: httpclient.Wrap(base, set, timeout.New(2*time.Second))}
@@ -69,7 +73,7 @@ func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
 						t.Fatal("it is still used after a minute")
 					}
 				}
-				if took := time.Since(start); took > 20*time.Second {
+				if took := time.Since(start); (took > 20*time.Second) != c.own {
 					t.Errorf("given up after %v", took)
 				}
 				if dials.Load() != 2 {
@@ -97,7 +101,14 @@ func TestConnectionsAreRenewed(t *testing.T) {
 			defer client.CloseIdleConnections()
 			sent := 0
 			for start := time.Now(); time.Since(start) < time.Second; sent++ {
-				resp, err := client.Post(scheme+"://example.com/", "text/plain", strings.NewReader("hello")) //nolint:noctx // loopback
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://example.com/", strings.NewReader("hello"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := client.Do(req)
+				if len(req.Header) > 0 {
+					t.Fatalf("the caller's header: %v", req.Header)
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -116,7 +127,10 @@ func TestConnectionsAreRenewed(t *testing.T) {
 
 // Connections that Prewarm has opened are those that calls use.
 func TestPrewarm(t *testing.T) {
-	b := newBackend(t, true, false, func(w http.ResponseWriter, _ *http.Request) {
+	b := newBackend(t, true, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "example.com" {
+			t.Errorf("asked for %s", r.Host)
+		}
 		<-time.After(20 * time.Millisecond) // so that each has a connection of its own
 		_, _ = io.WriteString(w, "ok")
 	})

@@ -169,7 +169,7 @@ func TestT89_SeriesAreBounded(t *testing.T) {
 	if len(got) > 20_000 {
 		t.Errorf("%d series", len(got))
 	}
-	calls, targets, methods := 0.0, map[string]bool{}, map[string]bool{}
+	calls, targets, methods, codes := 0.0, map[string]bool{}, map[string]bool{}, 0
 	for name, v := range got {
 		if strings.Contains(name, "sesame") {
 			t.Fatal(name)
@@ -187,7 +187,13 @@ func TestT89_SeriesAreBounded(t *testing.T) {
 		}
 		if strings.HasPrefix(name, "calls_total{") {
 			calls += v
+			if strings.Contains(name, "method=other,target=other") {
+				codes++
+			}
 		}
+	}
+	if codes > 42 {
+		t.Errorf("%d codes", codes)
 	}
 	if calls != 10_000 || len(targets) != 101 || len(methods) != 101 || !targets["other"] || !methods["other"] {
 		t.Errorf("%v calls, %d targets, %d methods", calls, len(targets), len(methods))
@@ -265,4 +271,41 @@ func TestHistogramsAndExemplars(t *testing.T) {
 		return
 	}
 	t.Error("no histogram")
+}
+
+// Pairs of a target and a method are bounded too, and what never got to the transport
+// is no attempt.
+func TestT89_PairsAreBounded(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	h := holdfast.Chain(m.Watch("c")...)
+	for i := range 10_000 {
+		(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: fmt.Sprint(i / 100), Method: fmt.Sprint(i % 100)})
+	}
+	pairs := 0
+	for name := range scraped(t, r) {
+		if strings.HasPrefix(name, "call_duration_seconds{") {
+			pairs++
+		}
+	}
+	if pairs != 1001 {
+		t.Errorf("%d pairs", pairs)
+	}
+	m, r = registered(t, holdprom.Options{})
+	refuse := holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
+		return func(context.Context, *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Err: errDown, Code: "refused"}
+		}
+	})
+	all := m.Watch("c")
+	h = holdfast.Chain(all[0], all[1], refuse)
+	(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "GET"})
+	got := scraped(t, r)
+	if got["calls_total{class=ignored,client=c,code=refused,method=GET,target=t}"] != 1 {
+		t.Errorf("%v", got)
+	}
+	for name := range got {
+		if strings.HasPrefix(name, "attempts_total") {
+			t.Errorf("%s", name)
+		}
+	}
 }

@@ -56,6 +56,26 @@ func TestT57_RegisteringTwiceIsHarmless(t *testing.T) {
 	})
 }
 
+// Who is forgotten is no longer listened to.
+func TestTheForgottenAreNotListenedTo(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	b := breaker.New(breaker.Options{})
+	h := holdfast.Chain(m.Watch("c", b)...)
+	m.Forget("c")
+	m.Forget("who?")
+	b.Isolate("t")
+	(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "GET"})
+	got := scraped(t, r)
+	for name := range got {
+		if strings.HasPrefix(name, "circuit") {
+			t.Errorf("%s", name)
+		}
+	}
+	if got["calls_total{class=ignored,client=c,code=circuit_open,method=GET,target=t}"] != 1 {
+		t.Errorf("its calls are no longer counted: %v", got)
+	}
+}
+
 // What gRPC's balancers make is watched while it is open, and its resolver's answers
 // have an age.
 func TestPoolsAndResolversOfOthers(t *testing.T) {
