@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ func TestAServerThatIsAddedHasCallsWithinAnInterval(t *testing.T) {
 func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
+		var mu sync.Mutex
 		p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{
 			Check: loadbalance.Checks{Ask: func(_ context.Context, e discovery.Endpoint) error {
 				if e.Addr == "ill" {
@@ -45,7 +47,11 @@ func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 				}
 				return nil
 			}},
-			OnChange: func(c loadbalance.Change) { told = append(told, c.Addr+" "+c.What) },
+			OnChange: func(c loadbalance.Change) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, c.Addr+" "+c.What)
+			},
 		})
 		defer p.Close()
 		p.Update([]discovery.Endpoint{{Addr: "a"}, {Addr: "b"}, {Addr: "ill"}, {Addr: "drained", Weight: -1}, {Addr: "unready"}})
@@ -75,7 +81,11 @@ func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 		if p.PanicPicks() == 0 {
 			t.Error("one of three is well, and nobody panics")
 		}
-		spared := func() int { return strings.Count(strings.Join(told, "\n"), "spared") }
+		spared := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return strings.Count(strings.Join(told, "\n"), "spared")
+		}
 		before := spared()
 		time.Sleep(11 * time.Second)
 		fail(30)
@@ -99,7 +109,12 @@ func TestClosingEndsTheDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{Drain: time.Second})
 		var drained []string
-		p.OnDrained(func(addr string) { drained = append(drained, addr) })
+		var mu sync.Mutex
+		p.OnDrained(func(addr string) {
+			mu.Lock()
+			defer mu.Unlock()
+			drained = append(drained, addr)
+		})
 		for _, addrs := range [][]discovery.Endpoint{{{Addr: "a"}}, {{Addr: "b"}}, {{Addr: "c"}}} {
 			p.Update(addrs)
 			picked, _ := p.Pick(loadbalance.PickInfo{})
@@ -112,12 +127,17 @@ func TestClosingEndsTheDraining(t *testing.T) {
 				picked.Done(holdfast.Ignored)
 			}
 		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if got := strings.Join(drained, " "); got != "a b" && got != "b a" {
 			t.Errorf("%s", got)
 		}
+		mu.Unlock()
 		p.Update([]discovery.Endpoint{{Addr: "d"}})
 		p.Close()
 		time.Sleep(time.Minute)
+		mu.Lock()
 		if len(drained) != 2 {
 			t.Errorf("after Close: %v", drained)
 		}
