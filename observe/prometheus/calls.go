@@ -23,10 +23,11 @@ const nativeReset = time.Hour
 type pair struct {
 	target, method string // as labels
 	calls          series
-	attempts       [3]series // first, retry, hedge
+	attempts       [3]attempts // first, retry, hedge
 	callTime       prometheus.Observer
 	attemptTime    prometheus.Observer
 	outcomes       sync.Map // outcome to prometheus.Counter, and nothing else
+	client         *client
 }
 
 // A key is how a call names its target and method.
@@ -37,7 +38,7 @@ var kinds = [3]string{"first", "retry", "hedge"}
 
 // series are the counters of one kind, by what calls came to.
 type series struct {
-	of   func(class, code string) prometheus.Counter
+	make func(class, code string) prometheus.Counter
 	mu   sync.Mutex
 	list atomic.Pointer[[]counted]
 }
@@ -65,9 +66,9 @@ func (s *series) get(class holdfast.Class, code string) prometheus.Counter {
 		list = *old
 	}
 	if len(list) >= maxCodes {
-		return s.of(class.String(), names.Other)
+		return s.make(class.String(), names.Other)
 	}
-	c := s.of(class.String(), code)
+	c := s.make(class.String(), code)
 	next := append(append([]counted(nil), list...), counted{class, code, c})
 	s.list.Store(&next)
 	return c
@@ -130,28 +131,29 @@ func (c *client) find(target, method string) *pair {
 
 func (c *client) newPair(k key) *pair {
 	m := c.m
-	p := &pair{target: k.target, method: k.method}
+	p := &pair{target: k.target, method: k.method, client: c}
 	p.callTime = m.callDuration.WithLabelValues(c.name, k.target, k.method)
 	p.attemptTime = m.attemptDuration.WithLabelValues(c.name, k.target, k.method)
-	p.calls.of = func(class, code string) prometheus.Counter {
+	p.calls.make = func(class, code string) prometheus.Counter {
 		return m.calls.WithLabelValues(c.name, k.target, k.method, class, code)
 	}
 	for i, kind := range kinds {
-		p.attempts[i].of = func(class, code string) prometheus.Counter {
+		p.attempts[i].of = p
+		p.attempts[i].make = func(class, code string) prometheus.Counter {
 			return m.attempts.WithLabelValues(c.name, k.target, k.method, kind, class, code)
 		}
 	}
 	return p
 }
 
-// call counts a logical call.
+// call counts a logical call, with an exemplar.
 func (c *client) call(ctx context.Context, r observe.Record) {
 	p := c.pair(r.Target, r.Method)
 	p.calls.get(r.Class, r.Code).Inc()
 	c.took(ctx, p.callTime, r.Took)
 }
 
-// attempt counts what was really sent.
+// attempt counts what was really sent, with an exemplar.
 func (c *client) attempt(ctx context.Context, r observe.Record) {
 	if !r.Sent {
 		return
@@ -163,19 +165,17 @@ func (c *client) attempt(ctx context.Context, r observe.Record) {
 		kind = 2
 	case r.Attempt > 1:
 		kind = 1
-		c.outcome(p, r)
+		p.outcome(r.Attempt, r.Class)
 	}
 	p.attempts[kind].get(r.Class, r.Code).Inc()
 	c.took(ctx, p.attemptTime, r.Took)
 }
 
 func (c *client) took(ctx context.Context, o prometheus.Observer, d time.Duration) {
-	if c.m.o.Exemplar != nil {
-		if labels := c.m.o.Exemplar(ctx); len(labels) > 0 {
-			if e, ok := o.(prometheus.ExemplarObserver); ok && short(labels) {
-				e.ObserveWithExemplar(d.Seconds(), labels)
-				return
-			}
+	if labels := c.m.o.Exemplar(ctx); len(labels) > 0 {
+		if e, ok := o.(prometheus.ExemplarObserver); ok && short(labels) {
+			e.ObserveWithExemplar(d.Seconds(), labels)
+			return
 		}
 	}
 	o.Observe(d.Seconds())
@@ -197,11 +197,11 @@ type outcome struct {
 	class   holdfast.Class
 }
 
-func (c *client) outcome(p *pair, r observe.Record) {
-	o := outcome{min(r.Attempt, maxAttempt), r.Class}
+func (p *pair) outcome(attempt int, class holdfast.Class) {
+	o := outcome{min(attempt, maxAttempt), class}
 	counter, ok := p.outcomes.Load(o)
 	if !ok {
-		counter, _ = p.outcomes.LoadOrStore(o, c.m.outcomes.WithLabelValues(c.name, p.target, numbered(o.attempt), o.class.String()))
+		counter, _ = p.outcomes.LoadOrStore(o, p.client.m.outcomes.WithLabelValues(p.client.name, p.target, numbered(o.attempt), o.class.String()))
 	}
 	counter.(prometheus.Counter).Inc() //nolint:errcheck // nothing else is in it
 }

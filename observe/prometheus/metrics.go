@@ -169,8 +169,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Policy {
 	c := m.client(name)
 	c.watch(policies)
-	all := append([]holdfast.Policy{observe.New(observe.Options{Done: c.call, Event: c.event, EndsAlone: true})}, policies...)
-	return append(all, observe.New(observe.Options{Done: c.attempt, Wire: true, EndsAlone: true}))
+	calls, attempts := c.around()
+	return append(append([]holdfast.Policy{calls}, policies...), attempts)
 }
 
 // Forget takes the state of a client's policies out of the metrics, and no longer

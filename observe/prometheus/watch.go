@@ -1,0 +1,115 @@
+package prometheus
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/observe"
+)
+
+// What counts is as lean as it can be: no record of the call, no memory; its series are
+// the hook of its answer, and the token is when it began. Where exemplars are asked for,
+// which need the call's context at its end, package observe keeps it.
+
+// around returns the policies that count calls and attempts.
+func (c *client) around() (calls, attempts holdfast.Policy) {
+	if c.m.o.Exemplar != nil {
+		return observe.New(observe.Options{Done: c.call, Event: c.event, EndsAlone: true}),
+			observe.New(observe.Options{Done: c.attempt, Wire: true, EndsAlone: true})
+	}
+	return holdfast.PolicyFunc(c.countCalls), holdfast.PolicyFunc(c.countAttempts)
+}
+
+func (c *client) countCalls(next holdfast.Handler) holdfast.Handler {
+	listener := holdfast.NewListener(c.event)
+	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+		call.Record.Listen(listener)
+		p := c.pair(call.Target, call.Method)
+		began := monotonic()
+		returned := false
+		defer func() {
+			if !returned { // a panic, or an exited goroutine
+				(*callEnd)(p).Done(uint64(began), holdfast.End{Code: "panic"})
+			}
+		}()
+		res = next(ctx, call)
+		returned = true
+		if res.Reply == nil || call.Unary {
+			p.calls.get(res.Class, res.Code).Inc()
+			p.callTime.Observe(time.Duration(monotonic() - began).Seconds())
+		} else {
+			res.OnDone((*callEnd)(p), uint64(began))
+		}
+		return res
+	}
+}
+
+// A callEnd counts a call at its end; the token is when it began.
+type callEnd pair
+
+// Done counts.
+func (p *callEnd) Done(began uint64, end holdfast.End) {
+	p.calls.get(end.Class, end.Code).Inc()
+	p.callTime.Observe(time.Duration(monotonic() - int64(began)).Seconds())
+}
+
+func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+		returned := false
+		defer func() {
+			if !returned && call.Sent() {
+				p := c.pair(call.Target, call.Method)
+				(&p.attempts[kindOf(call)]).Done(token(call), holdfast.End{Code: "panic"})
+			}
+		}()
+		res = next(ctx, call)
+		returned = true
+		if !call.Sent() {
+			return res // it is none
+		}
+		p := c.pair(call.Target, call.Method)
+		if at := &p.attempts[kindOf(call)]; res.Reply == nil || call.Unary {
+			at.Done(token(call), holdfast.End{Class: res.Class, Code: res.Code})
+		} else {
+			res.OnDone(at, token(call))
+		}
+		return res
+	}
+}
+
+// kindOf is the index of an attempt's kind.
+func kindOf(call *holdfast.Call) int {
+	switch {
+	case call.Hedge:
+		return 2
+	case call.Attempt > 1:
+		return 1
+	}
+	return 0
+}
+
+// token has when an attempt was sent, and in its last four bits its number.
+func token(call *holdfast.Call) uint64 {
+	return uint64(call.SentAt().Sub(epoch))<<4 | uint64(min(call.Attempt, maxAttempt))
+}
+
+// An attempts is the series of the attempts of one kind, and the hook of their answers.
+type attempts struct {
+	series
+	of *pair
+}
+
+// Done counts an attempt.
+func (a *attempts) Done(token uint64, end holdfast.End) {
+	a.get(end.Class, end.Code).Inc()
+	if a == &a.of.attempts[1] {
+		a.of.outcome(int(token&15), end.Class)
+	}
+	a.of.attemptTime.Observe(time.Duration(monotonic() - int64(token>>4)).Seconds())
+}
+
+var epoch = time.Now()
+
+// monotonic is a clock that costs half of time.Now.
+func monotonic() int64 { return int64(time.Since(epoch)) }
