@@ -8,24 +8,45 @@ func scrub(key, text string) string {
 	if key == "target" || key == "endpoint" {
 		return Name(text)
 	}
-	if !strings.Contains(text, "://") {
-		return text
-	}
 	var b strings.Builder
 	for {
-		before, rest, found := strings.Cut(text, "://")
+		before, rest, found := strings.Cut(text, "//") // a URL may come without its scheme
 		b.WriteString(before)
 		if !found {
 			return b.String()
 		}
-		b.WriteString("://")
-		end := strings.IndexAny(rest, " \t\r\n\"'<>`")
-		if end < 0 {
-			end = len(rest)
-		}
-		b.WriteString(bare(rest[:end]))
-		text = rest[end:]
+		b.WriteString("//")
+		end := endOfURL(rest, quoted(before))
+		mark := len(strings.TrimRight(rest[:end], "\"'`<>()[]{},;:.!\\")) // of the text around it
+		b.WriteString(bare(rest[:mark]))
+		text = rest[mark:]
 	}
+}
+
+// quoted reports whether the URL whose scheme ends before has a quotation mark in
+// front of it, as the URL of a url.Error has.
+func quoted(before string) bool {
+	start := strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.:")
+	return strings.HasSuffix(start, `"`)
+}
+
+// endOfURL is where the URL ends whose scheme comes before rest: at the next white
+// space, which in a quoted URL may be a part of it. Quotation marks do not end it,
+// since hosts, passwords and queries may hold them: rather too much is taken than too
+// little.
+func endOfURL(rest string, quoted bool) int {
+	from := 0
+	for quoted && from < len(rest) && rest[from] != '"' {
+		if rest[from] == '\\' {
+			from++
+		}
+		from++
+	}
+	from = min(from, len(rest))
+	if space := strings.IndexAny(rest[from:], " \t\r\n"); space >= 0 {
+		return from + space
+	}
+	return len(rest)
 }
 
 // Scrub is a text without the credentials and queries of the URLs in it.
@@ -44,7 +65,7 @@ func Name(target string) string {
 // bare is what follows the scheme of a URL without its user, query and fragment.
 func bare(rest string) string {
 	if i := strings.IndexAny(rest, "?#"); i >= 0 {
-		if !strings.Contains(rest[:i], "/") && strings.Contains(rest[i:], "@") {
+		if strings.Contains(rest[i:], "@") && !hasHost(rest[:i]) {
 			return "redacted" // a password with a mark in it, or a query with one
 		}
 		rest = rest[:i]
@@ -53,4 +74,12 @@ func bare(rest string) string {
 		rest = rest[i+1:]
 	}
 	return rest
+}
+
+// hasHost reports whether text begins with a host, with or without a port, and a path:
+// and not with a user and a password that holds a slash.
+func hasHost(text string) bool {
+	host, _, path := strings.Cut(text, "/")
+	_, port, _ := strings.Cut(host[strings.LastIndexByte(host, ']')+1:], ":")
+	return path && strings.Trim(port, "0123456789") == ""
 }
