@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -54,6 +55,7 @@ func TestAnAttemptsLimitGivesTheNextOneAChance(t *testing.T) {
 		if err := cc.Invoke(ctx, get, say("x"), new(message)); err != nil || time.Since(start) != 50*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
+		synctest.Wait() // the abandoned attempt's handler is over
 		s.get = func(ctx context.Context, _ int, _ string) (string, error) { return "", hangs(ctx) }
 		err := cc.Invoke(ctx, get, say("x"), new(message))
 		if status.Code(err) != codes.DeadlineExceeded || time.Since(start) > 300*time.Millisecond {
