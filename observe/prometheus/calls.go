@@ -14,18 +14,14 @@ import (
 	"github.com/holdfast-go/holdfast/observe"
 )
 
-// nativeReset is how long a native histogram that has too many buckets keeps its
-// resolution at least.
-const nativeReset = time.Hour
-
 // A pair is the series of a target and a method. Finding them takes two looks at what
 // is never changed in place, no lock, and no memory.
 type pair struct {
 	target, method string // as labels
 	calls          series
 	attempts       [3]attempts // first, retry, hedge
-	callTime       prometheus.Observer
-	attemptTime    prometheus.Observer
+	callTime       *histogram
+	attemptTime    *histogram
 	outcomes       sync.Map // outcome to prometheus.Counter, and nothing else
 	client         *client
 }
@@ -132,8 +128,8 @@ func (c *client) find(target, method string) *pair {
 func (c *client) newPair(k key) *pair {
 	m := c.m
 	p := &pair{target: k.target, method: k.method, client: c}
-	p.callTime = m.callDuration.WithLabelValues(c.name, k.target, k.method)
-	p.attemptTime = m.attemptDuration.WithLabelValues(c.name, k.target, k.method)
+	p.callTime = m.callDuration.with(c.name, k.target, k.method)
+	p.attemptTime = m.attemptDuration.with(c.name, k.target, k.method)
 	p.calls.make = func(class, code string) prometheus.Counter {
 		return m.calls.WithLabelValues(c.name, k.target, k.method, class, code)
 	}
@@ -171,18 +167,14 @@ func (c *client) attempt(ctx context.Context, r observe.Record) {
 	c.took(ctx, p.attemptTime, r.Took)
 }
 
-func (c *client) took(ctx context.Context, o prometheus.Observer, d time.Duration) {
-	if labels := c.m.o.Exemplar(ctx); len(labels) > 0 {
-		if e, ok := o.(prometheus.ExemplarObserver); ok && short(labels) {
-			e.ObserveWithExemplar(d.Seconds(), labels)
-			return
-		}
+func (c *client) took(ctx context.Context, h *histogram, d time.Duration) {
+	h.observe(d)
+	if labels := c.m.o.Exemplar(ctx); len(labels) > 0 && short(labels) {
+		h.exemplify(d, labels)
 	}
-	o.Observe(d.Seconds())
 }
 
-// short reports whether labels are an exemplar's: more runes than that make
-// ObserveWithExemplar panic.
+// short reports whether labels are an exemplar's: more runes than that are not shown.
 func short(labels map[string]string) bool {
 	n := 0
 	for k, v := range labels {

@@ -71,7 +71,7 @@ type Metrics struct {
 	methods names.Table
 
 	calls, attempts                 *prometheus.CounterVec
-	callDuration, attemptDuration   *prometheus.HistogramVec
+	callDuration, attemptDuration   *histogramVec
 	retries, stops, outcomes        *prometheus.CounterVec
 	hedges, hedgesWon, hedgesDenied *prometheus.CounterVec
 	rejections, circuitChanges      *prometheus.CounterVec
@@ -92,8 +92,11 @@ func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
 	if r == nil {
 		r = prometheus.DefaultRegisterer
 	}
-	m := newMetrics(o.filled())
-	err := r.Register(m)
+	m, err := newMetrics(o.filled())
+	if err != nil {
+		return nil, err
+	}
+	err = r.Register(m)
 	var taken prometheus.AlreadyRegisteredError
 	if errors.As(err, &taken) {
 		if old, ok := taken.ExistingCollector.(*Metrics); ok {
@@ -106,7 +109,11 @@ func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
 	return m, nil
 }
 
-func newMetrics(o Options) *Metrics {
+func newMetrics(o Options) (*Metrics, error) {
+	layout, err := newLayout(o.Buckets, o.Native)
+	if err != nil {
+		return nil, err
+	}
 	m := &Metrics{o: o, clients: map[string]*client{}}
 	m.methods.Most = o.Methods
 	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
@@ -117,12 +124,9 @@ func newMetrics(o Options) *Metrics {
 		m.vecs = append(m.vecs, v)
 		return v
 	}
-	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		h := prometheus.HistogramOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels, Buckets: o.Buckets}
-		if o.Native > 1 {
-			h.NativeHistogramBucketFactor, h.NativeHistogramMaxBucketNumber, h.NativeHistogramMinResetDuration = o.Native, 160, nativeReset
-		}
-		v := prometheus.NewHistogramVec(h, labels)
+	histogram := func(name, help string, labels ...string) *histogramVec {
+		desc := prometheus.NewDesc(prometheus.BuildFQName(o.Namespace, "", name), help, labels, o.Labels)
+		v := &histogramVec{desc: desc, layout: layout, list: map[[3]string]*histogram{}}
 		m.vecs = append(m.vecs, v)
 		return v
 	}
@@ -143,7 +147,7 @@ func newMetrics(o Options) *Metrics {
 	m.ejections = counter("ejections_total", "Ejections of endpoints by rule, and those that were due when too many were ejected already.", "client", "rule", "enforced")
 	m.discoveries = counter("discovery_updates_total", "Answers and errors of discovery.", "client", "resolver", "result")
 	m.state.init(o)
-	return m
+	return m, nil
 }
 
 // Describe sends what there is to be collected.

@@ -37,7 +37,7 @@ func (c *client) countCalls(next holdfast.Handler) holdfast.Handler {
 		returned = true
 		if res.Reply == nil || call.Unary {
 			p.calls.get(res.Class, res.Code).Inc()
-			p.callTime.Observe(time.Duration(monotonic() - began).Seconds())
+			p.callTime.observe(time.Duration(monotonic() - began))
 		} else {
 			res.OnDone((*callEnd)(p), uint64(began))
 		}
@@ -51,7 +51,7 @@ type callEnd pair
 // Done counts.
 func (p *callEnd) Done(began uint64, end holdfast.End) {
 	p.calls.get(end.Class, end.Code).Inc()
-	p.callTime.Observe(time.Duration(monotonic() - int64(began)).Seconds())
+	p.callTime.observe(time.Duration(monotonic() - int64(began)))
 }
 
 func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
@@ -106,7 +106,7 @@ func (a *attempts) Done(token uint64, end holdfast.End) {
 	if a == &a.of.attempts[1] {
 		a.of.outcome(int(token&15), end.Class)
 	}
-	a.of.attemptTime.Observe(time.Duration(monotonic() - int64(token>>4)).Seconds())
+	a.of.attemptTime.observe(time.Duration(monotonic() - int64(token>>4)))
 }
 
 var epoch = time.Now()
