@@ -148,5 +148,20 @@ func observedRows() []row {
 			return subjects
 		}, c.goal, false})
 	}
-	return rows
+	return append(rows, row{"Observed, retry of a plain function (bare: unobserved)", "Prometheus", func() []subject {
+		m, err := holdprom.Register(prometheus.NewRegistry(), holdprom.Options{})
+		if err != nil {
+			panic(err)
+		}
+		f := func(context.Context) (int, error) { return 1, nil }
+		subjects := []subject{{who: "bare"}, {who: "holdfast"}}
+		for i, run := range []runner{ourFunction(idle.retry()), ourFunction(m.Watch("bench", idle.retry())...)} {
+			subjects[i].do = func() {
+				if _, err := run(context.Background(), f); err != nil {
+					panic(err)
+				}
+			}
+		}
+		return subjects
+	}, goal{more: 250, allocs: -1}, false})
 }

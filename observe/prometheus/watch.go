@@ -60,7 +60,7 @@ func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
 		defer func() {
 			if !returned && call.Sent() {
 				p := c.pair(call.Target, call.Method)
-				(&p.attempts[kindOf(call)]).Done(token(call), holdfast.End{Code: "panic"})
+				p.attempts[kindOf(call)].count(min(call.Attempt, maxAttempt), holdfast.Ignored, "panic", call.Ran())
 			}
 		}()
 		res = next(ctx, call)
@@ -70,7 +70,7 @@ func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
 		}
 		p := c.pair(call.Target, call.Method)
 		if at := &p.attempts[kindOf(call)]; res.Reply == nil || call.Unary {
-			at.Done(token(call), holdfast.End{Class: res.Class, Code: res.Code})
+			at.count(min(call.Attempt, maxAttempt), res.Class, res.Code, call.Ran())
 		} else {
 			res.OnDone(at, token(call))
 		}
@@ -102,11 +102,15 @@ type attempts struct {
 
 // Done counts an attempt.
 func (a *attempts) Done(token uint64, end holdfast.End) {
-	a.get(end.Class, end.Code).Inc()
+	a.count(int(token&15), end.Class, end.Code, time.Duration(monotonic()-int64(token>>4)))
+}
+
+func (a *attempts) count(attempt int, class holdfast.Class, code string, took time.Duration) {
+	a.get(class, code).Inc()
 	if a == &a.of.attempts[1] {
-		a.of.outcome(int(token&15), end.Class)
+		a.of.outcome(attempt, class)
 	}
-	a.of.attemptTime.observe(time.Duration(monotonic() - int64(token>>4)))
+	a.of.attemptTime.observe(took)
 }
 
 var epoch = time.Now()
