@@ -184,6 +184,8 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 	case counted:
 		n.state.ejected = false // to be ejected again, for longer
 		p.ejectNow(n, "probe", "the probe failed")
+	default: // it said nothing: the next call asks
+		p.announce()
 	}
 	p.mu.Unlock()
 	p.tell()

@@ -26,6 +26,7 @@ func (p *Pool) rebuild() {
 		all := byPriority[at]
 		panicking := false
 		well := slices.DeleteFunc(slices.Clone(all), func(n *Node) bool { return n.state.ejected || n.state.ill })
+		s.well = s.well || len(well) > 0
 		shares = append(shares, float64(len(well))/float64(len(all)))
 		if p.o.Panic > 0 && float64(len(well)) < p.o.Panic*float64(len(all)) || len(well) == 0 {
 			well, panicking = all, true
@@ -38,6 +39,7 @@ func (p *Pool) rebuild() {
 	}
 	spread(s.levels, shares)
 	p.now.Store(s)
+	p.announce()
 }
 
 // overprovisioned is how much more than its share a level can take, as in Envoy.

@@ -12,6 +12,7 @@ type snapshot struct {
 	levels []level
 	probes []*Node // that wait for one call to show whether they are back
 	timed  bool    // some picker, or a guard, goes by the time
+	well   bool    // some node is
 }
 
 // untimed marks the pickers to which it makes no difference what calls take: their
@@ -192,8 +193,8 @@ func (d Picked) Done(class holdfast.Class) {
 	if n.guard != nil {
 		n.guard.Leave(d.token, class, since(d.began))
 	}
-	if d.probe != 0 {
-		n.state.probing.CompareAndSwap(d.probe, 0) // it ended without an answer
+	if d.probe != 0 && n.state.probing.CompareAndSwap(d.probe, 0) { // it ended without an answer
+		n.pool.wake()
 	}
 	if n.removed.Load() {
 		n.pool.left(n)

@@ -32,6 +32,11 @@ type Options struct {
 	// connections are closed under them: 0 and negative mean as long as they take.
 	// It holds for doors that ask for OnDrained, as the HTTP one does.
 	Drain time.Duration
+	// Await is how long a call of a Set waits for a node that is well, as long as its
+	// context allows, where there is none: no endpoint at all, or all of them ejected or
+	// ill. Then it goes on as without. 0 and negative: it does not wait. gRPC has this
+	// of its own, by WaitForReady, for connections.
+	Await time.Duration
 	// Guard makes the guard of a node; nil: none has one.
 	Guard func(discovery.Endpoint) Guard
 	// Check is asked about each node now and then whether it is well; see Checks.
@@ -76,7 +81,8 @@ type Pool struct {
 	gone    map[*Node]bool
 	sweep   *time.Timer
 	closed  bool
-	opened  func() // what Opened has returned, once: it is told of the end
+	opened  func()        // what Opened has returned, once: it is told of the end
+	changed chan struct{} // closed at the next change; nil: nobody waits for it
 	panics  atomic.Uint64
 	herald  herald.Herald[holdfast.Event]
 }

@@ -1,0 +1,186 @@
+package loadbalance_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/loadbalance"
+)
+
+// sick is checks that say so, while it is true.
+func sick(is *atomic.Bool) loadbalance.Checks {
+	return loadbalance.Checks{Every: time.Second, Ask: func(context.Context, discovery.Endpoint) error {
+		if is.Load() {
+			return errors.New("sick")
+		}
+		return nil
+	}}
+}
+
+// httplb's list: a call waits for a node that is well, in the place of an error or of
+// one that is ill.
+func TestAwaitWaitsForANodeThatIsWell(t *testing.T) {
+	var ill atomic.Bool
+	ill.Store(true)
+	in(t, 3, nil, loadbalance.Options{Await: time.Minute, Check: sick(&ill)}, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, 0) })
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		start := time.Now()
+		res := w.call(ctx, h)
+		var none *loadbalance.NoEndpointError
+		if time.Since(start) != 2*time.Second || !errors.As(res.Err, &none) || !errors.Is(res.Err, context.DeadlineExceeded) || res.Class != holdfast.Ignored || len(w.got) > 0 {
+			t.Errorf("%v after %v: %v", res, time.Since(start), w.got)
+		}
+		time.AfterFunc(10*time.Second, func() { ill.Store(false) })
+		start = time.Now()
+		if res := w.call(t.Context(), h); res.Class != holdfast.Success || time.Since(start) < 10*time.Second || time.Since(start) > 14*time.Second {
+			t.Errorf("%v after %v", res, time.Since(start))
+		}
+		start = time.Now()
+		if w.call(t.Context(), h); time.Since(start) != 0 {
+			t.Errorf("all are well, and it waited %v", time.Since(start))
+		}
+		ill.Store(true)
+		time.Sleep(10 * time.Second) // three bad checks each
+		w.reset()
+		start = time.Now()
+		if res := w.call(t.Context(), h); res.Class != holdfast.Success || time.Since(start) != time.Minute || len(w.got) != 1 {
+			t.Errorf("when the wait is over one that is ill is asked: %v after %v", res, time.Since(start))
+		}
+	})
+}
+
+func TestAwaitWaitsForAnEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := new(discovery.Source)
+		s := loadbalance.With(source, nil, loadbalance.Options{Await: 3 * time.Second})
+		defer s.Close()
+		source.Publish(1)
+		synctest.Wait()
+		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, 0) })
+		start := time.Now()
+		if res := w.call(t.Context(), holdfast.Chain(s)); !errors.Is(res.Err, loadbalance.ErrNoEndpoint) || time.Since(start) != 3*time.Second {
+			t.Errorf("%v after %v", res, time.Since(start))
+		}
+		time.AfterFunc(time.Second, func() { source.Publish(2, discovery.Endpoint{Addr: "a"}) })
+		start = time.Now()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if res := w.call(t.Context(), holdfast.Chain(s)); res.Class != holdfast.Success || time.Since(start) != time.Second {
+					t.Errorf("%v after %v", res, time.Since(start))
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Where all are ejected, the first one that waits is the probe, and a probe that comes
+// to nothing leaves its turn to the next one.
+func TestAwaitWaitsForAProbe(t *testing.T) {
+	o := loadbalance.Options{Await: time.Minute, Eject: loadbalance.EjectOptions{Share: 1, Row: 1}}
+	in(t, 2, nil, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+		var down atomic.Bool
+		down.Store(true)
+		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result {
+			if down.Load() {
+				return bad
+			}
+			return takes(ctx, 5*time.Second)
+		})
+		for range 50 {
+			if w.call(t.Context(), h); len(w.got) == 2 {
+				break
+			}
+		}
+		down.Store(false)
+		w.reset()
+		start := time.Now()
+		gaveUp, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		var took []time.Duration
+		var mu sync.Mutex
+		for i := range 3 {
+			wg.Go(func() {
+				ctx := t.Context()
+				if i == 0 {
+					ctx = gaveUp
+				}
+				w.call(ctx, h)
+				mu.Lock()
+				took = append(took, time.Since(start))
+				mu.Unlock()
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		for _, d := range took {
+			if d < 27*time.Second || d > 50*time.Second {
+				t.Errorf("the calls came back after %v", took)
+			}
+		}
+	})
+}
+
+// A probe whose caller leaves gives its turn to who waits, and so does one that panics.
+func TestAwaitGoesOnWhenAProbeEndsInNothing(t *testing.T) {
+	t.Run("left", func(t *testing.T) { probeEndsInNothing(t, false) })
+	t.Run("panicked", func(t *testing.T) { probeEndsInNothing(t, true) })
+}
+
+func probeEndsInNothing(t *testing.T, panics bool) {
+	t.Helper()
+	o := loadbalance.Options{Await: 10 * time.Minute, Eject: loadbalance.EjectOptions{Share: 1, Row: 1}}
+	in(t, 2, nil, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+		hang, cancel := context.WithCancel(t.Context())
+		stage := 0
+		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result {
+			switch stage {
+			case 0:
+				return bad
+			case 1:
+				res := takes(ctx, time.Hour)
+				if panics {
+					panic("in a probe")
+				}
+				return res
+			}
+			return takes(ctx, 0)
+		})
+		for range 50 {
+			if w.call(t.Context(), h); len(w.got) == 2 {
+				break
+			}
+		}
+		stage = 1
+		var wg sync.WaitGroup
+		for range 2 { // one for each node
+			wg.Go(func() {
+				defer func() { _ = recover() }()
+				w.call(hang, h)
+			})
+		}
+		time.Sleep(35 * time.Second) // both are asked
+		wg.Go(func() {
+			start := time.Now()
+			if res := w.call(t.Context(), h); res.Class != holdfast.Success || time.Since(start) != 5*time.Second {
+				t.Errorf("%v after %v", res, time.Since(start))
+			}
+		})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		stage = 2
+		cancel()
+		wg.Wait()
+	})
+}
