@@ -51,7 +51,9 @@ func TestCountingAllocatesNothing(t *testing.T) {
 
 func BenchmarkCall(b *testing.B) {
 	i := new(instant)
-	for name, h := range map[string]holdfast.Handler{"bare": holdfast.Chain(), "counted": counting(b, holdprom.Options{}), "classic alone": counting(b, holdprom.Options{Native: -1})} {
+	labels := map[string]string{"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+	for name, h := range map[string]holdfast.Handler{"bare": holdfast.Chain(), "counted": counting(b, holdprom.Options{}), "classic alone": counting(b, holdprom.Options{Native: -1}),
+		"with exemplars": counting(b, holdprom.Options{Exemplar: func(context.Context) map[string]string { return labels }})} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
