@@ -32,10 +32,10 @@ type Options struct {
 	// connections are closed under them: 0 and negative mean as long as they take.
 	// It holds for doors that ask for OnDrained, as the HTTP one does.
 	Drain time.Duration
-	// Await is how long a call of a Set waits for a node that is well, as long as its
-	// context allows, where there is none: no endpoint at all, or all of them ejected or
-	// ill. Then it goes on as without. 0 and negative: it does not wait. gRPC has this
-	// of its own, by WaitForReady, for connections.
+	// Await is how long an attempt waits in a Set for a node that is well, as long as
+	// its context allows, where there is none: no endpoint at all, or all of them ejected
+	// or ill. Then it goes on as without. 0 and negative: it does not wait. gRPC has
+	// this of its own, by WaitForReady, for connections.
 	Await time.Duration
 	// Guard makes the guard of a node; nil: none has one.
 	Guard func(discovery.Endpoint) Guard
