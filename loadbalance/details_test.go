@@ -50,6 +50,93 @@ func TestPeakEWMAJumpsAndComesBackSlowly(t *testing.T) {
 // sinceBubble is any time: without a decay it makes no difference.
 func sinceBubble() int64 { return 0 }
 
+// Nodes that have nothing to do are drawn evenly, with and without weights.
+func TestTwoChoicesAreEven(t *testing.T) {
+	for name, weight := range map[string]func(i int) int{"alike": func(int) int { return 1 }, "by weight": func(i int) int { return 1 + i%2*3 }} {
+		p := loadbalance.NewPool(loadbalance.LeastRequest, loadbalance.Options{})
+		var list []discovery.Endpoint
+		sum := 0
+		for i := range 16 {
+			list = append(list, discovery.Endpoint{Addr: fmt.Sprint(i), Weight: weight(i)})
+			sum += weight(i)
+		}
+		p.Update(list)
+		const n = 40_000
+		got := map[string]int{}
+		for range n {
+			picked, _ := p.Pick(loadbalance.PickInfo{})
+			got[picked.Node.Addr()]++
+			picked.Done(holdfast.Success)
+		}
+		for i, e := range list {
+			// of two that are idle the heavier wins, so that weights tell twice
+			if want := n / 16; name == "alike" && (got[e.Addr] < want*9/10 || got[e.Addr] > want*11/10) || got[e.Addr] == 0 || got[e.Addr] > 4*n*weight(i)/sum {
+				t.Errorf("%s: %d of %d for node %d", name, got[e.Addr], n, i)
+			}
+		}
+		p.Close()
+	}
+}
+
+// The only idle one of sixteen is picked whenever it is drawn, first or second.
+func TestBothChoicesAreDrawnFromAll(t *testing.T) {
+	for idle := range 16 {
+		p := loadbalance.NewPool(loadbalance.LeastRequest, loadbalance.Options{})
+		var list []discovery.Endpoint
+		for i := range 16 {
+			list = append(list, discovery.Endpoint{Addr: fmt.Sprint(i)})
+		}
+		p.Update(list)
+		for busy := map[string]bool{fmt.Sprint(idle): true}; len(busy) < 16; {
+			picked, _ := p.Pick(loadbalance.PickInfo{})
+			if addr := picked.Node.Addr(); busy[addr] {
+				picked.Done(holdfast.Success)
+			} else {
+				busy[addr] = true
+			}
+		}
+		const n = 20_000
+		got := 0
+		for range n {
+			picked, _ := p.Pick(loadbalance.PickInfo{})
+			if picked.Node.Addr() == fmt.Sprint(idle) {
+				got++
+			}
+			picked.Done(holdfast.Success)
+		}
+		if share := float64(got) / n; share < 0.11 || share > 0.14 {
+			t.Errorf("node %d: %.3f, want 2/16", idle, share)
+		}
+		p.Close()
+	}
+}
+
+// A key goes to the node that is its own from the first call on: slow start would move it.
+func TestKeysKnowNoSlowStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, strategy := range map[string]loadbalance.Strategy{"ring hash": loadbalance.RingHash, "maglev": loadbalance.Maglev, "rendezvous": loadbalance.Rendezvous} {
+			all := []discovery.Endpoint{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
+			owner := func(p *loadbalance.Pool, key int) string {
+				picked, _ := p.Pick(loadbalance.PickInfo{Ctx: loadbalance.WithKey(t.Context(), fmt.Sprint(key))})
+				picked.Done(holdfast.Success)
+				return picked.Node.Addr()
+			}
+			warm := loadbalance.NewPool(strategy, loadbalance.Options{})
+			warm.Update(all)
+			cold := loadbalance.NewPool(strategy, loadbalance.Options{SlowStart: time.Minute})
+			cold.Update(all[:2])
+			cold.Update(all)
+			for key := range 300 {
+				if a, b := owner(warm, key), owner(cold, key); a != b {
+					t.Fatalf("%s: key %d is %s's, and %s's when c is new", name, key, a, b)
+				}
+			}
+			warm.Close()
+			cold.Close()
+		}
+	})
+}
+
 // Two drawn nodes differ, so that one which hangs gets next to nothing.
 func TestTwoChoicesAreTwoNodes(t *testing.T) {
 	w := newWorld(func(ctx context.Context, addr string, _ int) holdfast.Result {

@@ -37,6 +37,7 @@ func (p *Pool) rebuild() {
 		s.timed = s.timed || !untimed
 		s.levels = append(s.levels, level{nodes: well, picker: picker, hashed: hashed, panicking: panicking})
 	}
+	s.simple = len(s.levels) == 1 && !s.levels[0].panicking && len(s.probes) == 0 && p.o.Guard == nil
 	spread(s.levels, shares)
 	p.now.Store(s)
 	p.announce()

@@ -13,6 +13,7 @@ type snapshot struct {
 	probes []*Node // that wait for one call to show whether they are back
 	timed  bool    // some picker, or a guard, goes by the time
 	well   bool    // some node is
+	simple bool    // one level, not in panic, with neither probes nor guards
 }
 
 // untimed marks the pickers to which it makes no difference what calls take: their
@@ -29,6 +30,25 @@ type level struct {
 	hashed bool    // slow start would move keys
 
 	panicking bool // too few of them are well: all are used
+}
+
+// simply is pick for what is true of most: a first attempt, and one priority of nodes
+// that are well and have no guards. nil: it is not so, or the one node that was tried
+// lets the call go by.
+func (s *snapshot) simply(info PickInfo) (n *Node, tried int) {
+	if !s.simple || info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge) {
+		return nil, 0
+	}
+	l := &s.levels[0]
+	if n = l.nodes[l.picker.Pick(info)]; l.passes(n) {
+		return nil, 1
+	}
+	return n, 0
+}
+
+// passes reports whether a node in its slow start lets this call go by.
+func (l *level) passes(n *Node) bool {
+	return n.ramp.Load() != 0 && !l.hashed && rand.Float64() >= n.share(monotonic())
 }
 
 // tries bounds how often a strategy is asked for one pick.
@@ -84,13 +104,13 @@ func (l *level) pick(info PickInfo) (*Node, uint64) {
 		return nil, 0
 	}
 	again := info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge)
-	for try := range tries {
+	for try := info.Try; try < tries; try++ {
 		info.Try = try
 		n := l.nodes[l.picker.Pick(info)]
 		if again && info.Call.Tried(n.addr) {
 			continue
 		}
-		if n.ramp.Load() != 0 && !l.hashed && try < tries/2 && rand.Float64() >= n.share(monotonic()) {
+		if try < tries/2 && l.passes(n) {
 			continue
 		}
 		if token, ok := n.enter(); ok {
@@ -163,9 +183,14 @@ func (p *Pool) Pick(info PickInfo) (Picked, bool) {
 	if info.Now == 0 && s.timed {
 		info.Now = monotonic() | 1
 	}
-	n, token, probe := s.pick(info)
+	info.Try = 0
+	n, tried := s.simply(info)
+	token, probe := uint64(0), int64(0)
 	if n == nil {
-		return Picked{}, false
+		info.Try = tried
+		if n, token, probe = s.pick(info); n == nil {
+			return Picked{}, false
+		}
 	}
 	n.pending.Add(1)
 	n.picks.Add(1)
