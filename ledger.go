@@ -43,7 +43,7 @@ func (l Ledger) String() string {
 			b.WriteString(" (hedge)")
 		}
 		if a.Endpoint != "" {
-			b.WriteString(" @" + a.Endpoint)
+			b.WriteString(" @" + a.Endpoint[strings.LastIndexByte(a.Endpoint, '@')+1:]) // no user, no password
 		}
 	}
 	if l.Omitted > 0 {

@@ -111,6 +111,21 @@ func (s *Set) Status() Status {
 	return s.status
 }
 
+// OnDrained is the Pool's; a nil Set has nobody to tell of.
+func (s *Set) OnDrained(f func(addr string)) {
+	if s != nil {
+		s.Pool.OnDrained(f)
+	}
+}
+
+// Observe is the Pool's; a nil Set tells nothing.
+func (s *Set) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	if s == nil {
+		return func() {}
+	}
+	return s.Pool.Observe(f)
+}
+
 // String names the Set by its Resolver.
 func (s *Set) String() string { return nameOf(s.resolver) }
 

@@ -119,9 +119,7 @@ func (l *Log) Event(ctx context.Context, e holdfast.Event) {
 func (l *Log) say(ctx context.Context, level slog.Level, what string, attrs []slog.Attr) {
 	same := what
 	for i, a := range attrs {
-		if a.Value.Kind() == slog.KindString {
-			attrs[i].Value = slog.StringValue(scrub(a.Key, a.Value.String()))
-		}
+		attrs[i] = scrubbed(a)
 		switch a.Key {
 		case "target", "method", "endpoint", "reason", "code", "class", "policy", "change", "to":
 			same += "\x00" + attrs[i].Value.String()

@@ -14,7 +14,9 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
 	"github.com/holdfast-go/holdfast/retry"
@@ -112,6 +114,18 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", part, b)
 		}
 	}
+	log.Event(t.Context(), owned{slog.Any("error", err), slog.Group("more", slog.Any("url", &url.URL{Scheme: "http", Host: "users.test", RawQuery: "sesame"}), slog.Any("body", []byte("see http://me:sesame@users.test/"))), slog.Int("n", 7)})
+	attempts := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503"}}}
+	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.2:80"), nil)
+	defer set.Close()
+	attempts.Do(t.Context(), holdfast.Chain(observe.Around(log, retry.New(retry.Options{Attempts: 2, Base: -1}), set)...), holdfast.Call{Target: "t", Repeatable: true})
+	if strings.Contains(b.String(), "sesame") || !strings.Contains(b.String(), "@10.0.0.2:80") || !strings.Contains(b.String(), "n=7") {
+		t.Errorf("%s", b)
+	}
+	b.Reset()
+	for range 5 {
+		log.Event(t.Context(), owned{slog.String("a", "b")})
+	}
 	if strings.Count(b.String(), "\n") != 5 {
 		t.Errorf("%s", b)
 	}
@@ -179,3 +193,10 @@ func FuzzScrub(f *testing.F) {
 		}
 	})
 }
+
+// owned is an event of a user's own.
+type owned []slog.Attr
+
+func (owned) Kind() string           { return "owned" }
+func (owned) Level() slog.Level      { return slog.LevelInfo }
+func (o owned) LogValue() slog.Value { return slog.GroupValue(o...) }

@@ -113,7 +113,11 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 			switch {
 			case !returned: // a panic, or an exited goroutine
 				var r Record
-				see(&r, call, began, time.Duration(monotonic()-began))
+				now := monotonic()
+				if o.wire {
+					began = sent(call, now)
+				}
+				see(&r, call, began, time.Duration(now-began))
 				r.Code = "panic"
 				o.done(ctx, r)
 			case !told: // Done has panicked: nobody is left to read the answer
@@ -128,9 +132,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 			now = monotonic()
 		}
 		if o.wire {
-			if began = now; call.Sent() { // else it never was
-				began = int64(call.SentAt().Sub(epoch))
-			}
+			began = sent(call, now)
 		}
 		if goesOn {
 			w := watches.Get().(*watch) //nolint:errcheck // there is nothing else in it
@@ -147,6 +149,14 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		told = true
 		return res
 	}
+}
+
+// sent is when the transport got the attempt; now, if it never did.
+func sent(call *holdfast.Call, now int64) int64 {
+	if !call.Sent() {
+		return now
+	}
+	return int64(call.SentAt().Sub(epoch))
 }
 
 // see fills in what is known of a call that has come back. In place: a Record is large.

@@ -1,6 +1,10 @@
 package observe
 
-import "strings"
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+)
 
 // scrub frees a text of the credentials and queries of the URLs in it. What is a name
 // and no text ("target", "endpoint") loses everything up to an @ as well.
@@ -49,12 +53,39 @@ func endOfURL(rest string, quoted bool) int {
 	return len(rest)
 }
 
+// scrubbed is an attribute of which all that is text is scrubbed: also in groups, and
+// what would become text by an Error or a String of its own. Of what else it is, a
+// handler sees the fields.
+func scrubbed(a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(scrub(a.Key, v.String()))
+	case slog.KindGroup:
+		var group []slog.Attr
+		for _, inner := range v.Group() {
+			group = append(group, scrubbed(inner))
+		}
+		a.Value = slog.GroupValue(group...)
+	case slog.KindAny:
+		switch is := v.Any().(type) {
+		case error, fmt.Stringer:
+			a.Value = slog.StringValue(scrub(a.Key, fmt.Sprint(is)))
+		case []byte:
+			a.Value = slog.StringValue(scrub(a.Key, string(is)))
+		}
+	default:
+		a.Value = v
+	}
+	return a
+}
+
 // Scrub is a text without the credentials and queries of the URLs in it.
 func Scrub(text string) string { return scrub("", text) }
 
 // Name is a target as metrics and logs have it: without what may be a user, a password
-// or a query.
+// or a query, and as UTF-8.
 func Name(target string) string {
+	target = strings.ToValidUTF8(target, "\uFFFD")
 	scheme, rest, found := strings.Cut(target, "://")
 	if !found {
 		return bare(target)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
 )
 
 // Policy returns a Policy that treats each call as s says of its method, and as
@@ -62,8 +63,19 @@ func (p *perMethod) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // Inside, Observe and OnDrained are a Stack's: the policies of all methods share their
-// state.
-func (p *perMethod) Inside() []holdfast.Policy     { return p.rest.list() }
+// state, but for hedges, which not all of them have.
+func (p *perMethod) Inside() []holdfast.Policy {
+	list := p.rest.list()
+	seen := map[*hedge.Hedge]bool{nil: true, p.rest.hedge: true}
+	for _, made := range p.byName {
+		if !seen[made.hedge] {
+			seen[made.hedge] = true
+			list = append(list, made.hedge)
+		}
+	}
+	return list
+}
+
 func (p *perMethod) OnDrained(f func(addr string)) { p.rest.onDrained(f) }
 func (p *perMethod) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	return p.rest.observe(f)

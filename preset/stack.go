@@ -117,12 +117,20 @@ func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
 
 // Inside returns the policies in force, the outermost first, for those who observe
 // them. Calls through one of them alone pass the others by.
-func (s *Stack) Inside() []holdfast.Policy { return s.now().list() }
+func (s *Stack) Inside() []holdfast.Policy {
+	if s == nil {
+		return nil
+	}
+	return s.now().list()
+}
 
 // Observe has f told of what becomes of the circuits, also of those that Update leaves,
 // and of the state of the Outer and Inner policies that there are now, until stop is
 // called.
 func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	if s == nil {
+		return func() {}
+	}
 	return s.now().observe(f)
 }
 
@@ -142,7 +150,11 @@ func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop fun
 
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies. A door asks for it.
-func (s *Stack) OnDrained(f func(addr string)) { s.now().onDrained(f) }
+func (s *Stack) OnDrained(f func(addr string)) {
+	if s != nil {
+		s.now().onDrained(f)
+	}
+}
 
 func (p *parts) onDrained(f func(addr string)) {
 	for _, one := range p.config.Inner {

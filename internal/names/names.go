@@ -3,6 +3,7 @@ package names
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -29,6 +30,7 @@ func (t *Table) Of(raw string) string {
 	if t.Clean != nil {
 		name = t.Clean(raw)
 	}
+	name = strings.ToValidUTF8(name, "\uFFFD") // a label that is no text is refused, and a host may be none
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.known.Load()

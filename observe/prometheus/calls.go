@@ -131,12 +131,12 @@ func (c *client) newPair(k key) *pair {
 	p.callTime = m.callDuration.with(c.name, k.target, k.method)
 	p.attemptTime = m.attemptDuration.with(c.name, k.target, k.method)
 	p.calls.make = func(class, code string) prometheus.Counter {
-		return m.calls.WithLabelValues(c.name, k.target, k.method, class, code)
+		return m.calls.WithLabelValues(c.name, k.target, k.method, class, text(code))
 	}
 	for i, kind := range kinds {
 		p.attempts[i].of = p
 		p.attempts[i].make = func(class, code string) prometheus.Counter {
-			return m.attempts.WithLabelValues(c.name, k.target, k.method, kind, class, code)
+			return m.attempts.WithLabelValues(c.name, k.target, k.method, kind, class, text(code))
 		}
 	}
 	return p

@@ -26,7 +26,8 @@ type client struct {
 
 	mu        sync.Mutex
 	policies  []holdfast.Policy
-	stops     []func() // of the listening
+	heard     map[holdfast.Policy]bool // pointers alone
+	stops     []func()                 // of the listening
 	pools     []*opened
 	resolvers []*watched
 }
@@ -39,7 +40,7 @@ type opened struct {
 }
 
 func newClient(m *Metrics, name string) *client {
-	c := &client{m: m, name: name}
+	c := &client{m: m, name: name, heard: map[holdfast.Policy]bool{}}
 	c.words.Most = 100
 	c.pairs.Store(&map[key]*pair{})
 	return c
@@ -55,9 +56,27 @@ func (c *client) watch(policies []holdfast.Policy) {
 			continue
 		}
 		c.policies = append(c.policies, p)
-		if tells, ok := p.(holdfast.Observable); ok {
-			c.stops = append(c.stops, tells.Observe(c.event))
+		c.listen(p, 0)
+	}
+}
+
+// listen listens to a policy, or to those in a stack, each once: they may be in several.
+func (c *client) listen(p holdfast.Policy, depth int) {
+	of := reflect.ValueOf(p)
+	if of.Kind() == reflect.Pointer {
+		if of.IsNil() || c.heard[p] {
+			return
 		}
+		c.heard[p] = true
+	}
+	if stack, ok := p.(interface{ Inside() []holdfast.Policy }); ok && depth < maxDepth {
+		for _, inner := range stack.Inside() {
+			if inner != nil {
+				c.listen(inner, depth+1)
+			}
+		}
+	} else if tells, ok := p.(holdfast.Observable); ok {
+		c.stops = append(c.stops, tells.Observe(c.event))
 	}
 }
 
@@ -84,6 +103,7 @@ func (c *client) forget() {
 		p.stop()
 	}
 	c.policies, c.stops, c.pools, c.resolvers = nil, nil, nil, nil
+	clear(c.heard)
 }
 
 // Pools watches the pools that gRPC's balancers make of their Options, for a client:
@@ -142,6 +162,9 @@ type watched struct {
 	mu     sync.Mutex
 	status loadbalance.Status
 }
+
+// String names it as the resolver that it watches.
+func (w *watched) String() string { return w.name }
 
 // Watch notes what r says.
 func (w *watched) Watch(ctx context.Context) iter.Seq2[[]discovery.Endpoint, error] {

@@ -39,12 +39,12 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 	case breaker.Change:
 		m.circuitChanges.WithLabelValues(c.name, m.keys.Of(e.Key), e.To.String()).Inc()
 	case loadbalance.Change:
-		m.endpointChanges.WithLabelValues(c.name, e.What).Inc()
+		m.endpointChanges.WithLabelValues(c.name, text(e.What)).Inc()
 		switch e.What {
 		case "ejected":
-			m.ejections.WithLabelValues(c.name, e.Rule, "true").Inc()
+			m.ejections.WithLabelValues(c.name, text(e.Rule), "true").Inc()
 		case "spared":
-			m.ejections.WithLabelValues(c.name, e.Rule, "false").Inc()
+			m.ejections.WithLabelValues(c.name, text(e.Rule), "false").Inc()
 		}
 	case loadbalance.Discovery:
 		result := "ok"

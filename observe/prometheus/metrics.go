@@ -182,13 +182,14 @@ func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Pol
 func (m *Metrics) Forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c := m.clients[name]; c != nil {
+	if c := m.clients[text(name)]; c != nil {
 		c.forget()
 	}
 }
 
 // client returns the client of that name.
 func (m *Metrics) client(name string) *client {
+	name = text(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.clients[name]

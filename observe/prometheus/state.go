@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/names"
@@ -16,6 +18,7 @@ import (
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
+	"github.com/holdfast-go/holdfast/observe"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -82,6 +85,23 @@ func (s *states) describe(ch chan<- *prometheus.Desc) {
 type reading struct {
 	m      *Metrics
 	values map[*stateful]map[[3]string]float64
+	seen   map[sight]bool
+}
+
+// A sight is a client's part that was read: what several policies share counts once.
+type sight struct {
+	client *client
+	part   any
+}
+
+// first reports whether the part, which is a pointer, is there and was not read yet.
+func (r *reading) first(c *client, part any) bool {
+	s := sight{c, part}
+	if reflect.ValueOf(part).IsNil() || r.seen[s] {
+		return false
+	}
+	r.seen[s] = true
+	return true
 }
 
 func (r *reading) set(s *stateful, v float64, client string, labels ...string) {
@@ -103,14 +123,18 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric) {
 		clients = append(clients, c)
 	}
 	m.mu.Unlock()
-	r := &reading{m, map[*stateful]map[[3]string]float64{}}
+	r := &reading{m, map[*stateful]map[[3]string]float64{}, map[sight]bool{}}
 	for _, c := range clients {
 		c.read(r)
 	}
 	for _, s := range m.state.all {
 		labels := 1 + labelsOf(s, &m.state)
 		for k, v := range r.values[s] {
-			ch <- prometheus.MustNewConstMetric(s.desc, s.kind, v, k[:labels]...)
+			metric, err := prometheus.NewConstMetric(s.desc, s.kind, v, k[:labels]...)
+			if err != nil {
+				metric = prometheus.NewInvalidMetric(s.desc, err)
+			}
+			ch <- metric
 		}
 	}
 }
@@ -136,7 +160,9 @@ func (c *client) read(r *reading) {
 		c.readPolicy(r, p, 0)
 	}
 	for _, o := range pools {
-		c.readPool(r, o.name, o.pool)
+		if r.first(c, o.pool) {
+			c.readPool(r, o.name, o.pool)
+		}
 	}
 	for _, w := range resolvers {
 		w.mu.Lock()
@@ -148,6 +174,9 @@ func (c *client) read(r *reading) {
 		c.readDiscovery(r, w.name, status, since)
 	}
 }
+
+// text is s as a label.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // maxDepth bounds stacks within stacks.
 const maxDepth = 8
@@ -161,11 +190,13 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 			}
 		}
 	case *retry.Retry:
-		if p != nil {
+		if p != nil && r.first(c, p.Budget()) {
 			c.readBudget(r, p.Budget())
 		}
 	case *breaker.Breaker:
-		c.readBreaker(r, p)
+		if r.first(c, p) {
+			c.readBreaker(r, p)
+		}
 	case *hedge.Hedge:
 		p.Each(func(target string, s hedge.Stats) bool {
 			if s.Delay > 0 {
@@ -174,6 +205,9 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 			return true
 		})
 	case *limit.InFlight:
+		if !r.first(c, p) {
+			return
+		}
 		p.Each(func(target string, s limit.InFlightStats) bool {
 			if target == "" {
 				target = "all"
@@ -186,6 +220,9 @@ func (c *client) readPolicy(r *reading, p holdfast.Policy, depth int) {
 			r.set(&r.m.state.most, float64(most), c.name)
 		}
 	case *loadbalance.Set:
+		if !r.first(c, p) {
+			return
+		}
 		c.readPool(r, p.String(), p.Pool)
 		status := p.Status()
 		c.readDiscovery(r, p.String(), status, status.Since)
@@ -228,7 +265,7 @@ func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
 		if c.m.o.Endpoints > 0 {
 			endpoint := names.Other
 			if n++; n <= c.m.o.Endpoints {
-				endpoint = s.Addr
+				endpoint = text(observe.Name(s.Addr))
 			}
 			r.set(&r.m.state.picks, float64(s.Picks), c.name, set, endpoint)
 		}
