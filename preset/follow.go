@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"reflect"
 	"time"
 )
 
 // Follow updates s with each Config of a source until ctx is done or the source
 // ends, and then returns. One that cannot be read or that Validate refuses changes
-// nothing, and the next is as welcome. report, when it is not nil, is told what
-// each has changed, or why it has not.
+// nothing, and the next is as welcome. What JSON cannot say (functions, a Budget, the
+// Outer and Inner policies) stays as it is where the Config has none; Update takes it
+// away. report, when it is not nil, is told what each has changed, or why it has not.
 func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], report func([]Change, error)) {
 	for c, err := range source {
 		if ctx.Err() != nil {
@@ -20,10 +22,27 @@ func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], rep
 		}
 		var changes []Change
 		if err == nil {
+			keep(reflect.ValueOf(&c).Elem(), reflect.ValueOf(s.Config()))
 			changes, err = s.Update(c)
 		}
 		if report != nil {
 			report(changes, err)
+		}
+	}
+}
+
+// keep puts into to what has no JSON and is empty there, and not in from.
+func keep(to, from reflect.Value) {
+	for i := range to.NumField() {
+		field, in, old := to.Type().Field(i), to.Field(i), from.Field(i)
+		switch {
+		case !field.IsExported():
+		case !hasJSON(field.Type):
+			if in.IsZero() {
+				in.Set(old)
+			}
+		case in.Kind() == reflect.Struct:
+			keep(in, old)
 		}
 	}
 }

@@ -215,3 +215,69 @@ func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 		}
 	}
 }
+
+// What JSON cannot say stays; Update says what it takes away.
+func TestFollowKeepsWhatJSONCannotSay(t *testing.T) {
+	seen := 0
+	mine := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			seen++
+			return next(ctx, call)
+		}
+	})
+	c := preset.Standard()
+	c.Inner = []holdfast.Policy{mine}
+	c.Retry.Budget = retry.NewBudget(retry.BudgetOptions{Min: 77})
+	c.Breaker.Key = func(*holdfast.Call) string { return "all" }
+	s, err := preset.NewStack(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := holdfast.Chain(s)
+	once := func() {
+		if _, err := holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 1, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once()
+	read, err := preset.Parse([]byte(`{"preset": "standard", "retry": {"attempts": 4}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Follow(t.Context(), func(yield func(preset.Config, error) bool) { yield(read, nil) }, func(changes []preset.Change, err error) {
+		if len(changes) != 1 || changes[0].Path != "retry.attempts" || err != nil {
+			t.Errorf("%v, %v", changes, err)
+		}
+	})
+	once()
+	is := s.Config()
+	if seen != 2 || is.Retry.Attempts != 4 || s.Budget() != c.Retry.Budget || is.Breaker.Key == nil {
+		t.Errorf("seen %d; %+v", seen, is)
+	}
+	for _, c := range []struct {
+		inner []holdfast.Policy
+		want  string
+	}{{[]holdfast.Policy{mine}, ""}, {[]holdfast.Policy{mine, nil}, "inner"}, {[]holdfast.Policy{mine, retry.New(retry.Options{})}, "inner"}, {nil, "inner"}} {
+		is.Inner = c.inner
+		changes, err := s.Update(is)
+		if err != nil || (len(changes) > 0) != (c.want != "") || c.want != "" && changes[0].Path != c.want {
+			t.Errorf("%v: %v, %v", c.inner, changes, err)
+		}
+	}
+	once()
+	if seen != 2 {
+		t.Error("what Update takes away is still there")
+	}
+}
+
+func TestANilStackDoesNothing(t *testing.T) {
+	var s *preset.Stack
+	s.Observe(func(context.Context, holdfast.Event) { t.Error("told") })()
+	s.OnDrained(func(string) { t.Error("told") })
+	if s.Inside() != nil {
+		t.Error("there is something inside")
+	}
+	if holdfast.Chain(s) == nil {
+		t.Error("no handler")
+	}
+}

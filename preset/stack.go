@@ -2,7 +2,9 @@ package preset
 
 import (
 	"context"
+	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -72,7 +74,8 @@ func (s *Stack) Update(c Config) ([]Change, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changes := diff(s.parts.config, c)
+	changes := append(diff(s.parts.config, c), diffPolicies("outer", s.parts.config.Outer, c.Outer)...)
+	changes = append(changes, diffPolicies("inner", s.parts.config.Inner, c.Inner)...)
 	s.parts = build(c, s.parts)
 	for _, w := range s.handlers {
 		w.set(s.parts)
@@ -92,6 +95,35 @@ func diff(was, is Config) (changes []Change) {
 		changes = append(changes, Change{path, value, ""})
 	}
 	return changes
+}
+
+// diffPolicies tells of policies of the user's own by their types.
+func diffPolicies(path string, was, is []holdfast.Policy) []Change {
+	same := len(was) == len(is)
+	for i := 0; same && i < len(is); i++ {
+		a, b := reflect.ValueOf(was[i]), reflect.ValueOf(is[i])
+		switch {
+		case a.IsValid() != b.IsValid() || a.IsValid() && a.Type() != b.Type():
+			same = false
+		case !a.IsValid():
+		case a.Kind() == reflect.Pointer || a.Kind() == reflect.Func:
+			same = a.Pointer() == b.Pointer()
+		case a.Comparable() && b.Comparable():
+			same = a.Equal(b)
+		}
+	}
+	if same {
+		return nil
+	}
+	return []Change{{path, typesOf(was), typesOf(is)}}
+}
+
+func typesOf(policies []holdfast.Policy) string {
+	var types []string
+	for _, p := range policies {
+		types = append(types, fmt.Sprintf("%T", p))
+	}
+	return strings.Join(types, ", ")
 }
 
 func (s *Stack) now() *parts {

@@ -18,7 +18,6 @@ import (
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
-	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -27,7 +26,7 @@ import (
 func TestT89_LabelsThatAreNoText(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
 	base := &http.Transport{DialContext: (&holdfasttest.Network{}).DialContext} // where nobody listens
-	c := &http.Client{Transport: httpclient.Wrap(base, m.Watch("\xffa", preset.Standard().Policies()...)...)}
+	c := &http.Client{Transport: httpclient.Wrap(base, m.Watch("\xffa", retry.New(retry.Options{Base: -1}), breaker.New(breaker.Options{}))...)}
 	if resp, err := c.Get("http://%ff.test/"); err == nil {
 		_ = resp.Body.Close()
 		t.Error("there is no such host")
@@ -64,6 +63,14 @@ func TestT89_NoSecretsInEndpoints(t *testing.T) {
 	}
 }
 
+// A stack is a policy within another, as a preset.Stack has them.
+type stack struct{ holdfast.Policy }
+
+func (s *stack) Inside() []holdfast.Policy { return []holdfast.Policy{s.Policy} }
+func (s *stack) Observe(f func(context.Context, holdfast.Event)) func() {
+	return s.Policy.(holdfast.Observable).Observe(f) //nolint:errcheck // the test's is
+}
+
 // What several policies of a client share counts once.
 func TestWhatIsSharedCountsOnce(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
@@ -71,17 +78,8 @@ func TestWhatIsSharedCountsOnce(t *testing.T) {
 	source := new(discovery.Source)
 	set := loadbalance.New(source, loadbalance.RoundRobin)
 	defer set.Close()
-	stack := func() *preset.Stack {
-		c := preset.Standard()
-		c.Inner = []holdfast.Policy{set}
-		s, err := preset.NewStack(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	h := holdfast.Chain(m.Watch("c", stack())...)
-	m.Watch("c", stack(), set)
+	h := holdfast.Chain(m.Watch("c", &stack{set})...)
+	m.Watch("c", &stack{set}, set)
 	source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 	for range 4 {
 		(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "m"})
@@ -111,7 +109,7 @@ func TestWhatIsSharedCountsOnce(t *testing.T) {
 func TestNilPoliciesAreWatched(t *testing.T) {
 	for _, p := range []holdfast.Policy{
 		(*retry.Retry)(nil), (*breaker.Breaker)(nil), (*hedge.Hedge)(nil), (*limit.InFlight)(nil), (*limit.Rate)(nil),
-		(*loadbalance.Set)(nil), (*preset.Stack)(nil), (*observe.Observe)(nil),
+		(*loadbalance.Set)(nil), (*observe.Observe)(nil),
 	} {
 		m, r := registered(t, holdprom.Options{})
 		h := holdfast.Chain(observe.Around(observe.NewLog(nil, observe.LogOptions{}), m.Watch("c", p)...)...)
