@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,7 +24,7 @@ func (d *decorated) Watch(ctx context.Context) iter.Seq2[[]Endpoint, error] { re
 func (d *decorated) Refresh() { refresh(d.Resolver) }
 
 // String names both.
-func (d *decorated) String() string { return fmt.Sprintf("%s(%v)", d.name, d.Resolver) }
+func (d *decorated) String() string { return fmt.Sprintf("%s(%s)", d.name, Name(d.Resolver)) }
 
 func refresh(r Resolver) {
 	if r, ok := r.(Refresher); ok {
@@ -62,7 +63,7 @@ func KeepLast(r Resolver) Resolver {
 			good := false
 			for endpoints, err := range r.Watch(ctx) {
 				if err == nil && len(endpoints) == 0 && good {
-					err = fmt.Errorf("discovery: %v has no endpoints any more: the last ones are kept", r)
+					err = fmt.Errorf("discovery: %s has no endpoints any more: the last ones are kept", Name(r))
 				}
 				if err != nil {
 					endpoints = nil
@@ -140,7 +141,13 @@ func (m *merge) Refresh() {
 }
 
 // String names them.
-func (m *merge) String() string { return fmt.Sprintf("merge%v", m.of) }
+func (m *merge) String() string {
+	var names []string
+	for _, r := range m.of {
+		names = append(names, Name(r))
+	}
+	return "merge[" + strings.Join(names, " ") + "]"
+}
 
 // Watch watches all of them.
 func (m *merge) Watch(ctx context.Context) iter.Seq2[[]Endpoint, error] {

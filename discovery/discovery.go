@@ -5,6 +5,7 @@ package discovery
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -47,6 +48,15 @@ func (e Endpoint) Equal(other Endpoint) bool {
 // servers: whoever uses the set keeps the last one.
 type Resolver interface {
 	Watch(ctx context.Context) iter.Seq2[[]Endpoint, error]
+}
+
+// Name returns what a Resolver calls itself by a String method, or its type: its fields
+// may hold what is nobody's business.
+func Name(r Resolver) string {
+	if s, ok := r.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", r)
 }
 
 // A Refresher is a Resolver that can be asked to look again, since a connection has

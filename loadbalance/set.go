@@ -68,7 +68,7 @@ func (s *Set) failed(err error) {
 	if s.status.Stale.IsZero() && s.status.Known {
 		s.status.Stale = time.Now()
 	}
-	e := Discovery{Resolver: nameOf(s.resolver), Endpoints: s.status.Endpoints, Err: err}
+	e := Discovery{Resolver: discovery.Name(s.resolver), Endpoints: s.status.Endpoints, Err: err}
 	if !s.status.Stale.IsZero() {
 		e.Stale = time.Since(s.status.Stale)
 	}
@@ -81,14 +81,14 @@ func (s *Set) found(endpoints []discovery.Endpoint) {
 	s.mu.Lock()
 	if len(endpoints) == 0 && s.status.Endpoints > 0 {
 		s.mu.Unlock()
-		s.failed(fmt.Errorf("loadbalance: %v has no endpoints any more: the last ones are kept", s.resolver))
+		s.failed(fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
 		return
 	}
 	first := !s.status.Known
 	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
 	s.mu.Unlock()
 	added, removed := s.update(endpoints)
-	s.note(Discovery{Resolver: nameOf(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
+	s.note(Discovery{Resolver: discovery.Name(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
 	if first {
 		close(s.known)
 	}
@@ -127,7 +127,7 @@ func (s *Set) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func(
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return nameOf(s.resolver) }
+func (s *Set) String() string { return discovery.Name(s.resolver) }
 
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
@@ -194,18 +194,11 @@ func (s *Set) wait(ctx context.Context) error {
 
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
-	err := &NoEndpointError{Target: call.Target, Resolver: nameOf(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
+	err := &NoEndpointError{Target: call.Target, Resolver: discovery.Name(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
 	if call.Heard() {
 		call.Tell(ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Reason: "no_endpoint", Err: err})
 	}
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "no_endpoint"}
-}
-
-func nameOf(r discovery.Resolver) string {
-	if s, ok := r.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", r)
 }
 
 // moves bounds the further endpoints that a call tries which did not connect.

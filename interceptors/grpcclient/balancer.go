@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc/balancer"
@@ -106,8 +107,16 @@ func (b *balanced) UpdateClientConnState(s balancer.ClientConnState) error {
 }
 
 // ResolverError passes what the resolver says to the children, which go on with
-// what they have.
-func (b *balanced) ResolverError(err error) { b.children.ResolverError(err) }
+// what they have. Where there are none yet it becomes the calls' error, in the words
+// of gRPC's own, by which it is known that they were never sent.
+func (b *balanced) ResolverError(err error) {
+	b.mu.Lock()
+	if !b.known && !strings.HasPrefix(err.Error(), unresolved) {
+		err = fmt.Errorf(unresolved+"%w", err)
+	}
+	b.mu.Unlock()
+	b.children.ResolverError(err)
+}
 
 // UpdateSubConnState is of an older API, and not called.
 func (b *balanced) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
@@ -137,6 +146,9 @@ func (b *balanced) UpdateState(s balancer.State) {
 	b.ClientConn.UpdateState(s)
 }
 
+// full is what a call is told that found no room.
+const full = "grpcclient: no endpoint takes another call"
+
 // A picker picks among the nodes that were ready when it was made.
 type picker struct {
 	pool  *loadbalance.Pool
@@ -152,7 +164,11 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		return p.rest.Pick(info) // the last connection has gone, and the next picker is not here yet
 	}
 	if !ok {
-		return balancer.PickResult{}, status.Error(codes.Unavailable, "grpcclient: no endpoint takes another call")
+		err := status.Error(codes.Unavailable, full)
+		if call != nil && call.Heard() {
+			call.Tell(info.Ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Reason: "no_endpoint", Err: err})
+		}
+		return balancer.PickResult{}, err
 	}
 	child := p.ready[picked.Node.Addr()]
 	if child == nil { // it has become ready since; a newer picker knows it

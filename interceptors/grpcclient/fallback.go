@@ -16,6 +16,9 @@ func (u *unary) fallBack(ctx context.Context, err error) error {
 	if fallbackErr != nil || from == nil {
 		return err
 	}
+	if value := reflect.ValueOf(from); value.Kind() == reflect.Pointer && value.IsNil() {
+		return err // of a map that has nothing, say
+	}
 	switch to := u.reply.(type) {
 	case nil:
 		return nil
@@ -28,7 +31,7 @@ func (u *unary) fallBack(ctx context.Context, err error) error {
 		proto.Merge(to, m)
 	default:
 		into, value := reflect.ValueOf(to), reflect.ValueOf(from)
-		if into.Type() != value.Type() || into.Kind() != reflect.Pointer || into.IsNil() || value.IsNil() {
+		if into.Type() != value.Type() || into.Kind() != reflect.Pointer || into.IsNil() {
 			return mismatch(from, to)
 		}
 		into.Elem().Set(value.Elem())

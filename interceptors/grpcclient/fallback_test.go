@@ -30,6 +30,8 @@ func TestT70_AFallbackIsCopiedIntoTheReply(t *testing.T) {
 		"another message":     {new(message), durationpb.New(1), nil, codes.Internal},
 		"another type":        {&own{}, cached, nil, codes.Internal},
 		"nothing":             {new(message), nil, nil, codes.Unavailable},
+		"a nil message":       {new(message), (*message)(nil), nil, codes.Unavailable},
+		"nothing of a type":   {&own{}, (*own)(nil), nil, codes.Unavailable},
 		"an error":            {new(message), cached, errors.New("no cache"), codes.Unavailable},
 	} {
 		w := grpcclient.Wrapper{Fallback: func(_ context.Context, method string, req any, err error) (any, error) {

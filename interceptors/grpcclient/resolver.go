@@ -16,6 +16,10 @@ import (
 // not wait for a connection are told.
 const silence = 10 * time.Second
 
+// unresolved begins the errors of calls that were never sent, since there is no address
+// yet: in the words of gRPC's own balancers, for before there is one.
+const unresolved = "name resolver error: "
+
 // Resolver makes a resolver of gRPC for the scheme, for grpc.WithResolvers: every
 // channel to "scheme:///…" has the endpoints that r finds. An error, and an answer
 // without endpoints, after one that had some changes nothing. One that has not
@@ -52,7 +56,7 @@ type looking struct {
 func (l *looking) watch(ctx context.Context) {
 	quiet := time.AfterFunc(silence, func() {
 		if ctx.Err() == nil {
-			l.cc.ReportError(fmt.Errorf("grpcclient: %v has not answered for %v", l.r, silence))
+			l.cc.ReportError(fmt.Errorf(unresolved+"grpcclient: %s has not answered for %v", discovery.Name(l.r), silence))
 		}
 	})
 	defer quiet.Stop()
@@ -67,7 +71,7 @@ func (l *looking) watch(ctx context.Context) {
 		}
 		if err != nil {
 			if !good { // else what there is goes on
-				l.cc.ReportError(err)
+				l.cc.ReportError(fmt.Errorf(unresolved+"%w", err))
 			}
 			continue
 		}

@@ -27,8 +27,8 @@ func wished(v verdict, s *status.Status, trailer metadata.MD) verdict {
 	}
 	after, said := retryInfo(s)
 	if pushback, is := trailer[pushbackKey]; is {
-		ms, err := strconv.ParseInt(pushback[0], 10, 64)
-		if len(pushback) != 1 || err != nil || ms < 0 {
+		ms, err := strconv.ParseInt(strings.Join(pushback, ","), 10, 64) // none, and several, are no number
+		if err != nil || ms < 0 {
 			v.after = holdfast.Never
 			return v
 		}
@@ -70,7 +70,7 @@ func neverSent(s *status.Status, on bool) bool {
 	if on {
 		return strings.HasPrefix(m, "stream terminated by RST_STREAM with error code: REFUSED_STREAM")
 	}
-	for _, words := range []string{"connection error: desc = ", "last connection error: ", "name resolver error: ", "last resolver error: "} {
+	for _, words := range []string{full, "connection error: desc = ", "last connection error: ", unresolved, "last resolver error: "} {
 		if strings.HasPrefix(m, words) {
 			return true
 		}

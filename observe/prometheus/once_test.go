@@ -68,7 +68,7 @@ type stack struct{ holdfast.Policy }
 
 func (s *stack) Inside() []holdfast.Policy { return []holdfast.Policy{s.Policy} }
 func (s *stack) Observe(f func(context.Context, holdfast.Event)) func() {
-	return s.Policy.(holdfast.Observable).Observe(f) //nolint:errcheck // the test's is
+	return s.Policy.(holdfast.Observable).Observe(f)
 }
 
 // What several policies of a client share counts once.

@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
-	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
@@ -23,13 +21,6 @@ import (
 )
 
 var errEmpty = errors.New("no endpoints any more: the last ones are kept")
-
-func nameOf(r discovery.Resolver) string {
-	if s, ok := r.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", r)
-}
 
 // states are what is read when somebody asks, and not counted.
 type states struct {
