@@ -3,6 +3,7 @@ package otel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -118,11 +119,30 @@ func (t *Telemetry) traced(call *holdfast.Call) bool {
 	return strings.HasSuffix(fmt.Sprintf("%T", b.Base()), "otelhttp.Transport")
 }
 
-// within reports whether the call is made under a client's span of somebody else:
-// that is the span of this call, and another would double it.
-func within(ctx context.Context) bool {
-	span, ok := trace.SpanFromContext(ctx).(interface{ SpanKind() trace.SpanKind })
-	return ok && span.SpanKind() == trace.SpanKindClient
+// within reports whether the call is made under a client's span that is its own:
+// somebody else's, or ours of a door around this one that the same request came
+// through. Another would double it. Beneath a span of ours for another request, as one
+// that fetches a token for it, the call has its own.
+func within(ctx context.Context, call *holdfast.Call) bool {
+	span := trace.SpanFromContext(ctx)
+	is, ok := span.(interface{ SpanKind() trace.SpanKind })
+	if !ok || is.SpanKind() != trace.SpanKindClient {
+		return false
+	}
+	if ours, _ := ctx.Value(oursKey{}).(trace.SpanID); ours != span.SpanContext().SpanID() {
+		return true
+	}
+	outer := holdfast.CallFrom(ctx)
+	return outer != nil && outer.Target == call.Target && outer.Method == call.Method
+}
+
+// oursKey finds the ID of the span that we began last.
+type oursKey struct{}
+
+// start begins a span.
+func (t *Telemetry) start(ctx context.Context, o *over, kind trace.SpanKind) {
+	ctx, o.span = t.tracer.Start(ctx, o.name(), trace.WithSpanKind(kind), trace.WithAttributes(o.attributes()...))
+	o.ctx = context.WithValue(ctx, oursKey{}, o.span.SpanContext().SpanID())
 }
 
 // A carrier puts what propagates on an attempt.
@@ -151,7 +171,11 @@ func event(ctx context.Context, e holdfast.Event) {
 	var attrs []attribute.KeyValue
 	for _, a := range e.LogValue().Resolve().Group() {
 		key := "holdfast." + a.Key
-		switch v := a.Value.Resolve(); v.Kind().String() {
+		v := a.Value.Resolve()
+		if a.Key == "target" || a.Key == "endpoint" {
+			v = slog.StringValue(observe.Name(v.String()))
+		}
+		switch v.Kind().String() {
 		case "Int64":
 			attrs = append(attrs, attribute.Int64(key, v.Int64()))
 		case "Bool":

@@ -31,12 +31,12 @@ func (t *Telemetry) calls(next holdfast.Handler) holdfast.Handler {
 		call.Record.Listen(listener)
 		o := t.over(ctx, call)
 		o.whole, o.tally = true, new(tally)
-		if o.protocol != "http" && !within(ctx) {
+		if o.protocol != "http" && !within(ctx, call) {
 			kind := trace.SpanKindClient
 			if o.protocol == "" || t.o.Traced {
 				kind = trace.SpanKindInternal
 			}
-			o.ctx, o.span = t.tracer.Start(ctx, o.name(), trace.WithSpanKind(kind), trace.WithAttributes(o.attributes()...))
+			t.start(ctx, o, kind)
 		}
 		return o.run(context.WithValue(o.ctx, tallyKey{}, o.tally), next)
 	}
@@ -49,14 +49,14 @@ func (t *Telemetry) attempts(next holdfast.Handler) holdfast.Handler {
 		o := t.over(ctx, call)
 		switch {
 		case ctx.Err() != nil: // nothing will be sent
-		case t.traced(call), o.protocol == "http" && call.Attempt == 1 && within(ctx):
+		case t.traced(call), o.protocol == "http" && call.Attempt == 1 && within(ctx, call):
 			o.theirs = true // it has a span of its own, or the span around is this one's
 		case o.protocol == "http", t.o.Attempts:
 			kind := trace.SpanKindClient
 			if o.protocol != "http" {
 				kind = trace.SpanKindInternal
 			}
-			o.ctx, o.span = t.tracer.Start(ctx, o.name(), trace.WithSpanKind(kind), trace.WithAttributes(o.attributes()...))
+			t.start(ctx, o, kind)
 		}
 		return o.run(t.propagated(o.ctx, call), next)
 	}
@@ -172,6 +172,8 @@ func statusOf(code string) string {
 		return "UNAVAILABLE"
 	case "limited":
 		return "RESOURCE_EXHAUSTED"
+	case "config":
+		return "INTERNAL"
 	}
 	if code != "" && code == strings.ToUpper(code) {
 		return code
@@ -207,7 +209,7 @@ func (o *over) attributes() (attrs []attribute.KeyValue) {
 		}
 		if r, is := o.call.Sender.(request); is && r.Request().URL != nil {
 			u := r.Request().URL
-			attrs = append(attrs, semconv.URLFull((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()))
+			attrs = append(attrs, semconv.URLFull((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()))
 			if port == 0 {
 				port = map[string]int{"http": 80, "https": 443}[u.Scheme]
 			}
@@ -244,15 +246,18 @@ func httpMethod(method string) string {
 	return "HTTP"
 }
 
-// hostPort takes a target apart: "users:80", "dns:///users:80", "[::1]:80".
+// hostPort takes a target apart: "users:80", "dns:///users:80", "[::1]:80", a URL.
 func hostPort(target string) (host string, port int, ok bool) {
-	if i := strings.Index(target, "://"); i >= 0 {
-		target = target[i+3:]
-		if j := strings.IndexByte(target, '/'); j >= 0 {
-			target = target[j+1:] // gRPC's authority comes first
-		}
+	scheme, target, is := strings.Cut(observe.Name(target), "://")
+	switch first, rest, path := strings.Cut(target, "/"); {
+	case !is:
+		target = scheme
+	case path && (first == "" || resolved(scheme)):
+		target = rest // gRPC's authority comes first
+	default:
+		target = first
 	}
-	host, text, err := net.SplitHostPort(observe.Name(target))
+	host, text, err := net.SplitHostPort(target)
 	if err != nil {
 		return target, 0, target != ""
 	}
@@ -261,4 +266,14 @@ func hostPort(target string) (host string, port int, ok bool) {
 		port = 0
 	}
 	return host, port, true
+}
+
+// resolved reports whether a scheme is one of gRPC's resolvers, whose targets follow an
+// authority that is none of theirs.
+func resolved(scheme string) bool {
+	switch scheme {
+	case "dns", "xds", "passthrough", "unix", "unix-abstract", "vsock", "ipv4", "ipv6":
+		return true
+	}
+	return false
 }
