@@ -177,8 +177,12 @@ func distance(a, b string) int {
 
 func set(value any, to reflect.Value, path string, noted map[string]string) error {
 	if to.Kind() == reflect.Pointer {
-		to.Set(reflect.New(to.Type().Elem()))
-		to = to.Elem()
+		made := reflect.New(to.Type().Elem())
+		if !to.IsNil() {
+			made.Elem().Set(to.Elem()) // what is not named stays, and the old one's as it is
+		}
+		to.Set(made)
+		to = made.Elem()
 	}
 	text, isText := value.(string)
 	number, isNumber := value.(json.Number)
@@ -242,24 +246,24 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	return nil
 }
 
-// MarshalJSON writes what is set, so that Parse reads the same again.
+// MarshalJSON writes what is set, so that Parse reads the same again: also what is not
+// set, where Parse would take Standard's.
 func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(write(reflect.ValueOf(c)))
+	return json.Marshal(write(reflect.ValueOf(c), reflect.ValueOf(Standard())))
 }
 
-func write(v reflect.Value) map[string]any {
+func write(v, standard reflect.Value) map[string]any {
 	out := map[string]any{}
 	for i := range v.NumField() {
-		field, in := v.Type().Field(i), v.Field(i)
-		if !field.IsExported() || !hasJSON(field.Type) || in.IsZero() && in.Kind() != reflect.Struct {
+		field, in, meant := v.Type().Field(i), v.Field(i), standard.Field(i)
+		if !field.IsExported() || !hasJSON(field.Type) || in.IsZero() && meant.IsZero() {
 			continue
 		}
-		if in.Kind() == reflect.Pointer {
-			in = in.Elem()
-		}
 		switch {
+		case in.Kind() == reflect.Pointer: // nil in Standard
+			out[name(field.Name)] = write(in.Elem(), reflect.Zero(in.Type().Elem()))
 		case in.Kind() == reflect.Struct:
-			if object := write(in); len(object) > 0 {
+			if object := write(in, meant); len(object) > 0 {
 				out[name(field.Name)] = object
 			}
 		case in.Type() == durationType, in.Type() == jitterType:

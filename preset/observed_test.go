@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
@@ -202,6 +203,29 @@ func TestTheStateOfPoliciesPerMethodIsRead(t *testing.T) {
 		"circuits{client=c,state=open,target=t}":           1,
 		"circuit_changes_total{client=c,target=t,to=open}": 1,
 	})
+}
+
+// A hedge that one method alone has is seen too.
+func TestPoliciesPerMethodShowTheirHedges(t *testing.T) {
+	p, err := parsed(t, `{"methodConfig": [
+		{"name": [{"service": "s.S", "method": "Get"}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.01s"}},
+		{"name": [{"service": "s.S", "method": "List"}], "timeout": "1s"}]}`).Policy(preset.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hedges, others := 0, map[holdfast.Policy]bool{}
+	for _, inside := range p.(interface{ Inside() []holdfast.Policy }).Inside() {
+		if h, ok := inside.(*hedge.Hedge); ok && h.Options().Extra > 0 {
+			hedges++
+		}
+		if others[inside] {
+			t.Errorf("%T is there twice", inside)
+		}
+		others[inside] = true
+	}
+	if hedges != 1 {
+		t.Errorf("%d hedges", hedges)
+	}
 }
 
 // A door learns from a policy per method which endpoints are gone.

@@ -18,15 +18,15 @@ import (
 // A Stack is the policies of a Config as one Policy, whose Config can be changed
 // while calls are under way. It is safe for concurrent use.
 type Stack struct {
-	mu       sync.Mutex
-	parts    *parts
-	handlers []*wrapped
+	mu    sync.Mutex // of Update
+	parts atomic.Pointer[parts]
 }
 
-// wrapped is one use of the Stack.
+// wrapped is one use of the Stack, with the policies that it was last used with: it
+// learns of others when it is used.
 type wrapped struct {
-	next holdfast.Handler
-	now  atomic.Pointer[holdfast.Handler]
+	parts   *parts
+	handler holdfast.Handler
 }
 
 var _ holdfast.Policy = (*Stack)(nil)
@@ -36,7 +36,9 @@ func NewStack(c Config) (*Stack, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Stack{parts: build(c, nil)}, nil
+	s := new(Stack)
+	s.parts.Store(build(c, nil))
+	return s, nil
 }
 
 // Wrap returns a Handler that runs a call through the policies that there are
@@ -45,19 +47,20 @@ func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
 	if s == nil {
 		return next
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := &wrapped{next: next}
-	w.set(s.parts)
-	s.handlers = append(s.handlers, w)
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		return (*w.now.Load())(ctx, call)
+	var last atomic.Pointer[wrapped]
+	with := func(p *parts) *wrapped {
+		w := &wrapped{p, p.wrap(next)}
+		last.Store(w)
+		return w
 	}
-}
-
-func (w *wrapped) set(p *parts) {
-	h := p.wrap(w.next)
-	w.now.Store(&h)
+	with(s.parts.Load())
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		w := last.Load()
+		if p := s.parts.Load(); w.parts != p {
+			w = with(p)
+		}
+		return w.handler(ctx, call)
+	}
 }
 
 // A Change is a value that Update has changed, as Describe writes it.
@@ -74,12 +77,10 @@ func (s *Stack) Update(c Config) ([]Change, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changes := append(diff(s.parts.config, c), diffPolicies("outer", s.parts.config.Outer, c.Outer)...)
-	changes = append(changes, diffPolicies("inner", s.parts.config.Inner, c.Inner)...)
-	s.parts = build(c, s.parts)
-	for _, w := range s.handlers {
-		w.set(s.parts)
-	}
+	was := s.now()
+	changes := append(diff(was.config, c), diffPolicies("outer", was.config.Outer, c.Outer)...)
+	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
+	s.parts.Store(build(c, was))
 	return changes, nil
 }
 
@@ -126,11 +127,7 @@ func typesOf(policies []holdfast.Policy) string {
 	return strings.Join(types, ", ")
 }
 
-func (s *Stack) now() *parts {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.parts
-}
+func (s *Stack) now() *parts { return s.parts.Load() }
 
 // Config returns the Config in force.
 func (s *Stack) Config() Config { return s.now().config }

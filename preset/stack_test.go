@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/preset"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 func TestR18_AReloadKeepsWhatStays(t *testing.T) {
@@ -116,15 +117,32 @@ func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 func TestJSONIsReadAsItIsWritten(t *testing.T) {
 	some := preset.Standard()
 	some.Retry.Codes = []string{"503", "UNAVAILABLE"}
-	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background(), some} {
+	adaptive, unlimited, none := preset.Standard(), preset.Standard(), preset.Config{}
+	adaptive.Attempt.Adaptive = &timeout.Adaptive{}
+	unlimited.Timeout.Limit, unlimited.Retry.Attempts, unlimited.Limit.Max = 0, 0, 0
+	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background(), some, adaptive, unlimited, none} {
 		text, err := c.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := preset.Parse(text)
-		if err != nil || values(got) != values(c) {
+		if err != nil || values(got) != values(c) || (got.Attempt.Adaptive == nil) != (c.Attempt.Adaptive == nil) {
 			t.Errorf("%s: %v\n%s\nwant\n%s", text, err, got.Describe(), c.Describe())
 		}
+	}
+}
+
+// What JSON does not name stays, within an object too, and the Config that was copied
+// keeps its own.
+func TestJSONChangesWhatItNames(t *testing.T) {
+	was := preset.Standard()
+	was.Attempt.Adaptive = &timeout.Adaptive{Quantile: 0.9, Samples: 7}
+	is := was
+	if err := is.UnmarshalJSON([]byte(`{"attempt": {"adaptive": {"factor": 3}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if a := is.Attempt.Adaptive; a.Quantile != 0.9 || a.Samples != 7 || a.Factor != 3 || was.Attempt.Adaptive.Factor != 0 {
+		t.Errorf("%+v, and the first is %+v", a, was.Attempt.Adaptive)
 	}
 }
 
