@@ -271,13 +271,14 @@ func TestFollowKeepsWhatJSONCannotSay(t *testing.T) {
 }
 
 func TestANilStackDoesNothing(t *testing.T) {
-	var s *preset.Stack
-	s.Observe(func(context.Context, holdfast.Event) { t.Error("told") })()
-	s.OnDrained(func(string) { t.Error("told") })
-	if s.Inside() != nil {
-		t.Error("there is something inside")
-	}
-	if holdfast.Chain(s) == nil {
-		t.Error("no handler")
+	for _, s := range []*preset.Stack{nil, {}} {
+		s.Observe(func(context.Context, holdfast.Event) { t.Error("told") })()
+		s.OnDrained(func(string) { t.Error("told") })
+		if s.Inside() != nil {
+			t.Error("there is something inside")
+		}
+		if n, err := holdfast.Do(t.Context(), holdfast.Chain(s), holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 7, nil }); n != 7 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
 	}
 }

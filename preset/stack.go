@@ -16,7 +16,8 @@ import (
 )
 
 // A Stack is the policies of a Config as one Policy, whose Config can be changed
-// while calls are under way. It is safe for concurrent use.
+// while calls are under way. It is safe for concurrent use. As a Policy, one that
+// NewStack has not made, nil too, does nothing.
 type Stack struct {
 	mu    sync.Mutex // of Update
 	parts atomic.Pointer[parts]
@@ -44,7 +45,7 @@ func NewStack(c Config) (*Stack, error) {
 // Wrap returns a Handler that runs a call through the policies that there are
 // when it begins.
 func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
-	if s == nil {
+	if s == nil || s.now() == nil { // NewStack has not made it
 		return next
 	}
 	var last atomic.Pointer[wrapped]
@@ -147,7 +148,7 @@ func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
 // Inside returns the policies in force, the outermost first, for those who observe
 // them. Calls through one of them alone pass the others by.
 func (s *Stack) Inside() []holdfast.Policy {
-	if s == nil {
+	if s == nil || s.now() == nil {
 		return nil
 	}
 	return s.now().list()
@@ -157,7 +158,7 @@ func (s *Stack) Inside() []holdfast.Policy {
 // and of the state of the Outer and Inner policies that there are now, until stop is
 // called.
 func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil {
+	if s == nil || s.now() == nil {
 		return func() {}
 	}
 	return s.now().observe(f)
@@ -180,7 +181,7 @@ func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop fun
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies. A door asks for it.
 func (s *Stack) OnDrained(f func(addr string)) {
-	if s != nil {
+	if s != nil && s.now() != nil {
 		s.now().onDrained(f)
 	}
 }
