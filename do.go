@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 )
 
 // errNoReply answers a policy that returned nothing at all.
@@ -83,14 +84,16 @@ func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
 
 // A value is the Reply of a plain function: over as soon as it is there.
 type value[T any] struct {
-	of *doing[T]
-	v  T
+	of   *doing[T]
+	v    T
+	gone atomic.Bool
 }
 
 func (v *value[T]) Discard() {
+	if v.gone.Swap(true) {
+		return
+	}
 	if c, ok := any(v.v).(io.Closer); ok {
-		var zero T
-		v.v = zero
 		_ = c.Close() // nobody is left to be told
 	}
 }

@@ -172,3 +172,24 @@ func TestDoPanicReachesTheCaller(t *testing.T) {
 	}()
 	_, _ = holdfast.Do(t.Context(), holdfast.Chain(), holdfast.Call{}, func(context.Context) (int, error) { panic("boom") })
 }
+
+// A doorstop counts how often it is closed, which one that is nil cannot.
+type doorstop struct{ n int }
+
+func (c *doorstop) Close() error { c.n++; return nil }
+
+// What is discarded twice is closed once.
+func TestDoDiscardsOnce(t *testing.T) {
+	c := new(doorstop)
+	twice := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			res := next(ctx, call)
+			res.Discard()
+			res.Discard()
+			return holdfast.Result{Err: errors.New("no")}
+		}
+	})
+	if _, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{Target: "t"}, func(context.Context) (*doorstop, error) { return c, nil }); err == nil || c.n != 1 {
+		t.Errorf("%v, closed %d times", err, c.n)
+	}
+}

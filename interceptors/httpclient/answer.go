@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type answer struct {
 	class     holdfast.Class
 	empty     bool        // there is nothing to read
 	closed    atomic.Bool // by the caller
+	whole     atomic.Bool // read to its end; what is read again ends so again, whatever the context
 	discarded atomic.Bool
 	read      atomic.Int64
 	ending    holdfast.Ending
@@ -39,8 +41,9 @@ func (a *answer) begin() {
 		}
 	case a.body == http.NoBody, a.of.req.Method == http.MethodHead,
 		r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotModified,
-		// Other bases than net/http's may have left the length out.
-		r.ContentLength == 0 && a.of.door.leaf && len(r.Trailer) == 0:
+		// Other bases than net/http's may have left the length out, and so may protocols
+		// that were registered with it.
+		r.ContentLength == 0 && a.of.door.leaf && len(r.Trailer) == 0 && strings.HasPrefix(a.of.req.URL.Scheme, "http"):
 		a.empty = true
 		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code()}) // over, whatever the caller does with the body
 		return
@@ -170,7 +173,8 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == nil:
-	case err == io.EOF && !a.cutOff():
+	case err == io.EOF && (a.whole.Load() || !a.cutOff()):
+		a.whole.Store(true)
 		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code(), Bytes: a.read.Load()})
 	case a.closed.Load(): // by the caller, while we read
 		a.ending.Finish(a.end(nil))

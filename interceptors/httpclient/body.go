@@ -15,8 +15,25 @@ import (
 // call. It is closed exactly once: by the base where the base got it, else when
 // the call no longer needs it and no attempt reads it.
 type body struct {
-	source source      // of a body without GetBody; nil: there is none, or it has GetBody
-	used   atomic.Bool // the base has got the caller's own Body
+	source source                // of a body without GetBody; nil: there is none, or it has GetBody
+	used   atomic.Bool           // the base has got the caller's own Body
+	failed atomic.Pointer[error] // what reading a body failed with that is not source's
+}
+
+// A noted body keeps what reading it failed with: the caller's error, which may look
+// like the transport's own.
+type noted struct {
+	io.ReadCloser
+	of *body
+}
+
+// Read reads.
+func (n *noted) Read(p []byte) (int, error) {
+	size, err := n.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		n.of.failed.Store(&err)
+	}
+	return size, err
 }
 
 // A source gives each attempt a body of its own from a Body without GetBody.
@@ -48,8 +65,9 @@ func (b *body) open(req *http.Request, replayCap int) {
 }
 
 // next returns the body of one attempt, and its upload when it is not the
-// caller's own or a copy that the caller's GetBody made.
-func (b *body) next(ctx context.Context, req *http.Request) (io.ReadCloser, upload, error) {
+// caller's own or a copy that the caller's GetBody made. Where a repeat would do harm
+// its errors are noted, so that they are not taken for those of a connection.
+func (b *body) next(ctx context.Context, req *http.Request, note bool) (io.ReadCloser, upload, error) {
 	if b.source != nil {
 		up, err := b.source.next(ctx)
 		if err != nil {
@@ -60,12 +78,21 @@ func (b *body) next(ctx context.Context, req *http.Request) (io.ReadCloser, uplo
 	if req.Body == nil {
 		return nil, nil, nil
 	}
-	if req.GetBody == nil || !b.used.Swap(true) {
+	if req.GetBody == nil {
 		return req.Body, nil, nil
 	}
-	rc, err := req.GetBody()
-	if err != nil {
-		return nil, nil, fmt.Errorf("httpclient: the request's GetBody: %w", err)
+	rc := req.Body
+	if b.used.Swap(true) {
+		var err error
+		if rc, err = req.GetBody(); err != nil {
+			return nil, nil, fmt.Errorf("httpclient: the request's GetBody: %w", err)
+		}
+		if rc == nil {
+			return nil, nil, errors.New("httpclient: the request's GetBody returned neither a body nor an error")
+		}
+	}
+	if note && rc != http.NoBody {
+		rc = &noted{rc, b}
 	}
 	return rc, nil, nil
 }
@@ -75,6 +102,9 @@ func (b *body) again() bool { return b.source == nil || b.source.again() }
 
 // failedWith reports whether err is that of reading the caller's Body.
 func (b *body) failedWith(err error) bool {
+	if failed := b.failed.Load(); failed != nil && errors.Is(err, *failed) {
+		return true
+	}
 	if b.source == nil {
 		return false
 	}

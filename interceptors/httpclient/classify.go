@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -80,6 +81,9 @@ func judgeError(ctx context.Context, req *http.Request, err error) holdfast.Resu
 	switch v := ofConnection(err, text); {
 	case v != nil:
 		res.Class, res.Code, res.After = v.class, v.code, v.after
+		if v.class == holdfast.Refused && redirected(req, err) {
+			res.Class = holdfast.Failure // the next hop was not reached, but the first one was
+		}
 	case isOwnMistake(text):
 		res.Class, res.Code, res.After = holdfast.Ignored, "request", -1
 	case isTimeout(err):
@@ -142,6 +146,13 @@ func textOf(err error) string {
 		err = outer.Err
 	}
 	return err.Error()
+}
+
+// redirected reports whether err is a client's beneath the door, of another request
+// than req: it has followed a redirect.
+func redirected(req *http.Request, err error) bool {
+	var outer *url.Error
+	return req.URL != nil && errors.As(err, &outer) && (!strings.EqualFold(outer.Op, cmp.Or(req.Method, http.MethodGet)) || outer.URL != req.URL.Redacted())
 }
 
 func isTimeout(err error) bool {

@@ -68,8 +68,12 @@ func (e *endpoints) of(name string) *http.Transport {
 		return nil
 	}
 	t := e.base.Clone()
-	dial := t.DialContext
-	if dial == nil {
+	dial, old := t.DialContext, t.Dial //nolint:staticcheck // net/http looks at it as well
+	switch {
+	case dial != nil:
+	case old != nil:
+		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
+	default:
 		dial = new(net.Dialer).DialContext
 	}
 	t.DialContext = e.tracked(dial)
@@ -98,7 +102,7 @@ type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 func (e *endpoints) tracked(dial dialer) dialer {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
-		if err != nil {
+		if err != nil || conn == nil { // net/http has an error for a dialer that returns neither
 			return nil, err
 		}
 		c := &tracked{Conn: conn, of: e, addr: addr}

@@ -119,7 +119,7 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	if cancelled(own) {
 		return nil, nil, holdfast.Result{Err: errCancelled, Code: "cancelled", After: -1}
 	}
-	rc, up, err := x.body.next(inside, own)
+	rc, up, err := x.body.next(inside, own, !call.Repeatable)
 	if err != nil {
 		return nil, nil, holdfast.Result{Err: err, Code: "request_body", After: -1}
 	}
@@ -130,7 +130,8 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	if d.CountReplays {
 		inside = replays(inside, call)
 	}
-	if d.leaf && !d.CountReplays && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
+	_, watched := rc.(*noted)
+	if d.leaf && !watched && !d.CountReplays && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
 		return own, nil, holdfast.Result{} // no layer of ours is beneath a Transport to look for the Call
 	}
 	out := own.WithContext(inside)

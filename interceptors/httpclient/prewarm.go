@@ -66,6 +66,9 @@ func (d *door) warm(ctx context.Context, req *http.Request, addr string) error {
 	if err != nil {
 		return err
 	}
+	if resp == nil || resp.Body == nil {
+		return nil // a base that is no *http.Transport; there is nothing to read
+	}
 	defer func() { _ = resp.Body.Close() }()
 	_, err = io.CopyN(io.Discard, resp.Body, 64<<10)
 	if errors.Is(err, io.EOF) {

@@ -1,0 +1,194 @@
+package httpclient_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// A to sends every attempt to an address.
+type to string
+
+func (a to) Wrap(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		call.SendTo(string(a))
+		return next(ctx, call)
+	}
+}
+
+// Who reads on at the end of a body is at its end again, as json.Decoder does: the
+// context of the attempt is over by then.
+func TestT06_TheEndOfABodyStaysItsEnd(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, "{\"a\":1}\n{\"a\":2}\n")
+	}))
+	defer s.Close()
+	for name, c := range map[string]*http.Client{
+		"timeout": {Transport: httpclient.Wrap(nil, timeout.New(time.Minute))},
+		"client":  {Transport: httpclient.Wrap(nil), Timeout: time.Minute},
+	} {
+		for range 20 {
+			resp, err := c.Get(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for d := json.NewDecoder(resp.Body); ; n++ {
+				if err = d.Decode(new(struct{ A int })); err != nil {
+					break
+				}
+			}
+			if err != io.EOF || n != 2 {
+				t.Fatalf("%s: %v after %d", name, err, n)
+			}
+			_ = resp.Body.Close()
+		}
+	}
+}
+
+// A faltering body gives ten bytes, and then an error that looks like a connection's.
+type faltering struct{ n int }
+
+func (b *faltering) Read(p []byte) (int, error) {
+	if b.n++; b.n == 1 {
+		return copy(p, "0123456789"), nil
+	}
+	return 0, &net.OpError{Op: "dial", Err: errors.New("where the body comes from")}
+}
+func (b *faltering) Close() error { return nil }
+
+// What the caller's own body fails with is no refusal of the server's, with GetBody
+// or without: a POST is sent once.
+func TestABodysErrorIsNoConnections(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		var results []holdfast.Result
+		probe := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				results = append(results, next(ctx, call))
+				return results[len(results)-1]
+			}
+		})
+		c := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, retry.New(retry.Options{Attempts: 3, Base: -1}), probe)}
+		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+		req, err := http.NewRequest(http.MethodPost, s.URL, &faltering{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again {
+			req.GetBody = func() (io.ReadCloser, error) { return &faltering{}, nil }
+		}
+		if resp, err := c.Do(req); err == nil {
+			_ = resp.Body.Close()
+			t.Error("there is an answer")
+		}
+		if len(results) != 1 || results[0].Class != holdfast.Ignored || results[0].Code != "request_body" {
+			t.Errorf("GetBody %v: %+v", again, results)
+		}
+		c.CloseIdleConnections()
+		s.Close()
+	}
+}
+
+// A base that follows redirects has sent what it was given, though the next hop is
+// down: a POST is sent once.
+func TestARedirectingBaseHasSentTheRequest(t *testing.T) {
+	var posts atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		posts.Add(1)
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusSeeOther)
+	}))
+	defer s.Close()
+	beneath := &http.Client{Transport: &http.Transport{}}
+	defer beneath.CloseIdleConnections()
+	c := &http.Client{Transport: httpclient.Wrap(base(beneath.Do), retry.New(retry.Options{Attempts: 3, Base: -1}))}
+	if resp, err := c.Post(s.URL, "text/plain", strings.NewReader("order")); err == nil {
+		_ = resp.Body.Close()
+		t.Error("there is an answer")
+	}
+	if posts.Load() != 1 {
+		t.Errorf("%d posts", posts.Load())
+	}
+}
+
+// The base's older Dial makes the connections to an endpoint, and one that makes none
+// and has no error ends no process.
+func TestTheBasesDialersDialEndpoints(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	dialled := 0
+	old := &http.Transport{Dial: func(network, _ string) (net.Conn, error) {
+		dialled++
+		return net.Dial(network, s.Listener.Addr().String())
+	}}
+	resp, err := (&http.Client{Transport: httpclient.Wrap(old, to("10.255.255.1:80"))}).Get("http://users.test/")
+	if err != nil || dialled != 1 {
+		t.Fatalf("dialled %d times: %v", dialled, err)
+	}
+	_ = resp.Body.Close()
+	old.CloseIdleConnections()
+	none := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, nil }} //nolint:nilnil // it is what is tested
+	if resp, err := (&http.Client{Transport: httpclient.Wrap(none, to("10.255.255.1:80"))}).Get("http://users.test/"); err == nil {
+		_ = resp.Body.Close()
+		t.Error("there is an answer")
+	}
+}
+
+// A base may send one request several times at once.
+func TestReplaysOfABaseThatHedges(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	c := &http.Client{Transport: httpclient.Wrapper{CountReplays: true}.Wrap(httpclient.Wrap(&http.Transport{}, hedge.New(hedge.Options{Delay: 1, Share: -1})))}
+	for range 20 {
+		resp, err := c.Get(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	c.CloseIdleConnections()
+}
+
+// An answer that has left out its length, or its body, is what it is.
+func TestAnswersThatAreNotNetHTTPs(t *testing.T) {
+	late := &http.Transport{}
+	late.RegisterProtocol("late", base(func(r *http.Request) (*http.Response, error) {
+		from, in := io.Pipe()
+		context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(context.Cause(r.Context())) })
+		go func() {
+			_, _ = io.WriteString(in, "hello")
+			_ = in.Close()
+		}()
+		return &http.Response{StatusCode: http.StatusOK, Body: from, Header: http.Header{}}, nil
+	}))
+	resp, err := (&http.Client{Transport: httpclient.Wrap(late, timeout.New(time.Minute))}).Get("late://x/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(resp.Body); string(b) != "hello" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	_ = resp.Body.Close()
+	bodiless := httpclient.Wrap(base(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: http.StatusOK}, nil }))
+	req, err := http.NewRequest(http.MethodGet, "http://users.test/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := httpclient.Prewarm(t.Context(), bodiless, req, 1, "users.test"); err != nil {
+		t.Errorf("%v", err)
+	}
+}
