@@ -3,6 +3,7 @@ package httpclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -125,6 +126,14 @@ type tracked struct {
 	of    *endpoints
 	addr  string
 	until time.Time // it is used no longer; zero: no bound
+}
+
+// CloseWrite is for an upgrade, which may close its half.
+func (c *tracked) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // aged returns a copy of req that asks to close the connection it gets, where that has

@@ -114,6 +114,9 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*h
 	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
 	if elsewhere && x.to(call) == nil {
 		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
+		if d.endpoints != nil {
+			err = fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", own.URL.Host, maxNames)
+		}
 		return nil, nil, holdfast.Result{Err: err, Code: "config", After: -1}
 	}
 	if cancelled(own) {

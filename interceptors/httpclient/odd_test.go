@@ -192,3 +192,58 @@ func TestAnswersThatAreNotNetHTTPs(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An upgrade can close its half by a chosen endpoint as well.
+func TestAnUpgradeClosesItsHalfAtAnEndpoint(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, both, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		said, _ := io.ReadAll(both)
+		_, _ = io.WriteString(conn, "got "+string(said))
+	}))
+	defer s.Close()
+	c := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, to(s.Listener.Addr().String()))}
+	req, err := http.NewRequest(http.MethodGet, "http://users.test/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	up, ok := resp.Body.(interface {
+		io.ReadWriter
+		CloseWrite() error
+	})
+	if !ok {
+		t.Fatalf("%T closes no half", resp.Body)
+	}
+	_, _ = io.WriteString(up, "hi")
+	if err := up.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(up); string(b) != "got hi" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// The name too many is told as that.
+func TestNamesOverTLSAreBounded(t *testing.T) {
+	none := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("nowhere") }}
+	c := &http.Client{Transport: httpclient.Wrap(none, to("10.255.255.1:80"))}
+	for i := range 257 {
+		resp, err := c.Get("https://t" + strings.Repeat("x", i%60) + string(rune('a'+i/60)) + ".test/")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if many := err != nil && strings.Contains(err.Error(), "one name too many"); many != (i == 256) {
+			t.Fatalf("name %d: %v", i, err)
+		}
+	}
+}
