@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A Call is one sending of one logical request. What all the sendings of the
@@ -24,6 +26,12 @@ type Call struct {
 	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Endpoint   string // the address chosen by a balancer; empty: the Target itself
 	Sender            // the transport
+
+	// Classify says what an error of a plain function means, for Do: where it returns
+	// true, its Verdict holds, and not that of Mark or Failure. It is not asked about
+	// attempts that the caller, a time limit or another attempt has ended. It must be
+	// safe for concurrent use. nil: Mark alone. Transports have one of their own.
+	Classify func(err error) (Verdict, bool)
 
 	// Record is what the attempts of one request share. A door points it at
 	// a Record beside its Call, so that both are one allocation; Chain makes
@@ -54,7 +62,7 @@ func (c *Call) Again() *Call {
 	c.Record.mu.Unlock()
 	return &Call{
 		Target: c.Target, Method: c.Method, Repeatable: c.Repeatable, Stream: c.Stream, Unary: c.Unary,
-		Attempt: int(c.Record.again.Add(1)) + 1, Endpoint: endpoint, Sender: c.Sender, Record: c.Record,
+		Attempt: int(c.Record.again.Add(1)) + 1, Endpoint: endpoint, Sender: c.Sender, Record: c.Record, Classify: c.Classify,
 	}
 }
 
@@ -111,7 +119,7 @@ func (c *Call) SentAt() time.Time {
 	if c.sent == 0 {
 		return time.Time{}
 	}
-	return epoch.Add(time.Duration(c.sent))
+	return pause.Time(c.sent)
 }
 
 // Ran returns the time since c reached its Sender, or 0 when it did not.
@@ -200,6 +208,8 @@ type Record struct {
 	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
 
 	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
+	chain    atomic.Pointer[chain]    // the outermost that the request goes through
+	told     atomic.Pointer[told]     // what a call within this one has said of an error
 
 	mu      sync.Mutex
 	fixed   string                  // the endpoint chosen before a policy claimed the call: for all its attempts
@@ -248,6 +258,22 @@ func (r *Record) Claim() bool { return r.mark(claimed) }
 // made further out, is around the whole call; any other is around an attempt.
 func (r *Record) Bound() (whole bool) { return r.mark(limited) && !r.marked(claimed) }
 
+// A Replayer is a Sender that can become unable to send its call again, such as one
+// whose request body was longer than could be kept.
+type Replayer interface {
+	// Replayable reports whether the call can be sent again, and why not. It may be
+	// asked while attempts are under way.
+	Replayable() (why string, ok bool)
+}
+
+// Replayable reports whether the Sender can send the call again, and why not.
+func (c *Call) Replayable() (why string, ok bool) {
+	if r, is := c.Sender.(Replayer); is {
+		return r.Replayable()
+	}
+	return "", true
+}
+
 // MayRepeat asks leave to repeat the call once more, beyond what its Result
 // says. It is refused, with the reason, when the caller has switched repeats
 // off (WithoutRepeats), when an outer layer repeats this very call, which
@@ -289,7 +315,5 @@ func WithoutRepeats(ctx context.Context) context.Context {
 	return context.WithValue(ctx, noRepeatKey{}, true)
 }
 
-var epoch = time.Now()
-
 // monotonic is a clock that costs half of time.Now. It is never 0.
-func monotonic() int64 { return int64(time.Since(epoch)) | 1 }
+func monotonic() int64 { return pause.Now() | 1 }

@@ -13,7 +13,7 @@ import (
 )
 
 // attempt runs one attempt under ctx: wait, then judge err as a Sender would.
-func attempt(ctx context.Context, limit, runs time.Duration, err error) (class holdfast.Class, code string) {
+func attempt(ctx context.Context, limit, runs time.Duration, err error) (class holdfast.Class, code holdfast.Code) {
 	call := &holdfast.Call{Sender: senderFunc(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		call.Limit(limit)
 		ctx = call.Context(ctx)
@@ -37,7 +37,7 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 			return context.WithTimeoutCause(ctx, d, &holdfast.TimeoutError{Limit: d, Scope: "attempt"})
 		}
 	}
-	oursByCancel := func(ctx context.Context) (context.Context, context.CancelFunc) { // as an idle limit ends a body
+	oursByCancel := func(ctx context.Context) (context.Context, context.CancelFunc) { // of another call, passed on
 		ctx, cancel := context.WithCancelCause(ctx)
 		cancel(&holdfast.TimeoutError{Limit: time.Second, Scope: "idle"})
 		return ctx, func() {}
@@ -61,7 +61,7 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 		limit, runs time.Duration
 		err         error
 		class       holdfast.Class
-		code        string
+		code        holdfast.Code
 	}{
 		"no error":                               {none, 0, 0, nil, holdfast.Success, "ok"},
 		"unmarked error":                         {none, 0, 0, boom, holdfast.Failure, "error"},
@@ -72,12 +72,15 @@ func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
 		"caller cancelled with a cause":          {by(boom), 0, 0, boom, holdfast.Ignored, "cancelled"},
 		"superseded":                             {by(holdfast.ErrSuperseded), 0, 5 * time.Second, boom, holdfast.Ignored, "superseded"},
 		"caller's deadline, had its chance":      {deadline(3 * time.Second), 0, 3001 * time.Millisecond, boom, holdfast.Failure, "deadline"},
-		"caller's deadline, too soon":            {deadline(900 * time.Millisecond), 0, 901 * time.Millisecond, boom, holdfast.Ignored, "deadline"},
+		"caller's deadline, of an inner hop":     {deadline(950 * time.Millisecond), 0, 951 * time.Millisecond, boom, holdfast.Failure, "deadline"},
+		"caller's deadline, too soon":            {deadline(490 * time.Millisecond), 0, 491 * time.Millisecond, boom, holdfast.Ignored, "deadline"},
 		"caller's deadline, within our limit":    {deadline(100 * time.Millisecond), 300 * time.Millisecond, 101 * time.Millisecond, boom, holdfast.Ignored, "deadline"},
 		"caller's deadline, as long as ours":     {deadline(300 * time.Millisecond), 300 * time.Millisecond, 301 * time.Millisecond, boom, holdfast.Failure, "deadline"},
 		"caller's deadline with a cause":         {causedBy(boom, 2*time.Second), 0, 2001 * time.Millisecond, boom, holdfast.Failure, "deadline"},
 		"our limit":                              {ours(200 * time.Millisecond), 200 * time.Millisecond, 201 * time.Millisecond, boom, holdfast.Failure, "timeout"},
-		"our limit, by cancel":                   {oursByCancel, time.Second, 2 * time.Second, boom, holdfast.Failure, "timeout"},
+		"a cancel by somebody else's limit":      {oursByCancel, time.Second, 2 * time.Second, boom, holdfast.Ignored, "cancelled"},
+		"a cancel by somebody's deadline":        {by(fmt.Errorf("sibling: %w", context.DeadlineExceeded)), time.Second, 2 * time.Second, boom, holdfast.Ignored, "cancelled"},
+		"a cancel by somebody's lost hedge":      {by(fmt.Errorf("sibling: %w", holdfast.ErrSuperseded)), time.Second, 2 * time.Second, boom, holdfast.Ignored, "cancelled"},
 		"our limit over a whole call, too soon":  {ours(50 * time.Millisecond), 200 * time.Millisecond, 51 * time.Millisecond, boom, holdfast.Ignored, "timeout"},
 		"a dial that timed out before its timer": {func(ctx context.Context) (context.Context, context.CancelFunc) { return late{ctx}, func() {} }, 0, 2 * time.Second, &net.OpError{Op: "dial", Err: boom}, holdfast.Failure, "deadline"},
 	} {

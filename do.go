@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,14 +16,22 @@ var errNilArgument = errors.New("holdfast: Do needs a context and a function, an
 // errForeignReply answers a policy that made a Reply, which only doors may do.
 var errForeignReply = errors.New("holdfast: a policy returned a Reply that it did not get from this call")
 
+var errNoTarget = errors.New("holdfast: Do needs call.Target, the name of what f calls: circuits, budgets and limits are kept by it")
+
+// bare is the Handler of a Do without any.
+var bare = Chain()
+
 // Do calls f through h, a Handler made by Chain, and returns what f returned;
 // the zero T with an error. call names the call for policies and observers:
 // Target and Method, and Repeatable where calling f twice does no harm; without
-// that f is repeated only after an error that it marked as Refused.
+// that f is repeated only after an error that is Refused, a Conflict or a
+// LocalShortage. Policies keep their state by Target: where it is empty Method takes its
+// place, and where both are, Do returns an error and does not call f.
 //
 // f may be called several times, by a hedge also at the same time, each with a
 // context of its own; it returns promptly once its context is done. What its
-// errors mean it says with Mark; an unmarked error is a Failure. A value that
+// errors mean it says with Mark, or call.Classify says it; any other error is a
+// Failure. Do returns a marked error without the mark. A value that
 // nobody will see, since another attempt won, is closed if it is an io.Closer.
 //
 // A nil h calls f once, without any policy.
@@ -32,13 +41,19 @@ func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context
 		return zero, errNilArgument
 	}
 	if h == nil {
-		h = Chain()
+		h = bare
+	}
+	if call.Target == "" {
+		if call.Target = call.Method; call.Target == "" {
+			return zero, errNoTarget
+		}
 	}
 	d := &doing[T]{call: call, f: f}
 	d.call.Sender, d.call.Record, d.call.Unary, d.call.Stream = d, &d.record, true, false
 	res := h(ctx, &d.call)
 	if res.Err != nil {
 		res.Discard()
+		Within(ctx, res)
 		return zero, res.Err
 	}
 	if res.Reply == nil {
@@ -65,22 +80,51 @@ func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil { // f is not called
 		err := context.Cause(ctx)
-		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err)}
+		v := VerdictOf(ctx, err)
+		return Result{Err: err, Class: v.Class, Code: v.Code}
 	}
 	v, err := d.f(ctx)
 	if err != nil {
-		if ours, ok := context.Cause(ctx).(*TimeoutError); ok && err == ctx.Err() {
-			err = ours // says which limit, and is a context.DeadlineExceeded all the same
-		}
-		return Result{Err: err, Class: ClassOf(ctx, err), Code: CodeOf(ctx, err), After: AfterOf(err)}
+		return d.failed(ctx, err)
 	}
 	reply := &d.first
 	if call != &d.call {
 		reply = new(value[T])
 	}
 	reply.of, reply.v = d, v
-	return Result{Reply: reply, Class: Success, Code: "ok"}
+	return Result{Reply: reply, Class: Success, Code: CodeOK}
 }
+
+// failed makes the Result of an error of f.
+func (d *doing[T]) failed(ctx context.Context, err error) Result {
+	verdict := VerdictOf(ctx, err)
+	if d.call.Classify != nil && ended(ctx) == alive {
+		if said, ok := d.call.Classify(unmarked(err)); ok {
+			verdict.Class, verdict.Code = said.Class, cmp.Or(said.Code, verdict.Code)
+			verdict.After = cmp.Or(said.After, verdict.After)
+		}
+	}
+	err = unmarked(err)
+	if limit := RanOut(ctx); limit != nil {
+		switch {
+		case err == ctx.Err(), err == context.Canceled: // of a context that f has derived
+			err = limit // says which limit, and is a context.DeadlineExceeded all the same
+		case errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+			err = &limitedError{limit, err}
+		}
+	}
+	return Result{Err: err, Class: verdict.Class, Code: verdict.Code, After: verdict.After}
+}
+
+// A limitedError is an error of a function that took the end of its time for a cancel:
+// it is the limit too.
+type limitedError struct {
+	*TimeoutError
+	err error
+}
+
+func (e *limitedError) Error() string   { return e.err.Error() + ": " + e.TimeoutError.Error() }
+func (e *limitedError) Unwrap() []error { return []error{e.TimeoutError, e.err} }
 
 // A value is the Reply of a plain function: over as soon as it is there.
 type value[T any] struct {
@@ -100,6 +144,6 @@ func (v *value[T]) Discard() {
 
 func (v *value[T]) OnDone(h Hook, token uint64) {
 	if h != nil {
-		h.Done(token, End{Class: Success, Code: "ok"})
+		h.Done(token, End{Class: Success, Code: CodeOK})
 	}
 }

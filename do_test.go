@@ -32,7 +32,7 @@ func TestDoReturnsWhatTheFunctionReturned(t *testing.T) {
 		t.Errorf("got %q, %v", v, err)
 	}
 	boom := errors.New("boom")
-	v, err = holdfast.Do(t.Context(), nil, holdfast.Call{}, func(context.Context) (string, error) { return "half", boom })
+	v, err = holdfast.Do(t.Context(), nil, holdfast.Call{Target: "t"}, func(context.Context) (string, error) { return "half", boom })
 	if v != "" || err != boom {
 		t.Errorf("got %q, %v; want no value and the function's own error", v, err)
 	}
@@ -47,7 +47,7 @@ func TestDoTellsPoliciesWhatAnErrorMeans(t *testing.T) {
 		}
 	})
 	boom := errors.New("boom")
-	_, err := holdfast.Do(t.Context(), holdfast.Chain(spy), holdfast.Call{}, func(context.Context) (int, error) {
+	_, err := holdfast.Do(t.Context(), holdfast.Chain(spy), holdfast.Call{Target: "t"}, func(context.Context) (int, error) {
 		return 0, holdfast.Mark(boom, holdfast.Overload, 3*time.Second)
 	})
 	if got.Class != holdfast.Overload || got.After != 3*time.Second || got.Code != "error" || got.Reply != nil {
@@ -68,7 +68,7 @@ func TestDoDoesNotCallUnderADoneContext(t *testing.T) {
 		spy := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result { got = next(ctx, call); return got }
 		})
-		_, err := holdfast.Do(ctx, holdfast.Chain(spy), holdfast.Call{}, func(context.Context) (int, error) {
+		_, err := holdfast.Do(ctx, holdfast.Chain(spy), holdfast.Call{Target: "t"}, func(context.Context) (int, error) {
 			t.Error("the function was called")
 			return 0, nil
 		})
@@ -83,7 +83,7 @@ func TestDoNamesOurLimit(t *testing.T) {
 		limit := &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, limit)
 		defer cancel()
-		_, err := holdfast.Do(ctx, nil, holdfast.Call{}, func(ctx context.Context) (int, error) {
+		_, err := holdfast.Do(ctx, nil, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
@@ -100,7 +100,7 @@ func (c closer) Close() error { *c.closed++; return nil }
 func TestDoClosesAValueThatNobodySees(t *testing.T) {
 	var first, second int
 	calls := 0
-	v, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{}, func(context.Context) (closer, error) {
+	v, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{Target: "t"}, func(context.Context) (closer, error) {
 		if calls++; calls == 1 {
 			return closer{&first}, nil
 		}
@@ -123,7 +123,7 @@ func TestDoGivesEachAttemptAValueOfItsOwn(t *testing.T) {
 		}
 	})
 	n := 0
-	v, err := holdfast.Do(t.Context(), holdfast.Chain(firstWins), holdfast.Call{}, func(context.Context) (int, error) { n++; return n, nil })
+	v, err := holdfast.Do(t.Context(), holdfast.Chain(firstWins), holdfast.Call{Target: "t"}, func(context.Context) (int, error) { n++; return n, nil })
 	if v != 1 || err != nil {
 		t.Errorf("got %d, %v, want the first attempt's value", v, err)
 	}
@@ -139,7 +139,7 @@ func TestDoAnswersBadInputWithAClearError(t *testing.T) {
 	keep := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result { kept = next(ctx, call); return kept }
 	})
-	_, _ = holdfast.Do(t.Context(), holdfast.Chain(keep), holdfast.Call{}, f)
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(keep), holdfast.Call{Target: "t"}, f)
 
 	for name, c := range map[string]struct {
 		ctx  context.Context
@@ -154,7 +154,7 @@ func TestDoAnswersBadInputWithAClearError(t *testing.T) {
 		"a Reply of another call": {t.Context(), answers(kept), f, "did not get from this call"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if v, err := holdfast.Do(c.ctx, c.h, holdfast.Call{}, c.f); err == nil || v != 0 || !strings.Contains(err.Error(), c.want) {
+			if v, err := holdfast.Do(c.ctx, c.h, holdfast.Call{Target: "t"}, c.f); err == nil || v != 0 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, %v, want an error that says %q", v, err, c.want)
 			}
 		})
@@ -170,7 +170,7 @@ func TestDoPanicReachesTheCaller(t *testing.T) {
 			t.Errorf("recovered %v, want the function's own panic", got)
 		}
 	}()
-	_, _ = holdfast.Do(t.Context(), holdfast.Chain(), holdfast.Call{}, func(context.Context) (int, error) { panic("boom") })
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(), holdfast.Call{Target: "t"}, func(context.Context) (int, error) { panic("boom") })
 }
 
 // A doorstop counts how often it is closed, which one that is nil cannot.

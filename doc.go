@@ -49,6 +49,46 @@
 // and unwraps to the last attempt's error. For a response, [LedgerOf] finds the
 // ledger through the context of the response's request.
 //
+// A policy that gives up after several attempts returns the last Result that tells of the
+// server: what came of an attempt that an open circuit, a limit or a local failure kept
+// from it says less. The reason is in the ledger and, where the result is an error, found
+// by errors.Is. An answer that another attempt is to follow is put by meanwhile
+// ([Result.Keep]), so that it holds no connection.
+//
+// # Verdicts
+//
+// Nothing that this process did, or failed to do, counts against a server; and nothing that
+// a server did is taken for the caller's doing. The Class of a Result says whose doing an
+// outcome was, and policies ask it three questions: how is the server ([Class.Server]), may
+// the call be sent again ([Class.Again]), and does its time tell how long the server takes
+// ([Class.Sample])? They keep no lists of classes, codes or statuses of their own.
+//
+//	class           server      may be sent again  sample
+//	ignored         unknown     never              no
+//	success         well        never              yes
+//	failure         ill         if repeatable      no
+//	overload        overloaded  if repeatable      no
+//	refused         ill         always             no
+//	conflict        well        always             no
+//	relayed         well        if repeatable      no
+//	local_fault     unknown     never              no
+//	local_shortage  unknown     always             no
+//	local_pause     unknown     if repeatable      no
+//
+// Whatever may be sent again is sent out of the budget, after a wait. A transport gives the
+// verdict ([VerdictOf] tells the ends of a context apart for all of them), and its user may
+// overrule it: Classify of the transports, and of a Call for [Do].
+//
+// A server that was given no time is not blamed for having run out of it, and neither is
+// one whose answer this process did not read because it stood still itself: it was stopped,
+// its virtual machine was, or its share of the processor was used up. The timers of calls
+// under way show it: one that runs 20 ms late or later has found the process not running.
+// That time is not the server's. Limits are extended by it, for a second at most; the
+// caller's own deadline never is. What was excused is a [LocalPause], which metrics count,
+// and [Pauses] tells how often and how long the process stood still. A server that is silent
+// altogether is not excused for ever: once it has been for as long as its chance while this
+// process ran, running out of time is its failure.
+//
 // Package holdfasttest checks these sentences: run its TestPolicy on a policy
 // and its TestTransport on a door.
 package holdfast

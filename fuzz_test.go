@@ -30,7 +30,7 @@ func FuzzEnding(f *testing.F) {
 					r.panics = append(r.panics, op%3 == 2)
 					e.OnDone(r.next(token), token)
 				case 1:
-					end := holdfast.End{Code: fmt.Sprint(i), Bytes: int64(i)}
+					end := holdfast.End{Code: holdfast.Code(fmt.Sprint(i)), Bytes: int64(i)}
 					if first == nil {
 						first = &end
 					}

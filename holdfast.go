@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A Handler sends a Call and reports a Result. It returns promptly once ctx is
@@ -49,6 +51,7 @@ var (
 // answers every call with an error naming that policy.
 func Chain(policies ...Policy) Handler {
 	next := Handler(send)
+	learnt := newChain()
 	for i := len(policies) - 1; i >= 0; i-- {
 		if policies[i] == nil {
 			continue
@@ -56,16 +59,19 @@ func Chain(policies ...Policy) Handler {
 		h := policies[i].Wrap(next)
 		if h == nil {
 			err := fmt.Errorf("holdfast: policy %d (%T): its Wrap returned a nil Handler", i+1, policies[i])
-			h = func(context.Context, *Call) Result { return Result{Err: err, Code: "config", After: -1} }
+			h = func(context.Context, *Call) Result { return Result{Err: err, Class: LocalFault, Code: CodeConfig} }
 		}
 		next = h
 	}
 	return func(ctx context.Context, call *Call) Result {
 		if call == nil {
-			return Result{Err: errNoCall, Code: "config", After: -1}
+			return Result{Err: errNoCall, Class: LocalFault, Code: CodeConfig}
 		}
 		if call.Record == nil {
 			call.Record = new(Record)
+		}
+		if call.Record.chain.Load() == nil {
+			call.Record.chain.CompareAndSwap(nil, learnt)
 		}
 		if call.Attempt == 0 {
 			call.Attempt = 1
@@ -80,8 +86,19 @@ func Chain(policies ...Policy) Handler {
 // send is the innermost Handler.
 func send(ctx context.Context, call *Call) Result {
 	if call.Sender == nil {
-		return Result{Err: errNoSender, Code: "config", After: -1}
+		return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
 	}
 	call.sent = monotonic()
+	res := watched(ctx, call)
+	if c := call.Record.chain.Load(); c != nil && (res.Class.Sample() || c.silent.Load() > 0) {
+		c.learn(call, res)
+	}
+	return res
+}
+
+// watched sends a call, and has pauses of this process noticed meanwhile.
+func watched(ctx context.Context, call *Call) Result {
+	w := pause.Begin(call.sent)
+	defer w.End()
 	return call.Send(ctx, call)
 }

@@ -19,7 +19,7 @@ type Attempt struct {
 	Start    time.Time
 	Took     time.Duration // until the Result; 0 when it was never sent
 	Class    Class
-	Code     string
+	Code     Code
 }
 
 // A Ledger says what was tried for one call, and why nothing more was. It holds
@@ -112,10 +112,11 @@ func LedgerOf(ctx context.Context) Ledger {
 }
 
 // An AttemptsError is the error of a call that took several attempts. It
-// unwraps to the last attempt's error, so that errors.Is and errors.As see what
-// they would see without retries.
+// unwraps to the error of the last attempt that a server has had, so that errors.Is and
+// errors.As see what they would see without retries; they see what ended the call too.
 type AttemptsError struct {
 	Err    error
+	Reason error // what ended the call midway: an open circuit, a limit, an empty budget; nil: nothing did
 	Ledger Ledger
 }
 
@@ -127,8 +128,21 @@ func (e *AttemptsError) Error() string {
 // Unwrap returns the last attempt's error.
 func (e *AttemptsError) Unwrap() error { return e.Err }
 
+// Is reports whether target is what ended the call midway, for errors.Is, which finds
+// the last attempt's error as well.
+func (e *AttemptsError) Is(target error) bool { return e.Reason != nil && errors.Is(e.Reason, target) }
+
+// As is Is for errors.As; where both are of the type it is the last attempt's error.
+func (e *AttemptsError) As(target any) bool {
+	return errors.As(e.Err, target) || e.Reason != nil && errors.As(e.Reason, target)
+}
+
 // Timeout reports whether the last attempt's error was a timeout.
-func (e *AttemptsError) Timeout() bool {
-	var t interface{ Timeout() bool }
-	return errors.As(e.Err, &t) && t.Timeout()
+func (e *AttemptsError) Timeout() bool { return isTimeout(e.Err) }
+
+// Temporary reports whether the last attempt's error says so of itself, which net.Error
+// asks for.
+func (e *AttemptsError) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return errors.As(e.Err, &t) && t.Temporary()
 }

@@ -29,7 +29,7 @@ func repeater(why *string) holdfast.Policy {
 
 // do runs f under one repeater in a layer of its own.
 func do(ctx context.Context, repeatable bool, why *string, f func(context.Context)) {
-	_, _ = holdfast.Do(ctx, holdfast.Chain(repeater(why)), holdfast.Call{Repeatable: repeatable}, func(ctx context.Context) (int, error) {
+	_, _ = holdfast.Do(ctx, holdfast.Chain(repeater(why)), holdfast.Call{Target: "t", Repeatable: repeatable}, func(ctx context.Context) (int, error) {
 		f(ctx)
 		return 0, nil
 	})
@@ -71,7 +71,7 @@ func TestTwoRepeatersInOneChainDoNotMultiply(t *testing.T) {
 	var sends int
 	var why string
 	h := holdfast.Chain(repeater(&why), repeater(&why), repeater(&why))
-	_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Repeatable: true}, func(context.Context) (int, error) { sends++; return 0, nil })
+	_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { sends++; return 0, nil })
 	if sends != 2 {
 		t.Errorf("%d sends, want 2", sends)
 	}

@@ -16,9 +16,8 @@ type Result struct {
 	Err error
 	// Class is the transport's verdict; policies decide by it alone.
 	Class Class
-	// Code names the outcome for people and metrics. It is one of few values:
-	// "503", "UNAVAILABLE", "dial", "timeout".
-	Code string
+	// Code names the outcome for people and metrics. It is one of few values.
+	Code Code
 	// After is the server's wish: above zero, repeat no sooner; below zero, do
 	// not repeat. Never is the word of the server, or of whoever knows for
 	// certain; any other negative value is the transport's own caution, which a
@@ -61,6 +60,32 @@ type Reply interface {
 	OnDone(h Hook, token uint64)
 }
 
+// A Keeper is a Reply that can be put by: the answer of an attempt that is to be made
+// again, which the caller gets all the same when there is no further answer. A Reply
+// that is none is discarded instead.
+type Keeper interface {
+	Reply
+	// Keep takes the beginning of what is left into memory, lets go of all else that
+	// the Reply holds and runs its hooks. It takes no longer than Discard. The Reply
+	// can still be returned; when it is not, Discard lets go of the memory.
+	Keep()
+}
+
+// Keep puts the Reply by, or discards it. It reports whether the Result can still be
+// returned, as one with an error always can.
+func (r Result) Keep() bool {
+	switch reply := r.Reply.(type) {
+	case nil:
+		return r.Err != nil
+	case Keeper:
+		reply.Keep()
+		return true
+	default:
+		reply.Discard()
+		return false
+	}
+}
+
 // A Hook is told of the end of a Reply. It is a value with a token, and not a
 // closure, so that a policy registers itself and allocates nothing. It may run
 // on any goroutine.
@@ -82,42 +107,7 @@ type Watcher interface {
 // ended by a time limit is what ClassOf says.
 type End struct {
 	Class Class
-	Code  string
+	Code  Code
 	Err   error // nil when it was read to its end or closed early
 	Bytes int64 // of the body that were read; 0 where the transport has no such thing
-}
-
-// A Class is the verdict on one sending: what it says about the server, and
-// whether the server may have acted.
-type Class uint8
-
-const (
-	// Ignored says nothing about the server: the caller cancelled, another
-	// attempt won, or we refused the call ourselves.
-	Ignored Class = iota
-	// Success: the server answered for itself, with "not found" too.
-	Success
-	// Failure: it failed, and may have done some of the work.
-	Failure
-	// Overload: it asks for less. Repeat later, and only what is Repeatable.
-	Overload
-	// Refused: it did none of the work. Repeating is harmless, whatever the method.
-	Refused
-)
-
-// String returns the name in lower case.
-func (c Class) String() string {
-	switch c {
-	case Ignored:
-		return "ignored"
-	case Success:
-		return "success"
-	case Failure:
-		return "failure"
-	case Overload:
-		return "overload"
-	case Refused:
-		return "refused"
-	}
-	return "unknown"
 }

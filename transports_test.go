@@ -222,7 +222,7 @@ func TestR11_LayersOfDifferentTransportsDoNotMultiply(t *testing.T) {
 	defer web.Close()
 	four := func() holdfast.Policy { return retry.New(retry.Options{Attempts: 4, Base: time.Millisecond}) }
 	inner := &http.Client{Transport: httpclient.Wrap(httpclient.Wrap(nil, four()), four())}
-	_, _ = holdfast.Do(t.Context(), holdfast.Chain(four()), holdfast.Call{Repeatable: true}, func(ctx context.Context) (int, error) {
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(four()), holdfast.Call{Target: "t", Repeatable: true}, func(ctx context.Context) (int, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, web.URL, nil)
 		if err != nil {
 			return 0, err

@@ -81,7 +81,7 @@ func TestChainAnswersBadInputWithAClearError(t *testing.T) {
 			if res.Err == nil || !strings.Contains(res.Err.Error(), c.want) {
 				t.Errorf("error %v, want one that says %q", res.Err, c.want)
 			}
-			if res.Class != holdfast.Ignored || res.After >= 0 || res.Reply != nil {
+			if res.Class != holdfast.LocalFault || res.Reply != nil {
 				t.Errorf("got %+v, want a Result that says nothing of a server and is not repeated", res)
 			}
 		})
@@ -111,7 +111,7 @@ func TestAgainSharesTheRecordAndCountsUp(t *testing.T) {
 		}
 	}
 	// Every field that a door sets is carried over: a new one must be added to Again.
-	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 12 {
+	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 13 {
 		t.Errorf("Call has %d fields; does Again copy the new ones? Then correct this number", n)
 	}
 }

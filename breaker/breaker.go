@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A Breaker is a Policy that rejects calls to what is down. It is safe for
@@ -19,9 +20,9 @@ import (
 // one at a time, are sent as probes: one that succeeds closes it, one that fails
 // opens it again. The pattern is that of M. Nygard, Release It! (2007).
 //
-// Success and Failure are the transport's verdict; Refused and Overload are
-// failures too. What is Ignored (a caller's cancel, a lost hedge, what we refused
-// ourselves) counts as nothing. An answer that breaks off while it is read turns
+// What is a failure the transport's Class says: where the server is Ill or Overloaded.
+// Where nothing is known of it (a caller's cancel, a lost hedge, what we rejected or
+// could not send ourselves, a pause of this process) the call counts as nothing. An answer that breaks off while it is read turns
 // from a success into a failure.
 type Breaker struct {
 	o Options
@@ -99,19 +100,22 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 			age = c.age.Load()
 		}
-		var start time.Time
+		var res holdfast.Result
+		start := int64(0)
 		if o.Slow > 0 {
-			start = time.Now()
+			start = pause.Now()
+			res = watched(ctx, call, next, start)
+		} else {
+			res = next(ctx, call)
 		}
-		res := next(ctx, call)
 		counted := false
 		defer func() {
 			if !counted { // a listener has panicked
 				res.Discard()
 			}
 		}()
-		c.observe(o, age, res, o.Slow > 0 && time.Since(start) >= o.Slow)
-		if !call.Unary && res.Reply != nil && res.Class == holdfast.Success {
+		c.observe(o, age, res, slow(o, start))
+		if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
 			res.OnDone(c, age)
 		}
 		counted = true
@@ -123,7 +127,7 @@ func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast
 	if call.Heard() {
 		call.Tell(ctx, holdfast.Rejection{Policy: "breaker", Target: call.Target, Method: call.Method, Reason: err.State.String(), Err: err})
 	}
-	res := holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "circuit_open"}
+	res := holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeCircuitOpen}
 	if !err.Until.IsZero() {
 		res.After = max(time.Until(err.Until), 1)
 	}

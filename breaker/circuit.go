@@ -70,12 +70,12 @@ func (c *circuit) idle() bool {
 
 // judge reports whether the class is a failure, and whether it says anything.
 func judge(o *Options, class holdfast.Class) (failed, counted bool) {
-	switch class {
-	case holdfast.Success:
+	switch class.Server() {
+	case holdfast.Well:
 		return false, true
-	case holdfast.Failure, holdfast.Refused:
+	case holdfast.Ill:
 		return true, true
-	case holdfast.Overload:
+	case holdfast.Overloaded:
 		return true, !o.IgnoreOverload
 	}
 	return false, false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // admit asks a circuit that is not closed for leave to send a call. It returns
@@ -25,7 +26,7 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 		if c.probing == nil {
 			break
 		}
-		if o.ProbeLimit <= 0 || now.Sub(c.sent) < o.ProbeLimit {
+		if o.ProbeLimit <= 0 || pause.Ran(pause.At(c.sent), pause.At(now)) < o.ProbeLimit {
 			return 0, c.reject(HalfOpen), false
 		}
 		c.probing(errFailed)
@@ -59,21 +60,35 @@ func (c *circuit) reject(s State) *OpenError {
 
 // send sends a call as a probe. Its slot goes back whatever happens to it.
 func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, probe uint64) (res holdfast.Result) {
-	start, answered := time.Now(), false
+	start, answered := pause.Now(), false
 	defer func() {
 		if !answered { // a panic, or an exited goroutine: it says nothing of the server
 			c.settle(o, probe, holdfast.Result{}, false)
 		}
 	}()
 	c.herald.Tell() // that it is half-open
-	res = next(ctx, call)
+	res = watched(ctx, call, next, start)
 	answered = true
-	age, closed := c.settle(o, probe, res, o.Slow > 0 && time.Since(start) >= o.Slow)
+	age, closed := c.settle(o, probe, res, slow(o, start))
 	if closed && !call.Unary && res.Reply != nil {
 		res.OnDone(c, age) // it may yet break off
 	}
 	tellOrDiscard(c.herald, res)
 	return res
+}
+
+// watched sends a call whose time matters, and has pauses of this process noticed
+// meanwhile.
+func watched(ctx context.Context, call *holdfast.Call, next holdfast.Handler, began int64) holdfast.Result {
+	w := pause.Begin(began)
+	defer w.End()
+	return next(ctx, call)
+}
+
+// slow reports whether a call took too long; the time in which this process stood still
+// is not the server's.
+func slow(o *Options, began int64) bool {
+	return o.Slow > 0 && pause.Ran(began, pause.Now()) >= o.Slow
 }
 
 // settle ends a probe. closed reports that it has closed the circuit, and age of

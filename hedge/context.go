@@ -18,6 +18,7 @@ type attempt struct {
 	cause  error
 	inner  context.Context
 	cancel context.CancelCauseFunc // there with inner
+	after  func()                  // of AfterFunc, where it needs no inner
 }
 
 var _ context.Context = (*attempt)(nil)
@@ -31,12 +32,32 @@ func (a *attempt) end(cause error) {
 		return
 	}
 	a.over, a.cause = true, cause
-	cancel := a.cancel
+	cancel, after := a.cancel, a.after
+	a.after = nil
 	a.mu.Unlock()
 	if cancel != nil {
 		cancel(cause)
 	}
+	if after != nil {
+		after()
+	}
 }
+
+// AfterFunc has f run once the attempt is over, as context.AfterFunc does; it saves a
+// limit further in the context beneath. f may run after stop as well.
+func (a *attempt) AfterFunc(f func()) (stop func() bool) {
+	a.mu.Lock()
+	if a.over || a.after != nil || a.Context.Done() != nil {
+		inner := a.real()
+		a.mu.Unlock()
+		return context.AfterFunc(inner, f)
+	}
+	a.after = f
+	a.mu.Unlock()
+	return noStop
+}
+
+var noStop = func() bool { return false }
 
 // real returns the context beneath, made if need be; the lock is held.
 func (a *attempt) real() context.Context {

@@ -93,7 +93,7 @@ func TestT65_DerivingFromAnAttemptStartsNoGoroutine(t *testing.T) {
 	contextOf(t, t.Context(), func(ctx context.Context) {
 		_, cancel := context.WithTimeout(ctx, time.Hour)
 		defer cancel()
-		if n := runtime.NumGoroutine(); n != before {
+		if n := runtime.NumGoroutine(); n > before {
 			t.Errorf("%d goroutines, %d before", n, before)
 		}
 	}, false)

@@ -11,7 +11,7 @@ type Event struct {
 	Attempt        int           // the number of the attempt that is sent, or has won; 0 where it is denied
 	Delay          time.Duration // since the one before
 	Denied         string        // why it is not sent, for people: "budget empty", "share used up", …
-	Reason         string        // the same in one word: "budget", "share", "layer" (another one repeats, or the context forbids it)
+	Reason         string        // the same in one word: "budget", "share", "layer" (another one repeats, or the context forbids it), "body" (it was too long to be kept)
 	Won            bool          // its answer is the call's; OnHedge is not told
 }
 

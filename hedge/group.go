@@ -2,10 +2,12 @@ package hedge
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A group is the attempts of one call, and the hook that lets go of the winner's
@@ -23,8 +25,11 @@ type group struct {
 
 	mu       sync.Mutex
 	timer    *time.Timer
-	sent     int // hedges, so far
-	running  int // attempts, the first one too
+	began    int64 // when the timer was set
+	due      int64 // when it is to run
+	late     int   // how often this process had stood still meanwhile
+	sent     int   // hedges, so far
+	running  int   // attempts, the first one too
 	over     bool
 	first    attempt
 	attempts []*attempt // by their number in the group
@@ -43,7 +48,7 @@ func (g *group) run() holdfast.Result {
 	g.attempts, g.running = append(g.room[:0], &g.first), 1
 	g.hedges.Add(1)
 	g.mu.Lock() // the timer may run before it is known
-	g.timer = time.AfterFunc(g.delay, g.fire)
+	g.set(g.delay)
 	g.mu.Unlock()
 
 	returned := false
@@ -55,7 +60,7 @@ func (g *group) run() holdfast.Result {
 		}
 	}()
 	res := g.next(&g.first, g.call)
-	took := time.Since(g.start)
+	took := since(g.start)
 	returned = true
 	g.finish(0, g.call, res)
 	g.hedges.Wait()
@@ -120,7 +125,7 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 	g.mu.Lock()
 	g.running--
 	won := g.have && g.res.Class == holdfast.Success
-	drop := res
+	drop, put := res, holdfast.Result{}
 	switch {
 	case won:
 	case res.Class == holdfast.Success:
@@ -128,11 +133,12 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 		g.have = true
 		g.ends(by)
 	default:
-		// Of failures, the one that says most: a server's verdict before what we
-		// refused ourselves, and the latest of those.
-		if !g.have || res.Class != holdfast.Ignored || g.res.Class == holdfast.Ignored && by == 0 {
+		if !g.have || g.tellsMore(res, by) {
 			drop, g.res, g.by = g.res, res, by
 			g.have = true
+		}
+		if g.running > 0 && g.res.Reply == res.Reply {
+			put = res // what it holds may be what the others wait for
 		}
 		if g.running == 0 || by == 0 && g.ctx.Err() != nil {
 			g.ends(by)
@@ -147,14 +153,73 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 	if by != 0 && (won || res.Class != holdfast.Success) {
 		call.Record.Log(call, res)
 	}
+	if put.Reply != nil {
+		if keeper, ok := put.Reply.(holdfast.Keeper); ok {
+			keeper.Keep()
+		}
+	}
 	drop.Discard()
+}
+
+// tellsMore reports whether the outcome of an attempt is to be returned and not the one
+// that there is: the strictest wish of a server survives; a server's word comes before
+// what says nothing of one; and the latest counts.
+func (g *group) tellsMore(res holdfast.Result, by int) bool {
+	known, knew := res.Class.Server() != holdfast.Unknown, g.res.Class.Server() != holdfast.Unknown
+	switch {
+	case known != knew:
+		return known
+	case !known:
+		return by == 0
+	}
+	return strictness(res.After) >= strictness(g.res.After)
+}
+
+// strictness orders wishes: none, the transport's caution, to wait the longer, never.
+func strictness(after time.Duration) time.Duration {
+	switch {
+	case after == holdfast.Never:
+		return math.MaxInt64
+	case after < 0:
+		return 1
+	}
+	return after
+}
+
+// set has a hedge sent after a while; the lock is held.
+func (g *group) set(d time.Duration) {
+	g.began = pause.Now()
+	g.timer = time.AfterFunc(d, g.fire)
+	g.due = g.began + int64(d)
+}
+
+// A look at what has arrived comes before a hedge whose delay was in part a pause of this
+// process: the answer may be in the socket, and a burst of hedges would be the least that a
+// process needs which has just woken up. It lasts as long as the pause did, the delay at
+// most, and is had a few times only.
+const looks = 3
+
+// looking reports whether there was such a pause, and the timer is set again for a look; the
+// lock is held.
+func (g *group) looking() bool {
+	now := pause.Now()
+	pause.Look(now)
+	pause.Note(g.due, now)
+	missed := pause.Between(g.began, now)
+	if missed == 0 || g.late == looks {
+		return false
+	}
+	g.late++
+	g.hedges.Add(1)
+	g.set(min(g.delay, missed))
+	return true
 }
 
 // fire is run by the timer: it sends a hedge, or says why not.
 func (g *group) fire() {
 	defer g.hedges.Done()
 	g.mu.Lock()
-	if g.over || g.timer == nil {
+	if g.over || g.timer == nil || g.looking() {
 		g.mu.Unlock()
 		return
 	}
@@ -179,11 +244,14 @@ func (g *group) fire() {
 
 // hedge sends one attempt, if it may.
 func (g *group) hedge() {
-	word := ""
-	why, ok := g.call.MayRepeat(g.ctx)
+	word := "body"
+	why, ok := g.call.Replayable()
+	if ok {
+		word = "layer"
+		why, ok = g.call.MayRepeat(g.ctx)
+	}
 	switch {
 	case !ok:
-		word = "layer"
 	case !g.t.share.take(g.o.Share, time.Now()):
 		word, why = "share", "share used up"
 	case g.o.Budget != nil && !g.o.Budget.Withdraw(g.call.Target):
@@ -214,7 +282,7 @@ func (g *group) hedge() {
 	g.running++
 	if g.sent < g.o.Extra {
 		g.hedges.Add(1)
-		g.timer = time.AfterFunc(g.delay, g.fire)
+		g.set(g.delay)
 	}
 	g.mu.Unlock()
 	g.t.hedges.Add(1)

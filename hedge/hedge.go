@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 )
 
@@ -106,10 +107,13 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		}
 		if !ok {
 			res := next(ctx, call)
-			t.observe(now, time.Since(now), res, false)
+			t.observe(now, since(now), res, false)
 			return res
 		}
 		g := &group{o: &h.o, t: t, next: next, ctx: ctx, call: call, delay: delay, start: now}
 		return g.run()
 	}
 }
+
+// since is the time since then during which this process ran.
+func since(began time.Time) time.Duration { return pause.Ran(pause.At(began), pause.Now()) }

@@ -29,11 +29,11 @@ const longest = time.Duration(math.MaxInt64)
 // the Quantile of the others stays in sight. Failures say nothing: most are fast.
 func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, beaten bool) {
 	switch {
-	case beaten || res.Code == "timeout" || res.Code == "deadline":
-		if beaten || res.Class == holdfast.Failure {
+	case beaten || res.Code.OutOfTime():
+		if beaten || res.Class.Server() == holdfast.Ill {
 			t.times.Observe(at, longest)
 		}
-	case res.Class == holdfast.Success:
+	case res.Class.Sample():
 		t.times.Observe(at, took)
 	}
 }

@@ -41,7 +41,7 @@ type Fault struct {
 	// as a Failure or as what holdfast.Mark made of it.
 	Err error
 	// Code names the failure for observers. Empty: "fault".
-	Code string
+	Code holdfast.Code
 	// After is the wish that comes with the failure: above zero, repeat no
 	// sooner; below zero, do not repeat.
 	After time.Duration

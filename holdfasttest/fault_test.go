@@ -69,7 +69,7 @@ func TestEachFault(t *testing.T) {
 		sent  int
 		err   error
 		class holdfast.Class
-		code  string
+		code  holdfast.Code
 		took  time.Duration
 	}{
 		"none":                      {holdfasttest.Fault{}, 0, 1, nil, holdfast.Success, "success", 0},

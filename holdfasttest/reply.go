@@ -16,7 +16,7 @@ type Reply struct {
 	ctx      context.Context
 	call     *holdfast.Call
 	class    holdfast.Class
-	code     string
+	code     holdfast.Code
 	discards atomic.Int32
 }
 
@@ -51,7 +51,7 @@ func (r *Reply) End(err error) holdfast.End {
 	case ctx.Err() != nil:
 		return holdfast.End{Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err), Err: err}
 	}
-	return holdfast.End{Class: holdfast.Failure, Code: "truncated", Err: err}
+	return holdfast.End{Class: holdfast.Failure, Code: holdfast.CodeTruncated, Err: err}
 }
 
 // Wait is a reader who waits for the server for d: nil when something came, or

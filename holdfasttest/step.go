@@ -27,7 +27,7 @@ type Step struct {
 	Class holdfast.Class
 	// Code names the outcome. Empty: the Class of an answer, what holdfast.CodeOf
 	// says for an error.
-	Code string
+	Code holdfast.Code
 	// After is the server's wish.
 	After time.Duration
 	// Open says that the answer goes on after the Result, until Finish, Wait or
@@ -64,7 +64,7 @@ func (s Step) run(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		res.Class = holdfast.Success
 	}
 	if res.Code == "" {
-		res.Code = res.Class.String()
+		res.Code = holdfast.Code(res.Class.String())
 	}
 	reply := &Reply{ctx: ctx, call: call, class: res.Class, code: res.Code}
 	if !s.Open || call.Unary {

@@ -82,7 +82,7 @@ func (s *Script) judge(res holdfast.Result, returned map[holdfast.Reply]bool) (w
 		}
 		was := x.Result
 		if res.Class != was.Class || res.Code != was.Code || res.After != was.After {
-			wrong = append(wrong, "a Result was changed on its way up: {"+was.Class.String()+" "+was.Code+"} became {"+res.Class.String()+" "+res.Code+"}, or its After differs")
+			wrong = append(wrong, "a Result was changed on its way up: {"+was.Class.String()+" "+string(was.Code)+"} became {"+res.Class.String()+" "+string(res.Code)+"}, or its After differs")
 		}
 		return wrong
 	}

@@ -52,7 +52,7 @@ func rejected(ctx context.Context, call *holdfast.Call, policy string, err error
 		if call.Heard() {
 			call.Tell(ctx, holdfast.Rejection{Policy: policy, Target: call.Target, Method: call.Method, Reason: limited.word(), Err: err})
 		}
-		return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "limited"}
+		return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeLimited}
 	}
-	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "cancelled"}
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
 }

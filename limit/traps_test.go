@@ -122,7 +122,7 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 		// Waiting counts against the limit of the call.
 		h := holdfast.Chain(timeout.New(time.Second/4), l)
 		start = time.Now()
-		_, err = holdfast.Do(t.Context(), h, holdfast.Call{}, func(context.Context) (int, error) { return 0, nil })
+		_, err = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 0, nil })
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second/4 {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}

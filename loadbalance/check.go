@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // Checks ask each node now and then whether it is well, whatever calls say. The
@@ -53,6 +54,7 @@ func (p *Pool) startCheck(n *Node) {
 func (p *Pool) check(ctx context.Context, n *Node) {
 	defer close(n.state.checked)
 	c := &p.o.Check
+	excused := 0          // questions in a row that this process did not wait for
 	row, first := 0, true // answers in a row that are other than what the node is held for
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -62,20 +64,31 @@ func (p *Pool) check(ctx context.Context, n *Node) {
 			return
 		case <-timer.C:
 		}
-		err := p.ask(ctx, n)
+		err, stood := p.ask(ctx, n)
 		if ctx.Err() != nil {
 			return
 		}
+		if err != nil && stood && excused < c.Ill { // this process did not wait for the answer: it asks again, soon
+			excused++
+			timer.Reset(c.Timeout/2 + rand.N(c.Timeout/2+1))
+			continue
+		}
 		row = p.checkedNow(n, err, row, first)
-		first = false
+		first, excused = false, 0
 		timer.Reset(c.Every*4/5 + rand.N(c.Every*2/5+1))
 	}
 }
 
-func (p *Pool) ask(ctx context.Context, n *Node) error {
+// ask reports whether this process stood still while it waited for the answer, so that a
+// time that ran out tells nothing of the node.
+func (p *Pool) ask(ctx context.Context, n *Node) (err error, stood bool) { //nolint:revive // the error is what was asked for
 	ctx, cancel := context.WithTimeout(ctx, p.o.Check.Timeout)
 	defer cancel()
-	return p.o.Check.Ask(ctx, n.Endpoint())
+	began := pause.Now()
+	w := pause.Begin(began)
+	defer w.End()
+	err = p.o.Check.Ask(ctx, n.Endpoint())
+	return err, ctx.Err() != nil && pause.Between(began, pause.Now()) > 0
 }
 
 func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {

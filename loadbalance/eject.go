@@ -81,21 +81,7 @@ func (o EjectOptions) filled() EjectOptions {
 // Infrastructure reports whether a Result tells of a server that is not there or
 // not well, and not of what was asked of it.
 func Infrastructure(res holdfast.Result) bool {
-	switch res.Class {
-	case holdfast.Refused:
-		return true
-	case holdfast.Failure:
-	default:
-		return false
-	}
-	switch code := res.Code; {
-	case code == "502", code == "503", code == "504":
-		return true
-	case code == "UNKNOWN", code == "INTERNAL", code == "DATA_LOSS", code == "error":
-		return false
-	default:
-		return len(code) != 3 || code[0] < '1' || code[0] > '5' // another status
-	}
+	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !res.Code.Application())
 }
 
 // minSuccessVolume is that of the success rate.
@@ -138,7 +124,8 @@ func (p *Pool) judge(d Picked, res holdfast.Result) {
 	if o.Base < 0 {
 		return
 	}
-	counted := res.Class == holdfast.Success || res.Class != holdfast.Ignored && o.Counts(res)
+	known := res.Class.Server() != holdfast.Unknown
+	counted := res.Class == holdfast.Success || known && o.Counts(res)
 	if d.probe != 0 {
 		p.probed(n, d.probe, counted, res)
 	}
@@ -153,14 +140,17 @@ func (p *Pool) judge(d Picked, res holdfast.Result) {
 		if row := n.row.Add(1); o.Row > 0 && int(row) >= o.Row {
 			p.eject(n, "row", fmt.Sprintf("%d errors in a row", row))
 		}
-	case res.Class != holdfast.Ignored: // it has answered for itself
+	case known: // it has answered for itself
 		n.good.Add(1)
+		if res.Class.Server() == holdfast.Well {
+			n.row.Store(0)
+		}
 	}
 }
 
 // broke takes in the end of an answer that began well: one that broke off is an error.
 func (p *Pool) broke(n *Node, end holdfast.End) {
-	if end.Class == holdfast.Failure && end.Err != nil && p.o.Eject.Base >= 0 && p.o.Eject.Counts(holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}) {
+	if end.Class.Server() == holdfast.Ill && end.Err != nil && p.o.Eject.Base >= 0 && p.o.Eject.Counts(holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}) {
 		n.bad.Add(1)
 	}
 }
@@ -173,7 +163,7 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 		return
 	}
 	switch {
-	case res.Class == holdfast.Success, !counted && res.Class != holdfast.Ignored:
+	case res.Class == holdfast.Success, !counted && res.Class.Server() != holdfast.Unknown:
 		n.state.ejected, n.state.waiting = false, false
 		n.state.returned.Store(true)
 		n.ramp.Store(monotonic() | 1)

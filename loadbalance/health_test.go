@@ -23,7 +23,7 @@ func TestWhatMayBeABugEjectsNobody(t *testing.T) {
 	in(t, 4, nil, loadbalance.Options{OnChange: func(c loadbalance.Change) { t.Errorf("%+v", c) }}, func(_ *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		w.drive(h, 500, 30*time.Second)
 	})
-	for code, want := range map[string]bool{"500": false, "501": false, "502": true, "503": true, "504": true, "timeout": true,
+	for code, want := range map[holdfast.Code]bool{"500": false, "501": false, "502": true, "503": true, "504": true, "timeout": true,
 		"dial": true, "reset": true, "eof": true, "UNAVAILABLE": true, "DEADLINE_EXCEEDED": true, "UNKNOWN": false, "INTERNAL": false, "tls": true} {
 		if got := loadbalance.Infrastructure(holdfast.Result{Class: holdfast.Failure, Code: code}); got != want {
 			t.Errorf("%s: %v", code, got)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A Strategy makes a Picker of the nodes that may be picked, of which there is one
@@ -55,8 +56,5 @@ func keyOf(info PickInfo) (string, bool) {
 	return key, ok
 }
 
-var epoch = time.Now()
-
-// monotonic is a clock in nanoseconds. It can be negative: the time of a bubble of
-// testing/synctest begins before any epoch.
-func monotonic() int64 { return int64(time.Since(epoch)) }
+// monotonic is a clock in nanoseconds.
+func monotonic() int64 { return pause.Now() }

@@ -113,13 +113,13 @@ const (
 // learn takes in what a call has come to.
 func (n *Node) learn(now int64, took time.Duration, class holdfast.Class, after time.Duration) {
 	tau := n.pool.o.Decay
-	switch class {
-	case holdfast.Success:
+	switch health := class.Server(); {
+	case class.Sample():
 		n.observe(now, float64(took), tau)
-	case holdfast.Failure, holdfast.Overload, holdfast.Refused:
+	case health == holdfast.Ill, health == holdfast.Overloaded:
 		cost, _ := project(n.cost.Load(), now, tau)
 		n.observe(now, max(float64(penaltyLeast), float64(min(after, penaltyMost)), cost), tau)
-	default: // ended by its caller, or by a hedge that won: it took longer than that
+	case class == holdfast.Ignored: // ended by its caller, or by a hedge that won: it took longer than that
 		if cost, seen := project(n.cost.Load(), now, tau); seen && float64(took) > cost {
 			n.observe(now, float64(took), tau)
 		}

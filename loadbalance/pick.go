@@ -204,11 +204,12 @@ func (d Picked) Answered(res holdfast.Result) { d.Node.pool.answered(d, res) }
 // Ended takes in how a stream has ended, whose length says nothing of its node: in
 // the place of Answered, where the beginning of the answer is not seen.
 func (d Picked) Ended(res holdfast.Result) {
-	if res.Class == holdfast.Success {
+	switch res.Class.Server() {
+	case holdfast.Well:
 		d.Node.pool.judge(d, res)
-		return
+	case holdfast.Ill, holdfast.Overloaded: // whose penalty does not go by the time
+		d.Answered(res)
 	}
-	d.Answered(res)
 }
 
 // Done says that the attempt is over.

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // Options set up a Pool or a Set. The zero value is the default of every field; a
@@ -266,7 +267,9 @@ func (p *Pool) Nodes() []*Node {
 	return slices.Clone(p.order)
 }
 
-func since(began int64) time.Duration { return time.Duration(monotonic() - began) }
+// since is the time since then during which this process ran: its own pauses tell nothing
+// of a node.
+func since(began int64) time.Duration { return pause.Ran(began, monotonic()) }
 
 // rampOf is how long the slow start of a node takes.
 func (p *Pool) rampOf(n *Node) time.Duration {
@@ -279,8 +282,7 @@ func (p *Pool) rampOf(n *Node) time.Duration {
 // answered takes in the Result of an attempt.
 func (p *Pool) answered(d Picked, res holdfast.Result) {
 	if d.began != 0 {
-		took := since(d.began)
-		d.Node.learn(d.began+int64(took), took, res.Class, res.After)
+		d.Node.learn(monotonic(), since(d.began), res.Class, res.After)
 	}
 	p.judge(d, res)
 }

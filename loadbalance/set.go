@@ -198,7 +198,7 @@ func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfa
 	if call.Heard() {
 		call.Tell(ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Reason: "no_endpoint", Err: err})
 	}
-	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: "no_endpoint"}
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeNoEndpoint}
 }
 
 // moves bounds the further endpoints that a call tries which did not connect.
@@ -217,20 +217,38 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 		mine := call.Record.Claim()
 		for moved := 0; ; moved++ {
 			res := s.send(ctx, call, next)
-			if res.Class != holdfast.Refused || res.Code != "dial" {
-				return res
+			if res.Class != holdfast.Refused || res.Code != holdfast.CodeDial {
+				return after(call, res, moved)
 			}
 			if r, ok := s.resolver.(discovery.Refresher); ok {
 				r.Refresh()
 			}
-			if !mine || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) {
-				return res
+			if !mine || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) || !mayMove(ctx, call) {
+				return after(call, res, moved)
 			}
 			call.Record.Log(call, res)
 			res.Discard()
 			call = call.Again()
 		}
 	}
+}
+
+// mayMove reports whether the call may be sent once more.
+func mayMove(ctx context.Context, call *holdfast.Call) bool {
+	if _, may := call.Replayable(); !may {
+		return false
+	}
+	_, may := call.MayRepeat(ctx)
+	return may
+}
+
+// after is what a call has come to that has moved: several attempts are an AttemptsError.
+func after(call *holdfast.Call, res holdfast.Result, moved int) holdfast.Result {
+	if moved > 0 && res.Err != nil {
+		call.Record.Log(call, res)
+		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
+	}
+	return res
 }
 
 // another reports whether there is a node that the call was not sent to.
@@ -261,7 +279,9 @@ func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handl
 	}()
 	res := next(ctx, call)
 	returned = true
-	picked.Answered(res)
+	if call.Sent() || res.Class.Server() != holdfast.Unknown { // what a policy further in has rejected tells nothing of the node
+		picked.Answered(res)
+	}
 	switch {
 	case res.Reply == nil || call.Unary:
 		picked.Done(res.Class)

@@ -77,7 +77,7 @@ func (l *Log) record(ctx context.Context, level slog.Level, what string, r Recor
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("target", r.Target), slog.String("method", r.Method), slog.String("class", r.Class.String()), slog.String("code", r.Code),
+		slog.String("target", r.Target), slog.String("method", r.Method), slog.String("class", r.Class.String()), slog.String("code", string(r.Code)),
 		slog.Duration("took", r.Took),
 	}
 	if what == "attempt" {

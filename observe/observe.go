@@ -22,7 +22,7 @@ type Record struct {
 	Sent           bool // this sending has reached the transport
 
 	Class holdfast.Class // of its end
-	Code  string         // of its end: "200", "UNAVAILABLE", "timeout", …
+	Code  holdfast.Code  // of its end: "200", "UNAVAILABLE", "timeout", …
 	Err   error          // of its end: nil when it was answered, and the answer was read to its end or closed
 	Bytes int64          // of the answer that were read; 0 where the transport has no such thing
 
@@ -118,7 +118,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 					began = sent(call, now)
 				}
 				see(&r, call, began, time.Duration(now-began))
-				r.Code = "panic"
+				r.Code = holdfast.CodePanic
 				o.done(ctx, r)
 			case !told: // Done has panicked: nobody is left to read the answer
 				res.Discard()
@@ -171,7 +171,7 @@ func see(r *Record, call *holdfast.Call, began int64, answered time.Duration) {
 type watch struct {
 	of     *Observe
 	ctx    context.Context
-	code   string // of the Result
+	code   holdfast.Code // of the Result
 	record Record
 	turn   atomic.Uint64
 }

@@ -82,7 +82,7 @@ func TestT34_T35_AttemptsAndReasonsAreTold(t *testing.T) {
 			t.Fatalf("%d calls, %d attempts, %d events", len(w.calls), len(w.attempts), len(w.events))
 		}
 		for i, want := range []struct {
-			code string
+			code holdfast.Code
 			took time.Duration
 		}{{"UNAVAILABLE", time.Second}, {"RESOURCE_EXHAUSTED", 0}, {"success", 3 * time.Second}} {
 			if a := w.attempts[i]; a.Attempt != i+1 || a.Code != want.code || a.Took.Round(time.Microsecond) != want.took || !a.Sent || a.Target != "users" || a.Method != "/u.U/Get" {

@@ -211,16 +211,16 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 		return read(object, to, path, noted)
 	case to.Kind() == reflect.Slice:
 		list, ok := value.([]any)
-		words := make([]string, 0, len(list))
+		words := reflect.MakeSlice(to.Type(), 0, len(list))
 		for _, v := range list {
 			word, is := v.(string)
 			ok = ok && is
-			words = append(words, word)
+			words = reflect.Append(words, reflect.ValueOf(word).Convert(to.Type().Elem()))
 		}
 		if !ok {
 			return fmt.Errorf(`%s: %v is no list of names: write ["UNAVAILABLE", "503"]`, path, value)
 		}
-		to.Set(reflect.ValueOf(words))
+		to.Set(words)
 	case to.Kind() == reflect.Bool:
 		b, ok := value.(bool)
 		if !ok {

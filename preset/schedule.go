@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast"
 )
 
 // schedule is gRPC's: min(initial × multiplier^(n-1), max), a fifth more or less.
@@ -38,47 +40,13 @@ func policyOf(of func() backoff.BackOff) *RetryPolicy {
 	return nil
 }
 
-// outcomes are, for each code of gRPC in the order of its numbers, what the doors
-// call the same. The statuses are those of google.rpc.Code, and for UNAVAILABLE
-// also those that gRPC itself reads as such (its doc/http-grpc-status-mapping.md).
-var outcomes = []struct {
-	code string
-	http []string
-}{
-	{"OK", nil},
-	{"CANCELLED", []string{"499"}},
-	{"UNKNOWN", nil},
-	{"INVALID_ARGUMENT", []string{"400"}},
-	{"DEADLINE_EXCEEDED", []string{"408", "504"}},
-	{"NOT_FOUND", []string{"404"}},
-	{"ALREADY_EXISTS", []string{"409"}},
-	{"PERMISSION_DENIED", []string{"403"}},
-	{"RESOURCE_EXHAUSTED", []string{"429"}},
-	{"FAILED_PRECONDITION", []string{"412"}},
-	{"ABORTED", []string{"409"}},
-	{"OUT_OF_RANGE", []string{"416"}},
-	{"UNIMPLEMENTED", []string{"501"}},
-	{"INTERNAL", []string{"500"}},
-	{"UNAVAILABLE", []string{"502", "503", "504", "eof", "reset", "timeout"}},
-	{"DATA_LOSS", nil},
-	{"UNAUTHENTICATED", []string{"401"}},
-}
-
-func codeNames() (names []string) {
-	for _, o := range outcomes {
-		names = append(names, o.code)
-	}
-	return names
-}
-
-// spread adds to gRPC's codes what the doors call the same; a limit of an attempt
+// spread adds to gRPC's codes what other transports call the same; a limit of an attempt
 // that runs out is always worth another.
-func spread(codes []string) []string {
-	all := append([]string{"timeout"}, codes...)
-	for _, o := range outcomes {
-		if slices.Contains(codes, o.code) {
-			all = append(all, o.http...)
-		}
+func spread(codes []string) []holdfast.Code {
+	all := []holdfast.Code{holdfast.CodeTimeout}
+	for _, name := range codes {
+		code := holdfast.Code(name)
+		all = append(append(all, code), code.Alike()...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -86,14 +54,22 @@ func spread(codes []string) []string {
 
 // gather returns gRPC's own codes among names; those that are repeated without
 // any, where there are none.
-func gather(names []string) (codes []string) {
-	for _, o := range outcomes {
-		if slices.Contains(names, o.code) {
-			codes = append(codes, o.code)
+func gather(names []holdfast.Code) (codes []string) {
+	for _, code := range holdfast.GRPCCodes() {
+		if slices.Contains(names, code) {
+			codes = append(codes, string(code))
 		}
 	}
 	if len(codes) == 0 {
 		codes = []string{"UNAVAILABLE"}
 	}
 	return codes
+}
+
+// codeNames are gRPC's, in the order of its numbers.
+func codeNames() (names []string) {
+	for _, code := range holdfast.GRPCCodes() {
+		names = append(names, string(code))
+	}
+	return names
 }

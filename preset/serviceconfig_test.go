@@ -236,7 +236,7 @@ func TestT68_AServiceConfigIsObeyed(t *testing.T) {
 				down := errors.New("down")
 				sender := senderOf(func(context.Context) holdfast.Result {
 					sent = append(sent, time.Now())
-					code := "UNAVAILABLE"
+					code := holdfast.Code("UNAVAILABLE")
 					if name == "HTTP" {
 						code = "503"
 					}

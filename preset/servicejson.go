@@ -230,11 +230,11 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 			codes = append(codes, v)
 		case json.Number:
 			n, err := strconv.Atoi(string(v))
-			if err != nil || n < 0 || n >= len(outcomes) {
+			if err != nil || n < 0 || n >= len(codeNames()) {
 				o.of.bad(at, "%v is no status code: 0 to 16", v)
 				continue
 			}
-			codes = append(codes, outcomes[n].code)
+			codes = append(codes, codeNames()[n])
 		default:
 			o.of.bad(at, "%v is no status code", v)
 		}

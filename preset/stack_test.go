@@ -116,7 +116,7 @@ func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 
 func TestJSONIsReadAsItIsWritten(t *testing.T) {
 	some := preset.Standard()
-	some.Retry.Codes = []string{"503", "UNAVAILABLE"}
+	some.Retry.Codes = []holdfast.Code{"503", "UNAVAILABLE"}
 	adaptive, unlimited, none := preset.Standard(), preset.Standard(), preset.Config{}
 	adaptive.Attempt.Adaptive = &timeout.Adaptive{}
 	unlimited.Timeout.Limit, unlimited.Retry.Attempts, unlimited.Limit.Max = 0, 0, 0

@@ -68,7 +68,11 @@ func show(v reflect.Value) string {
 	case v.Type() == durationType:
 		return time.Duration(v.Int()).String()
 	case v.Kind() == reflect.Slice:
-		return strings.Join(v.Interface().([]string), ",") //nolint:errcheck // the only slices with JSON
+		words := make([]string, v.Len())
+		for i := range words {
+			words[i] = v.Index(i).String() // the only slices with JSON
+		}
+		return strings.Join(words, ",")
 	case v.Type() == jitterType && int(v.Uint()) < len(jitters):
 		return jitters[v.Uint()]
 	}

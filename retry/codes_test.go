@@ -25,7 +25,7 @@ func TestCodesSayWhatIsRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := retry.New(retry.Options{Codes: []string{"ABORTED", "x"}})
+				r := retry.New(retry.Options{Codes: []holdfast.Code{"ABORTED", "x"}})
 				s := &script{results: []holdfast.Result{c.res, success()}}
 				_, record := send(t.Context(), c.repeatable, s, r)
 				want := 1

@@ -29,6 +29,9 @@ func (r *Retry) decide(ctx context.Context, call *holdfast.Call, res holdfast.Re
 	if made >= r.attempts {
 		return 0, reason{"attempts", attemptsMade(made)}
 	}
+	if why, ok := call.Replayable(); !ok {
+		return 0, reason{"body", why}
+	}
 	if why, ok := call.MayRepeat(ctx); !ok {
 		return 0, reason{"layer", why}
 	}
@@ -64,31 +67,35 @@ func (r *Retry) succeeded(res holdfast.Result) bool {
 
 // mayRepeat is the whole of what an outcome itself says.
 func (r *Retry) mayRepeat(call *holdfast.Call, res holdfast.Result) (why reason) {
-	if len(r.codes) > 0 && res.Class != holdfast.Ignored && res.Class != holdfast.Refused {
-		switch {
-		case res.After == holdfast.Never:
-			return reason{"told", "told not to repeat"}
-		case !slices.Contains(r.codes, res.Code):
-			return reason{"code", "not one of Codes"}
-		case !call.Repeatable:
-			return reason{"not_repeatable", "not repeatable"}
-		}
-		return reason{}
+	class, named := res.Class, len(r.codes) > 0 && slices.Contains(r.codes, res.Code)
+	if res.After == holdfast.Never && class.Server() != holdfast.Unknown {
+		return reason{"told", "told not to repeat"}
 	}
 	switch {
-	case res.After < 0 && res.Class != holdfast.Ignored:
-		return reason{"told", "told not to repeat"}
-	case res.Class == holdfast.Refused:
+	case class.Again(false): // harmless, whatever the call is
+		if res.After < 0 && !named {
+			return reason{"caution", "not repeated: " + plain(res.Code)}
+		}
 		return reason{}
-	case res.Class == holdfast.Ignored && res.Code != "":
-		return reason{res.Code, strings.ReplaceAll(res.Code, "_", " ")} // "circuit open", "limited", "cancelled"
-	case res.Class != holdfast.Failure && res.Class != holdfast.Overload:
+	case class.Server() == holdfast.Unknown && !class.Again(true):
+		if res.Code == "" {
+			return reason{"class", "no failure of the server"}
+		}
+		return reason{string(res.Code), plain(res.Code)} // "circuit open", "limited", "cancelled"
+	case len(r.codes) > 0 && !named && class.Server() != holdfast.Unknown:
+		return reason{"code", "not one of Codes"}
+	case !named && !class.Again(true):
 		return reason{"class", "no failure of the server"}
+	case !named && res.After < 0:
+		return reason{"caution", "not repeated unless asked for: " + plain(res.Code)}
 	case !call.Repeatable:
 		return reason{"not_repeatable", "not repeatable"}
 	}
 	return reason{}
 }
+
+// plain writes a Code for people.
+func plain(code holdfast.Code) string { return strings.ReplaceAll(string(code), "_", " ") }
 
 func attemptsMade(n int) string {
 	if n == 1 {
@@ -139,7 +146,7 @@ func (w *waits) next(class holdfast.Class) (wait time.Duration, ok bool) {
 		return min(wait, day), wait >= 0
 	}
 	of, base := &w.failure, w.of.base
-	if class == holdfast.Overload {
+	if class.Server() == holdfast.Overloaded {
 		of, base = &w.overload, w.of.overload
 	}
 	if *of == nil {
@@ -149,15 +156,23 @@ func (w *waits) next(class holdfast.Class) (wait time.Duration, ok bool) {
 	return min(wait, w.of.cap), wait >= 0
 }
 
-// An endedError is what a wait that the context cut short returns: it is the
-// context's error, its cause, and the last attempt's error too.
-type endedError struct{ last, err, cause error }
+// An endedError is what a call returns whose context ended while an attempt was failing
+// or a wait was on: it is the context's error, its cause, and the last attempt's error
+// too.
+type endedError struct {
+	last, err, cause error
+	waiting          bool
+}
 
 func (e *endedError) Error() string {
-	if e.last == nil {
-		return fmt.Sprintf("%v while waiting to repeat", e.cause)
+	during := ""
+	if e.waiting {
+		during = " while waiting to repeat"
 	}
-	return fmt.Sprintf("%v while waiting to repeat; the last attempt: %v", e.cause, e.last)
+	if e.last == nil {
+		return fmt.Sprintf("%v%s", e.cause, during)
+	}
+	return fmt.Sprintf("%v%s; the last attempt: %v", e.cause, during, e.last)
 }
 
 func (e *endedError) Unwrap() []error {
@@ -169,3 +184,6 @@ func (e *endedError) Unwrap() []error {
 
 // Timeout reports whether it was a deadline that ended the wait.
 func (e *endedError) Timeout() bool { return e.err == context.DeadlineExceeded }
+
+// Temporary is what net.Error asks for.
+func (e *endedError) Temporary() bool { return e.Timeout() }

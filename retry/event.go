@@ -12,16 +12,17 @@ type Event struct {
 	Target, Method string
 	Attempt        int // the number of the attempt that did not succeed, from 1
 	Class          holdfast.Class
-	Code           string
+	Code           holdfast.Code
 	Err            error         // nil when the attempt was answered
 	Wait           time.Duration // until the next attempt; for OnRetry
 	Reason         string        // why there is none, for people; for OnStop
-	// Stop is the same in one word, for metrics: "told" (not to repeat),
-	// "not_repeatable", "attempts" (all made), "budget", "deadline", "after" (the server
-	// asks for too long), "schedule", "layer" (another one repeats, or the context
-	// forbids it), "ended" (the call's context), "code" (not one of Codes), "class" (no
-	// failure of the server), or what we refused ourselves: "circuit_open",
-	// "limited", "no_endpoint", "cancelled", …
+	// Stop is the same in one word, for metrics: "told" (not to repeat, by the server),
+	// "caution" (the transport's: a 500 may be a bug), "body" (it was too long to be
+	// kept), "not_repeatable", "attempts" (all made), "budget", "deadline", "after" (the
+	// server asks for too long), "schedule", "layer" (another one repeats, or the context
+	// forbids it), "ended" (the call's context), "code" (not one of Codes), "class" (its
+	// Class allows no repeat), or the Code of what we rejected or could not send
+	// ourselves: "circuit_open", "limited", "no_endpoint", "cancelled", …
 	Stop string
 }
 
@@ -55,7 +56,7 @@ func (e Event) Level() slog.Level {
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("target", e.Target), slog.String("method", e.Method), slog.Int("attempt", e.Attempt),
-		slog.String("class", e.Class.String()), slog.String("code", e.Code),
+		slog.String("class", e.Class.String()), slog.String("code", string(e.Code)),
 	}
 	if e.Stop == "" {
 		return slog.GroupValue(append(attrs, slog.Duration("wait", e.Wait))...)

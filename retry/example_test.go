@@ -33,7 +33,7 @@ func ExampleNew_error() {
 	policies := holdfast.Chain(retry.New(retry.Options{Attempts: 2, Base: time.Millisecond}))
 	errReset := errors.New("connection reset")
 
-	_, err := holdfast.Do(context.Background(), policies, holdfast.Call{Repeatable: true},
+	_, err := holdfast.Do(context.Background(), policies, holdfast.Call{Target: "t", Repeatable: true},
 		func(context.Context) (int, error) { return 0, errReset })
 
 	var all *holdfast.AttemptsError
@@ -46,7 +46,7 @@ func ExampleNew_backoff() {
 	r := retry.New(retry.Options{Backoff: func() backoff.BackOff {
 		return backoff.NewConstantBackOff(time.Millisecond)
 	}})
-	_, err := holdfast.Do(context.Background(), holdfast.Chain(r), holdfast.Call{},
+	_, err := holdfast.Do(context.Background(), holdfast.Chain(r), holdfast.Call{Target: "t"},
 		func(context.Context) (int, error) { return 0, errors.New("not repeatable, so tried once") })
 	fmt.Println(err)
 	// Output: not repeatable, so tried once

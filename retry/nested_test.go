@@ -40,7 +40,7 @@ func TestR11_NestedLayersDoNotMultiply(t *testing.T) {
 					h := holdfast.Chain(constant(retry.Options{Attempts: c.layers[i].attempts}))
 					inner, repeatable := f, c.layers[i].repeatable
 					f = func(ctx context.Context) (int, error) {
-						return holdfast.Do(ctx, h, holdfast.Call{Repeatable: repeatable}, inner)
+						return holdfast.Do(ctx, h, holdfast.Call{Target: "t", Repeatable: repeatable}, inner)
 					}
 				}
 				_, err := f(t.Context())

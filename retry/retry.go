@@ -50,7 +50,7 @@ type Options struct {
 	// a server that means something else by them. What was Refused is repeated all
 	// the same; nothing is after a server's own no, nor what is not Repeatable. nil:
 	// the transport's verdict.
-	Codes []string
+	Codes []holdfast.Code
 
 	// Budget bounds the repeats. nil means one of its own, as NewBudget makes it
 	// with no options. Share one among policies, and with hedging, that call the
@@ -74,7 +74,7 @@ type Retry struct {
 	jitter               Jitter
 	backoff              func() backoff.BackOff
 	maxAfter, minAttempt time.Duration
-	codes                []string
+	codes                []holdfast.Code
 	budget               *Budget
 	onRetry, onStop      func(context.Context, Event)
 }
@@ -167,110 +167,7 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 			r.budget.Deposit(call.Target)
 			return res
 		}
-		return r.repeat(ctx, call, next, res)
+		l := loop{r: r, next: next, waits: waits{of: r}, res: res}
+		return l.run(ctx, call)
 	}
-}
-
-// repeat goes on from a first attempt that did not succeed. When the user's
-// schedule or callback panics, nobody is left to read the Result: it is
-// discarded.
-func (r *Retry) repeat(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res holdfast.Result) (last holdfast.Result) {
-	returned := false
-	defer func() {
-		if !returned {
-			res.Discard()
-		}
-	}()
-	last = r.loop(ctx, call, next, &res)
-	returned = true
-	return last
-}
-
-// loop repeats until there is a reason not to. *res is the last Result, and
-// after a panic what is still to be discarded.
-func (r *Retry) loop(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res *holdfast.Result) holdfast.Result {
-	waits := waits{of: r}
-	for made := 1; ; made++ {
-		call.Record.Log(call, *res)
-		if r.succeeded(*res) {
-			r.budget.Deposit(call.Target)
-			return *res
-		}
-		wait, why := r.decide(ctx, call, *res, made, &waits)
-		if why.word == "" && !r.budget.Withdraw(call.Target) {
-			why = reason{"budget", "budget empty"}
-		}
-		if why.word != "" {
-			return r.stop(ctx, call, *res, made, why)
-		}
-		again, err := r.again(ctx, call, next, res, wait)
-		if err != nil {
-			*res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err), After: -1}
-			return r.stop(ctx, call, *res, made+1, reason{"ended", "ended while waiting"})
-		}
-		call = again
-	}
-}
-
-// again discards *res, waits, and puts the Result of another attempt in its
-// place. It returns an error when ctx ends first. The token that the attempt was
-// granted goes back when the attempt does not reach the transport, also by a
-// panic.
-func (r *Retry) again(ctx context.Context, call *holdfast.Call, next holdfast.Handler, res *holdfast.Result, wait time.Duration) (again *holdfast.Call, err error) {
-	defer func() {
-		if again == nil || !again.Sent() {
-			r.budget.Refund(call.Target)
-		}
-	}()
-	timer := time.NewTimer(wait) // before the discarding, which may take some of the wait
-	defer timer.Stop()
-	old := *res
-	res.Reply = nil // from here on there is nothing to be discarded, also after a panic
-	old.Discard()
-	if r.onRetry != nil || call.Heard() {
-		e := event(call, *res)
-		e.Wait = wait
-		if r.onRetry != nil {
-			r.onRetry(ctx, e)
-		}
-		call.Tell(ctx, e)
-	}
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-	if ctx.Err() != nil {
-		return nil, &endedError{last: res.Err, err: ctx.Err(), cause: context.Cause(ctx)}
-	}
-	again = call.Again()
-	paid := call.Record.Replays()
-	*res = next(ctx, again)
-	r.pay(call, paid)
-	return again, nil
-}
-
-// pay draws what the transport has sent by itself from the budget, as far as there is
-// something in it: the server has had it all the same.
-func (r *Retry) pay(call *holdfast.Call, paid int) {
-	for n := call.Record.Replays(); paid < n; paid++ {
-		r.budget.Withdraw(call.Target)
-	}
-}
-
-// stop returns the last Result as it came; after several attempts its error
-// carries the ledger.
-func (r *Retry) stop(ctx context.Context, call *holdfast.Call, res holdfast.Result, made int, why reason) holdfast.Result {
-	call.Record.Stop(why.text)
-	if res.Err != nil && made > 1 {
-		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
-	}
-	if r.onStop != nil || call.Heard() {
-		e := event(call, res)
-		e.Stop, e.Reason = why.word, why.text
-		if r.onStop != nil {
-			r.onStop(ctx, e)
-		}
-		call.Tell(ctx, e)
-	}
-	return res
 }

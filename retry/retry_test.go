@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -42,8 +43,8 @@ func TestT27_AnAttemptDuringWhichTheCallerLeftIsTheLast(t *testing.T) {
 			return res
 		}
 	})), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 0, errBoom })
-	if err != errBoom || r.Budget().Stats("t").Withdrawn != 0 {
-		t.Errorf("got %v with %+v, want the error as it came and nothing spent", err, r.Budget().Stats("t"))
+	if !errors.Is(err, errBoom) || !errors.Is(err, context.Canceled) || r.Budget().Stats("t").Withdrawn != 0 {
+		t.Errorf("got %v with %+v, want the cancel and the error, and nothing spent", err, r.Budget().Stats("t"))
 	}
 }
 

@@ -58,14 +58,14 @@ func failure() holdfast.Result {
 	return holdfast.Result{Err: errBoom, Class: holdfast.Failure, Code: "error"}
 }
 
-func status(class holdfast.Class, code string, after time.Duration) holdfast.Result {
+func status(class holdfast.Class, code holdfast.Code, after time.Duration) holdfast.Result {
 	return holdfast.Result{Class: class, Code: code, After: after}
 }
 
 func success() holdfast.Result { return holdfast.Result{Class: holdfast.Success, Code: "ok"} }
 
 // send makes one call through the policies to a script.
-func send(ctx context.Context, repeatable bool, s *script, policies ...holdfast.Policy) (holdfast.Result, *holdfast.Record) {
+func send(ctx context.Context, repeatable bool, s holdfast.Sender, policies ...holdfast.Policy) (holdfast.Result, *holdfast.Record) {
 	record := new(holdfast.Record)
 	call := &holdfast.Call{Target: "t", Method: "m", Repeatable: repeatable, Sender: s, Record: record}
 	return holdfast.Chain(policies...)(ctx, call), record

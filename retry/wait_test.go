@@ -67,14 +67,14 @@ func TestT27_OwnTimeoutIsRepeatedTheCallersEndIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := holdfast.Chain(constant(retry.Options{}), limit)
 		sends := 0
-		_, err := holdfast.Do(t.Context(), h, holdfast.Call{Repeatable: true}, hang(&sends))
+		_, err := holdfast.Do(t.Context(), h, holdfast.Call{Target: "t", Repeatable: true}, hang(&sends))
 		if sends != 3 || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%d sends, %v; want each attempt to have its own time", sends, err)
 		}
 		for _, left := range []time.Duration{50 * time.Millisecond, 90 * time.Millisecond} {
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			sends = 0
-			_, err = holdfast.Do(ctx, h, holdfast.Call{Repeatable: true}, hang(&sends))
+			_, err = holdfast.Do(ctx, h, holdfast.Call{Target: "t", Repeatable: true}, hang(&sends))
 			cancel()
 			if sends != 1 || err != context.DeadlineExceeded {
 				t.Errorf("%d sends, %v; want one, and the caller's own end as it came", sends, err)

@@ -2,7 +2,6 @@ package timeout
 
 import (
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -49,13 +48,6 @@ type adaptive struct {
 // A target is what was observed of one of them.
 type target struct {
 	window *quantile.Window
-	last   atomic.Pointer[allowance]
-}
-
-// An allowance is a limit with the errors that tell of it.
-type allowance struct {
-	limit          time.Duration
-	whole, attempt *holdfast.TimeoutError
 }
 
 func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive {
@@ -90,8 +82,8 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 	return a
 }
 
-// allowance returns the limit for a call that begins now.
-func (a *adaptive) allowance(t *target, now time.Time) *allowance {
+// limit returns the limit for a call that begins now.
+func (a *adaptive) limit(t *target, now time.Time) time.Duration {
 	limit := a.ceiling
 	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.Samples {
 		// Compared before it is converted: a float may be more than a Duration holds.
@@ -99,13 +91,7 @@ func (a *adaptive) allowance(t *target, now time.Time) *allowance {
 			limit = max(time.Duration(f), a.Min, 1)
 		}
 	}
-	last := t.last.Load()
-	if last == nil || last.limit != limit {
-		last = &allowance{limit: limit}
-		last.whole, last.attempt = causes(limit)
-		t.last.Store(last)
-	}
-	return last
+	return limit
 }
 
 // sample tells the target how long the call took.
@@ -115,9 +101,11 @@ func (c *bounded) sample(class holdfast.Class) {
 	}
 	took := time.Since(c.start)
 	now := c.start.Add(took)
+	ran := took - c.stood(0) // what passed while this process stood still is not the target's
 	switch {
-	case class == holdfast.Success:
-	case c.limit > 0 && took >= c.limit:
+	case class.Sample():
+		took = ran
+	case c.limit > 0 && ran >= c.limit && class.Server() == holdfast.Ill:
 		took = c.ceiling // a lower bound is all that is known
 	default:
 		return

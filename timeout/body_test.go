@@ -108,7 +108,7 @@ func TestT08_AStalledBodyIsCut(t *testing.T) {
 					t.Errorf("broke off with %v, want a deadline", err)
 				}
 				var limit *holdfast.TimeoutError
-				if !errors.As(context.Cause(b.ctx), &limit) || *limit != (holdfast.TimeoutError{Limit: c.idle, Scope: "idle"}) {
+				if !errors.As(context.Cause(b.ctx), &limit) || limit.Limit != c.idle || limit.Scope != "idle" {
 					t.Errorf("cause %v", context.Cause(b.ctx))
 				}
 				if b.end.Class != holdfast.Failure || b.end.Code != "timeout" {

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
 	start         time.Time
 	limit, idle   time.Duration
-	cause         *holdfast.TimeoutError
 	ceiling       time.Duration // of an adaptive limit
 	target        *target       // where the limit learns; nil: nowhere
 	whole         bool          // the limit covers the answer to its end
@@ -38,12 +38,17 @@ type bounded struct {
 	armed atomic.Int64 // when the timer will run, since start; 0: there is none
 
 	mu     sync.Mutex
-	ended  bool            // out of time, or let go of: no timer is to be set again
-	freed  bool            // let go of
-	inner  context.Context // nil until it is asked for
-	stop   context.CancelFunc
-	cancel context.CancelCauseFunc // one of the two is there with inner
-	timer  *time.Timer
+	reads  bool                    // an answer is read: pauses are looked for
+	ended  bool                    // out of time, or let go of: no timer is to be set again
+	freed  bool                    // let go of
+	inner  context.Context         // nil until it is asked for
+	cancel context.CancelCauseFunc // there with inner
+
+	// Of a limit that is a plain deadline; see root.
+	hang    func() // ends inner
+	carrier atomic.Pointer[carrier]
+	unlink  func() bool // from the caller's context
+	timer   *time.Timer
 }
 
 type boundedKey struct{}
@@ -60,9 +65,25 @@ func (c *bounded) fixed() bool {
 // it must not go on the wire.
 func (c *bounded) deadline() (time.Time, bool) {
 	if c.limit > 0 && (c.whole || !c.stream && c.phase() == asking) {
-		return c.start.Add(c.limit), true
+		more := c.extension(0, c.limit)
+		deadline := c.start.Add(c.limit + more)
+		if more > 0 { // which the caller's is not moved by
+			if theirs, ok := c.parent.Deadline(); ok && theirs.Before(deadline) {
+				return theirs, false
+			}
+		}
+		return deadline, true
 	}
 	return time.Time{}, false
+}
+
+// timedOut makes the error of the limit.
+func (c *bounded) timedOut() *holdfast.TimeoutError {
+	scope := "attempt"
+	if c.whole {
+		scope = "call"
+	}
+	return c.call.TimedOut(c.limit, scope)
 }
 
 // Deadline returns the limit's, which is always the nearer one, or the caller's.
@@ -84,16 +105,23 @@ func (c *bounded) Done() <-chan struct{} {
 // Err returns context.DeadlineExceeded once a limit has run out.
 func (c *bounded) Err() error {
 	c.mu.Lock()
-	if c.inner == nil && !c.ended && c.parent.Err() == nil && time.Since(c.start) < c.due() {
-		c.mu.Unlock()
-		return nil
+	if c.inner == nil && !c.ended && c.parent.Err() == nil {
+		now := time.Since(c.start)
+		if now >= c.due() { // unless this process stood still, and nobody has looked yet
+			pause.Look(pause.Now())
+		}
+		if now < c.due() {
+			c.mu.Unlock()
+			return nil
+		}
 	}
 	inner := c.real()
 	c.mu.Unlock()
+	c.catchUp()
 	err := inner.Err()
 	if err == context.Canceled {
 		// A limit that moves ends its context by a cancel; so does one further out.
-		if _, ours := context.Cause(inner).(*holdfast.TimeoutError); ours {
+		if limit, is := context.Cause(inner).(*holdfast.TimeoutError); is && (c.call.Limits(limit) || holdfast.RanOut(c.parent) == limit) {
 			return context.DeadlineExceeded
 		}
 	}
@@ -108,10 +136,22 @@ func (c *bounded) Value(key any) any {
 	c.mu.Lock()
 	inner := c.inner
 	c.mu.Unlock()
-	if inner != nil {
-		return inner.Value(key)
+	if inner == nil {
+		return c.parent.Value(key)
 	}
-	return c.parent.Value(key)
+	c.catchUp()
+	return inner.Value(key)
+}
+
+// catchUp ends the context beneath when the parent has ended, which it would learn a moment
+// later.
+func (c *bounded) catchUp() {
+	c.mu.Lock()
+	hang, linked := c.hang, c.unlink != nil && !c.freed
+	c.mu.Unlock()
+	if linked && c.parent.Err() != nil {
+		hang()
+	}
 }
 
 // String describes the context without looking into what others write to.
@@ -125,8 +165,8 @@ func (c *bounded) real() context.Context {
 	case c.ended:
 		c.inner, c.cancel = context.WithCancelCause(c.parent)
 		c.cancel(nil)
-	case c.fixed():
-		c.inner, c.stop = context.WithDeadlineCause(c.above(), c.start.Add(c.limit), c.cause)
+	case c.unary && c.fixed():
+		c.hangBeneath()
 	default:
 		c.inner, c.cancel = context.WithCancelCause(c.above())
 		c.armed.Store(int64(never))
@@ -161,10 +201,10 @@ func (c *bounded) release() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	stop, cancel := c.stop, c.cancel
+	cancel, unlink := c.cancel, c.unlink
 	c.mu.Unlock()
-	if stop != nil {
-		stop()
+	if unlink != nil {
+		unlink()
 	}
 	if cancel != nil {
 		cancel(nil)

@@ -29,14 +29,17 @@ func (e *lateError) Unwrap() error {
 
 func (e *lateError) Timeout() bool { return true }
 
+// Temporary is what net.Error asks for.
+func (e *lateError) Temporary() bool { return true }
+
 // tooLate answers a call that is not sent. Nobody out there was asked, so it
 // says nothing about a server.
 func tooLate(ctx context.Context, left, floor time.Duration) holdfast.Result {
-	err, code := &lateError{left: left, floor: floor}, "deadline"
+	err, code := &lateError{left: left, floor: floor}, holdfast.CodeDeadline
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok {
 		theirs, _ := ctx.Deadline()
 		if ours, ok := c.deadline(); ok && ours.Equal(theirs) {
-			err.of, code = c.cause, "timeout"
+			err.of, code = c.timedOut(), holdfast.CodeTimeout
 		}
 	}
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: code}
@@ -52,3 +55,6 @@ func (e *unreadError) Error() string {
 }
 
 func (e *unreadError) Timeout() bool { return true }
+
+// Temporary is what net.Error asks for.
+func (e *unreadError) Temporary() bool { return true }

@@ -43,21 +43,14 @@ func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
 // bound says what of t holds for this call, which begins now.
 func (t *Timeout) bound(call *holdfast.Call, now time.Time) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{start: now, limit: t.limit, idle: t.idle, cause: t.attempt, unary: call.Unary, stream: stream}
+	b := terms{start: now, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream}
 	if t.adaptive != nil && !stream {
 		b.target = t.adaptive.table.Get(call.Target)
 		b.ceiling = t.adaptive.ceiling
-		a := t.adaptive.allowance(b.target, now)
-		b.limit, b.cause = a.limit, a.attempt
+		b.limit = t.adaptive.limit(b.target, now)
 		b.whole = call.Record.Bound()
-		if b.whole {
-			b.cause = a.whole
-		}
-	} else if b.whole = call.Record.Bound(); b.whole {
-		b.cause = t.whole
-		if stream && !t.streams {
-			b.limit = 0
-		}
+	} else if b.whole = call.Record.Bound(); b.whole && stream && !t.streams {
+		b.limit = 0
 	}
 	if call.Unary || (b.whole || stream) && !t.named {
 		b.idle = 0
@@ -84,6 +77,8 @@ func (c *bounded) run(next holdfast.Handler) holdfast.Result {
 	}
 	if !c.whole || c.idle > 0 {
 		inTime = c.answered()
+	} else {
+		c.reading()
 	}
 	if c.idle > 0 {
 		res.OnDone((*watch)(c), 0)
@@ -95,16 +90,10 @@ func (c *bounded) run(next holdfast.Handler) holdfast.Result {
 		// The limit ran out as the answer came: what is behind it is cut off, and
 		// a policy further out can still repeat the call.
 		res.Discard()
-		return holdfast.Result{Err: c.cause, Class: c.verdict(), Code: "timeout"}
+		return holdfast.Result{Err: c.timedOut(), Class: c.verdict(), Code: holdfast.CodeTimeout}
 	}
 	return res
 }
 
-// verdict is ClassOf for an attempt that this limit ended; the context that its
-// Sender passed on is not ours to ask.
-func (c *bounded) verdict() holdfast.Class {
-	if chance := min(c.limit, time.Second); c.call.Ran() >= chance-chance/50 {
-		return holdfast.Failure
-	}
-	return holdfast.Ignored
-}
+// verdict is that on an attempt which this limit has ended.
+func (c *bounded) verdict() holdfast.Class { return c.call.OutOfTime() }

@@ -1,9 +1,11 @@
 package timeout
 
 import (
+	"math"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // The phases of a call, which the two low bits of bounded.state hold; the rest
@@ -67,6 +69,7 @@ func (c *bounded) answered() bool {
 	if c.ended {
 		return false
 	}
+	c.reads = true
 	due := c.dueIn(c.enter(unread))
 	switch {
 	case c.inner == nil: // nobody waits
@@ -75,7 +78,7 @@ func (c *bounded) answered() bool {
 		if c.timer != nil {
 			c.timer.Stop()
 		}
-	case due < time.Duration(c.armed.Load()):
+	default:
 		if cause := c.arm(); cause != nil {
 			c.cancel(cause)
 		}
@@ -83,8 +86,37 @@ func (c *bounded) answered() bool {
 	return true
 }
 
+// reading has pauses looked for while an answer is read under a limit around the whole call.
+func (c *bounded) reading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reads = true; c.inner != nil && !c.ended {
+		if cause := c.arm(); cause != nil {
+			c.cancel(cause)
+		}
+	}
+}
+
+// next returns when the timer is to run for what is due: while an answer is read also in
+// between, ever less often, since it is the only one that can tell of a pause; not for a
+// caller who has gone.
+func (c *bounded) next(now, due time.Duration) time.Duration {
+	if !c.reads || due == never || c.parent.Err() != nil {
+		return due
+	}
+	return min(due, now+min(max(now/4, pause.Late/2), 250*time.Millisecond))
+}
+
 // fire is what the timer runs.
-func (c *bounded) fire() { c.wake(true) }
+func (c *bounded) fire() {
+	if due := c.armed.Load(); due > 0 && due < int64(never) {
+		start := pause.At(c.start)
+		now := pause.Now()
+		pause.Note(start+due, now)
+		pause.Look(now)
+	}
+	c.wake(true)
+}
 
 // wake sets the timer, or ends the context when its time has come.
 func (c *bounded) wake(fired bool) {
@@ -111,11 +143,15 @@ func (c *bounded) arm() (cause error) {
 		state := c.state.Load()
 		now, due := time.Since(c.start), c.dueIn(state)
 		if due <= now {
+			pause.Look(pause.Now())
+			due = c.dueIn(state)
+		}
+		if due <= now {
 			c.ended = true
 			c.armed.Store(0)
 			return c.ranOut(state, now)
 		}
-		if due >= time.Duration(c.armed.Load()) {
+		if due = c.next(now, due); due >= time.Duration(c.armed.Load()) {
 			return nil
 		}
 		c.armed.Store(int64(due))
@@ -135,14 +171,14 @@ func (c *bounded) dueIn(state int64) time.Duration {
 	phase, since := state&3, time.Duration(state>>2)
 	due := c.outerDue()
 	if c.limited(phase) {
-		due = min(due, c.limit)
+		due = min(due, plus(c.limit, c.extension(0, c.limit)))
 	}
 	if c.idle == 0 {
 		return due
 	}
 	switch {
 	case phase == waiting, phase == unread && !c.stream:
-		due = min(due, plus(since, c.idle))
+		due = min(due, plus(plus(since, c.idle), c.extension(since, c.idle)))
 	case phase == resting && !c.stream:
 		due = min(due, plus(since, slow(c.idle)))
 	}
@@ -154,7 +190,42 @@ func (c *bounded) outerDue() time.Duration {
 	if c.outer == nil {
 		return never
 	}
-	return max(plus(c.outer.limit, c.outer.start.Sub(c.start)), 0)
+	limit := plus(c.outer.limit, c.outer.extension(0, c.outer.limit))
+	return max(plus(limit, c.outer.start.Sub(c.start)), 0)
+}
+
+// extension is what a limit that began at a time since start gets for the time during
+// which this process did not run: an answer may be in the socket already that nobody has
+// read. It is no more than the limit itself, nor than a second, and never moves the
+// caller's own deadline.
+//
+// Where even that time was while this process did not run, the limit ends a moment after
+// it woke up, so that there is a look for the answer; that is granted a few times.
+func (c *bounded) extension(since, limit time.Duration) time.Duration {
+	more := min(c.stood(since), limit, pause.Longest)
+	if more == 0 {
+		return 0
+	}
+	began := pause.At(c.start) + int64(since)
+	for range wakes {
+		woke, ok := pause.Within(began + int64(plus(limit, more)))
+		if !ok {
+			break
+		}
+		more = time.Duration(woke-began) - limit + min(limit, wake)
+	}
+	return more
+}
+
+// After waking up a limit has wake to find an answer, and no more often than wakes.
+const (
+	wake  = 100 * time.Millisecond
+	wakes = 3
+)
+
+// stood returns for how long this process did not run from a time since start on.
+func (c *bounded) stood(since time.Duration) time.Duration {
+	return pause.Between(pause.At(c.start)+int64(since), math.MaxInt64)
 }
 
 // limited reports whether the limit, and not the idle one alone, counts now.
@@ -166,13 +237,13 @@ func (c *bounded) limited(phase int64) bool {
 func (c *bounded) ranOut(state int64, now time.Duration) error {
 	phase := state & 3
 	switch {
-	case c.limited(phase) && c.limit <= now:
-		return c.cause
+	case c.limited(phase) && plus(c.limit, c.extension(0, c.limit)) <= now:
+		return c.timedOut()
 	case c.outerDue() <= now:
-		return c.outer.cause
+		return c.outer.timedOut()
 	case phase == waiting:
 		c.call.Limit(c.idle) // the server had its time
-		return &holdfast.TimeoutError{Limit: c.idle, Scope: "idle"}
+		return c.call.TimedOut(c.idle, "idle")
 	case phase == unread:
 		return &unreadError{c.idle}
 	}

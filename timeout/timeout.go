@@ -59,7 +59,6 @@ type Timeout struct {
 	named              bool          // the idle limit was asked for by name
 	streams            bool
 	ifNone             bool
-	whole, attempt     *holdfast.TimeoutError
 	adaptive           *adaptive
 }
 
@@ -97,7 +96,6 @@ func with(o Options, learnt *adaptive) *Timeout {
 		t.floor = min(t.floor, t.limit/2)
 		t.adaptive = newAdaptive(o.Adaptive, t.limit, learnt)
 	}
-	t.whole, t.attempt = causes(t.limit)
 	return t
 }
 
@@ -135,10 +133,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return max(d, 0)
 }
 
-func causes(limit time.Duration) (whole, attempt *holdfast.TimeoutError) {
-	return &holdfast.TimeoutError{Limit: limit, Scope: "call"}, &holdfast.TimeoutError{Limit: limit, Scope: "attempt"}
-}
-
 // Limit returns the limit that a call to target has at present: the Limit of
 // the Options, or less where it is adaptive. It is 0 when there is none.
 func (t *Timeout) Limit(target string) time.Duration {
@@ -148,7 +142,7 @@ func (t *Timeout) Limit(target string) time.Duration {
 	if t.adaptive == nil {
 		return t.limit
 	}
-	return t.adaptive.allowance(t.adaptive.table.Get(target), time.Now()).limit
+	return t.adaptive.limit(t.adaptive.table.Get(target), time.Now())
 }
 
 // Wrap returns next under the limit, and next itself when nothing is limited.

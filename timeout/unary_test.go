@@ -55,7 +55,7 @@ func TestALimitIsARealDeadlineForACallThatEndsWithItsResult(t *testing.T) {
 
 func TestAFunctionLearnsWhichLimitRanOut(t *testing.T) {
 	bubble(t, time.Second, func(t *testing.T) {
-		_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(time.Second)), holdfast.Call{}, func(ctx context.Context) (int, error) {
+		_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(time.Second)), holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
@@ -114,15 +114,16 @@ func TestT47_AServerThatHadItsTimeHasFailed(t *testing.T) {
 		caller   time.Duration
 		policies []holdfast.Policy
 		class    holdfast.Class
-		code     string
+		code     holdfast.Code
 	}{
-		"attempt limit":                    {0, []holdfast.Policy{claim, timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
-		"whole limit alone":                {0, []holdfast.Policy{timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
-		"whole limit cuts an attempt":      {0, []holdfast.Policy{timeout.New(500 * time.Millisecond), claim, late(300 * time.Millisecond), timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "timeout"},
-		"caller leaves less than limit":    {300 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "deadline"},
-		"caller leaves as much as limit":   {400 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Failure, "deadline"},
-		"caller leaves a second":           {time.Second, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Failure, "deadline"},
-		"caller leaves less than a second": {900 * time.Millisecond, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Ignored, "deadline"},
+		"attempt limit":                  {0, []holdfast.Policy{claim, timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
+		"whole limit alone":              {0, []holdfast.Policy{timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
+		"whole limit cuts an attempt":    {0, []holdfast.Policy{timeout.New(500 * time.Millisecond), claim, late(300 * time.Millisecond), timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "timeout"},
+		"caller leaves less than limit":  {300 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "deadline"},
+		"caller leaves as much as limit": {400 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Failure, "deadline"},
+		"caller leaves a second":         {time.Second, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Failure, "deadline"},
+		"caller leaves half a second":    {500 * time.Millisecond, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Failure, "deadline"},
+		"caller leaves less than that":   {490 * time.Millisecond, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Ignored, "deadline"},
 	} {
 		for _, unary := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {

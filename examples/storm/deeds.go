@@ -73,7 +73,7 @@ func (d *deeds) repeated(ctx context.Context, e retry.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	in := d.phases[sampleOf(ctx).phase]
-	in.repeats[e.Code]++
+	in.repeats[string(e.Code)]++
 	in.timed(e.Err)
 }
 

@@ -84,11 +84,11 @@ func (o *over) measure(end holdfast.End) {
 		if port != 0 {
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
-		if status, err := strconv.Atoi(o.code); err == nil && len(o.code) == 3 {
+		if status, err := strconv.Atoi(string(o.code)); err == nil && len(o.code) == 3 {
 			attrs = append(attrs, semconv.HTTPResponseStatusCode(status))
 		}
 		if failed(o.protocol, end) {
-			attrs = append(attrs, semconv.ErrorTypeKey.String(end.Code))
+			attrs = append(attrs, semconv.ErrorTypeKey.String(string(end.Code)))
 		}
 		t.meters.request.Record(ctx, took, metric.WithAttributes(attrs...))
 	case o.protocol == "grpc" && o.whole:
@@ -103,9 +103,9 @@ func (o *over) measure(end holdfast.End) {
 		if port != 0 {
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
-		attrs = append(attrs, semconv.RPCResponseStatusCode(statusOf(end.Code)))
+		attrs = append(attrs, semconv.RPCResponseStatusCode(o.status(end)))
 		if failed(o.protocol, end) {
-			attrs = append(attrs, semconv.ErrorTypeKey.String(end.Code))
+			attrs = append(attrs, semconv.ErrorTypeKey.String(string(end.Code)))
 		}
 		t.meters.rpc.Record(ctx, took, metric.WithAttributes(attrs...))
 		own := metric.WithAttributes(attribute.String("grpc.method", method), attribute.String("grpc.target", t.targets.Of(o.target)))

@@ -78,7 +78,7 @@ type over struct {
 	began    time.Time
 	target   string
 	method   string
-	code     string // of the Result
+	code     holdfast.Code // of the Result
 	tally    *tally
 	once     sync.Once
 }
@@ -88,7 +88,7 @@ func (o *over) run(ctx context.Context, next holdfast.Handler) holdfast.Result {
 	returned := false
 	defer func() {
 		if !returned {
-			o.Done(0, holdfast.End{Code: "panic"})
+			o.Done(0, holdfast.End{Code: holdfast.CodePanic})
 		}
 	}()
 	res := next(ctx, o.call)
@@ -128,30 +128,30 @@ func (o *over) Done(_ uint64, end holdfast.End) {
 // since another attempt won, is none.
 func failed(protocol string, end holdfast.End) bool {
 	switch end.Code {
-	case "superseded":
+	case holdfast.CodeSuperseded:
 		return false
-	case "panic":
+	case holdfast.CodePanic:
 		return true
 	}
 	if protocol == "http" {
 		return end.Err != nil || len(end.Code) == 3 && end.Code[0] >= '4'
 	}
-	return end.Err != nil || end.Class == holdfast.Failure
+	return end.Err != nil || end.Class.Server() == holdfast.Ill
 }
 
 // outcome is the attributes of the end.
 func (o *over) outcome(end holdfast.End) (attrs []attribute.KeyValue) {
-	status, is := strconv.Atoi(o.code)
+	status, is := strconv.Atoi(string(o.code))
 	switch {
 	case o.protocol == "http" && is == nil && len(o.code) == 3:
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(status))
 	case o.protocol == "grpc":
-		attrs = append(attrs, semconv.RPCResponseStatusCode(statusOf(end.Code)))
+		attrs = append(attrs, semconv.RPCResponseStatusCode(o.status(end)))
 	}
 	if failed(o.protocol, end) {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(end.Code))
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(end.Code)))
 	}
-	if end.Code == "superseded" {
+	if end.Code == holdfast.CodeSuperseded {
 		attrs = append(attrs, attribute.Bool("holdfast.superseded", true))
 	}
 	if o.whole {
@@ -160,26 +160,19 @@ func (o *over) outcome(end holdfast.End) (attrs []attribute.KeyValue) {
 	return attrs
 }
 
-// statusOf is the gRPC status that the caller sees for a code: its own name, or what
-// the door makes of our own.
-func statusOf(code string) string {
-	switch code {
-	case "timeout", "deadline":
-		return "DEADLINE_EXCEEDED"
-	case "cancelled", "superseded":
-		return "CANCELLED"
-	case "circuit_open", "no_endpoint", "dial":
-		return "UNAVAILABLE"
-	case "limited":
-		return "RESOURCE_EXHAUSTED"
-	case "config":
-		return "INTERNAL"
+// status is the gRPC status that the caller gets. The Sender knows, which makes it; of
+// one that does not say, it is what the Code stands for.
+func (o *over) status(end holdfast.End) string {
+	if s, is := o.call.Sender.(interface {
+		Outcome(ctx context.Context, res holdfast.Result) holdfast.Code
+	}); is && end.Err != nil {
+		return string(s.Outcome(o.ctx, holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}))
 	}
-	if code != "" && code == strings.ToUpper(code) {
-		return code
-	}
-	return "UNKNOWN"
+	return statusOf(end.Code)
 }
+
+// statusOf is the gRPC status that a Code stands for.
+func statusOf(code holdfast.Code) string { return string(holdfast.CodeOfGRPC(code.GRPC())) }
 
 // name is that of the span, as the conventions have it.
 func (o *over) name() string {

@@ -41,14 +41,14 @@ type series struct {
 
 type counted struct {
 	class   holdfast.Class
-	code    string
+	code    holdfast.Code
 	counter prometheus.Counter
 }
 
 // maxCodes bounds the codes of one series; the rest is "other".
 const maxCodes = 40
 
-func (s *series) get(class holdfast.Class, code string) prometheus.Counter {
+func (s *series) get(class holdfast.Class, code holdfast.Code) prometheus.Counter {
 	if c := s.find(class, code); c != nil {
 		return c
 	}
@@ -64,13 +64,13 @@ func (s *series) get(class holdfast.Class, code string) prometheus.Counter {
 	if len(list) >= maxCodes {
 		return s.make(class.String(), names.Other)
 	}
-	c := s.make(class.String(), code)
+	c := s.make(class.String(), string(code))
 	next := append(append([]counted(nil), list...), counted{class, code, c})
 	s.list.Store(&next)
 	return c
 }
 
-func (s *series) find(class holdfast.Class, code string) prometheus.Counter {
+func (s *series) find(class holdfast.Class, code holdfast.Code) prometheus.Counter {
 	if list := s.list.Load(); list != nil {
 		for i := range *list {
 			if c := &(*list)[i]; c.class == class && c.code == code {

@@ -20,7 +20,7 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 		if e.Stop != "" {
 			m.stops.WithLabelValues(c.name, target, c.words.Of(e.Stop)).Inc()
 		} else {
-			m.retries.WithLabelValues(c.name, target, c.words.Of(e.Code)).Inc()
+			m.retries.WithLabelValues(c.name, target, c.words.Of(string(e.Code))).Inc()
 		}
 	case hedge.Event:
 		target := m.targets.Of(e.Target)

@@ -146,6 +146,13 @@ func newMetrics(o Options) (*Metrics, error) {
 	m.endpointChanges = counter("endpoint_changes_total", "Endpoints that were ejected, are back, turned ill or well.", "client", "change")
 	m.ejections = counter("ejections_total", "Ejections of endpoints by rule, and those that were due when too many were ejected already.", "client", "rule", "enforced")
 	m.discoveries = counter("discovery_updates_total", "Answers and errors of discovery.", "client", "resolver", "result")
+	process := func(name, help string, value func() float64) {
+		m.vecs = append(m.vecs, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, value))
+	}
+	process("process_pauses_total", "Times that this process stood still for 20 ms or longer while calls were under way: stopped, or short of the processor.",
+		func() float64 { n, _ := holdfast.Pauses(); return float64(n) })
+	process("process_paused_seconds_total", "Seconds that it stood still.",
+		func() float64 { _, stood := holdfast.Pauses(); return stood.Seconds() })
 	m.state.init(o)
 	return m, nil
 }

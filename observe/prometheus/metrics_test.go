@@ -159,7 +159,7 @@ func TestT89_SeriesAreBounded(t *testing.T) {
 		wg.Go(func() {
 			for i := range 2500 {
 				n := g*2500 + i
-				script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: fmt.Sprint(n)}}}
+				script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: holdfast.Code(fmt.Sprint(n))}}}
 				script.Do(context.Background(), h, holdfast.Call{Target: fmt.Sprintf("me:sesame@host%d?token=sesame", n), Method: fmt.Sprint("M", n), Repeatable: true})
 			}
 		})

@@ -30,7 +30,7 @@ func (c *client) countCalls(next holdfast.Handler) holdfast.Handler {
 		returned := false
 		defer func() {
 			if !returned { // a panic, or an exited goroutine
-				(*callEnd)(p).Done(uint64(began), holdfast.End{Code: "panic"})
+				(*callEnd)(p).Done(uint64(began), holdfast.End{Code: holdfast.CodePanic})
 			}
 		}()
 		res = next(ctx, call)
@@ -60,7 +60,7 @@ func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
 		defer func() {
 			if !returned && call.Sent() {
 				p := c.pair(call.Target, call.Method)
-				p.attempts[kindOf(call)].count(min(call.Attempt, maxAttempt), holdfast.Ignored, "panic", call.Ran())
+				p.attempts[kindOf(call)].count(min(call.Attempt, maxAttempt), holdfast.Ignored, holdfast.CodePanic, call.Ran())
 			}
 		}()
 		res = next(ctx, call)
@@ -105,7 +105,7 @@ func (a *attempts) Done(token uint64, end holdfast.End) {
 	a.count(int(token&15), end.Class, end.Code, time.Duration(monotonic()-int64(token>>4)))
 }
 
-func (a *attempts) count(attempt int, class holdfast.Class, code string, took time.Duration) {
+func (a *attempts) count(attempt int, class holdfast.Class, code holdfast.Code, took time.Duration) {
 	a.get(class, code).Inc()
 	if a == &a.of.attempts[1] {
 		a.of.outcome(attempt, class)

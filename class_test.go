@@ -1,0 +1,62 @@
+package holdfast_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// The package documentation has the table of classes as the code has it.
+func TestTheTableOfClassesIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range holdfast.Classes() {
+		again, sample := "never", "no"
+		switch {
+		case c.Again(false):
+			again = "always"
+		case c.Again(true):
+			again = "if repeatable"
+		}
+		if c.Sample() {
+			sample = "yes"
+		}
+		if line := fmt.Sprintf("//\t%-16s%-12s%-19s%s\n", c, c.Server(), again, sample); !strings.Contains(string(text), line) {
+			t.Errorf("doc.go lacks the line %q", line)
+		}
+	}
+}
+
+// What may be sent again whatever the call is may be sent again when it is repeatable.
+func TestAgainIsMonotonous(t *testing.T) {
+	for _, c := range holdfast.Classes() {
+		if c.Again(false) && !c.Again(true) {
+			t.Errorf("%v may be sent again only when that does harm", c)
+		}
+		if c.Sample() && c.Server() != holdfast.Well {
+			t.Errorf("%v is a sample of a server that is %v", c, c.Server())
+		}
+	}
+}
+
+// A value that is no Class harms nobody.
+func TestAnUnknownClassSaysNothing(t *testing.T) {
+	c := holdfast.Class(99)
+	if c.Server() != holdfast.Unknown || c.Again(true) || c.Sample() || c.String() != "unknown" || holdfast.Health(99).String() != "unknown" {
+		t.Errorf("%v: %v, %v, %v", c, c.Server(), c.Again(true), c.Sample())
+	}
+}
+
+// The principle: what this process did, or failed to do, tells nothing of a server.
+func TestLocalClassesBlameNobody(t *testing.T) {
+	for _, c := range []holdfast.Class{holdfast.Ignored, holdfast.LocalFault, holdfast.LocalShortage, holdfast.LocalPause} {
+		if c.Server() != holdfast.Unknown {
+			t.Errorf("%v says that the server is %v", c, c.Server())
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// A loop is one call whose first attempt did not succeed.
+type loop struct {
+	r     *Retry
+	next  holdfast.Handler
+	waits waits
+	res   holdfast.Result // of the latest attempt
+	last  holdfast.Result // of the latest one before that which tells of the server; put by
+	had   bool            // there is a last
+}
+
+// run goes on from the first attempt. When the user's schedule or callback panics,
+// nobody is left to read a Result: they are discarded.
+func (l *loop) run(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.res.Discard()
+			l.forget()
+		}
+	}()
+	res = l.repeat(ctx, call)
+	returned = true
+	return res
+}
+
+// repeat repeats until there is a reason not to.
+func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	r := l.r
+	for made := 1; ; made++ {
+		call.Record.Log(call, l.res)
+		if l.res.Class.Server() != holdfast.Unknown {
+			l.forget() // there is better now
+		}
+		if r.succeeded(l.res) {
+			r.budget.Deposit(call.Target)
+			return l.res
+		}
+		wait, why := r.decide(ctx, call, l.res, made, &l.waits)
+		if why.word == "" && !r.budget.Withdraw(call.Target) {
+			why = reason{"budget", "budget empty"}
+		}
+		if why.word != "" {
+			return l.stop(ctx, call, made, why)
+		}
+		again, err := l.again(ctx, call, wait)
+		if err != nil {
+			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
+			l.forget()
+			return l.stop(ctx, call, made+1, reason{"ended", "ended while waiting"})
+		}
+		call = again
+	}
+}
+
+// again puts the Result of the latest attempt by, waits, and makes another attempt. It
+// returns an error when ctx ends first. The token that the attempt was granted goes back
+// when the attempt does not reach the transport, also by a panic.
+func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duration) (again *holdfast.Call, err error) {
+	r := l.r
+	defer func() {
+		if again == nil || !again.Sent() || neverLeft(l.res.Class) {
+			r.budget.Refund(call.Target)
+		}
+	}()
+	timer := time.NewTimer(wait) // before the answer is put by, which may take some of the wait
+	defer timer.Stop()
+	old := l.res
+	l.res = holdfast.Result{}
+	l.putBy(old)
+	if r.onRetry != nil || call.Heard() {
+		e := event(call, old)
+		e.Wait = wait
+		if r.onRetry != nil {
+			r.onRetry(ctx, e)
+		}
+		call.Tell(ctx, e)
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	if ctx.Err() != nil {
+		return nil, &endedError{last: old.Err, err: ctx.Err(), cause: context.Cause(ctx), waiting: true}
+	}
+	again = call.Again()
+	paid := call.Record.Replays()
+	l.res = l.next(ctx, again)
+	r.pay(call, paid)
+	return again, nil
+}
+
+// neverLeft reports whether an attempt came to nothing before anything was sent.
+func neverLeft(class holdfast.Class) bool {
+	return class.Server() == holdfast.Unknown && class.Again(false)
+}
+
+// putBy keeps what tells of the server, in case that no further attempt does: a circuit
+// that opens between two attempts must not hide the server's answer. What the answer
+// holds of the transport is free from then on.
+func (l *loop) putBy(res holdfast.Result) {
+	if res.Class.Server() == holdfast.Unknown {
+		res.Discard()
+		return
+	}
+	if res.Keep() {
+		l.last, l.had = res, true
+	}
+}
+
+func (l *loop) forget() {
+	l.last.Discard()
+	l.last, l.had = holdfast.Result{}, false
+}
+
+// pay draws what the transport has sent by itself from the budget, as far as there is
+// something in it: the server has had it all the same.
+func (r *Retry) pay(call *holdfast.Call, paid int) {
+	for n := call.Record.Replays(); paid < n; paid++ {
+		r.budget.Withdraw(call.Target)
+	}
+}
+
+// ErrBudget is what ended a call midway whose repeat the Budget refused, to errors.Is;
+// the error itself is the last attempt's.
+var ErrBudget = errors.New("holdfast: the retry budget is empty")
+
+// stop returns the last Result that tells of the server, as it came; after several
+// attempts its error carries the ledger, and what ended the call.
+func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reason) holdfast.Result {
+	r, res := l.r, l.res
+	call.Record.Stop(why.text)
+	var ended error
+	switch {
+	case res.Err == nil:
+	case ctx.Err() != nil:
+		res.Err = withEnd(ctx, res.Err)
+	case l.had && res.Class.Server() == holdfast.Unknown:
+		ended, res = res.Err, l.last
+		l.last, l.had = holdfast.Result{}, false
+	}
+	if why.word == "budget" {
+		ended = errors.Join(ended, ErrBudget)
+	}
+	l.forget()
+	l.res = res // is discarded when a callback panics
+	if res.Err != nil && made > 1 {
+		res.Err = &holdfast.AttemptsError{Err: res.Err, Reason: ended, Ledger: call.Record.Ledger()}
+	}
+	if r.onStop != nil || call.Heard() {
+		e := event(call, res)
+		e.Stop, e.Reason = why.word, why.text
+		if r.onStop != nil {
+			r.onStop(ctx, e)
+		}
+		call.Tell(ctx, e)
+	}
+	return res
+}
+
+// withEnd makes an error of a call whose context has ended say so, if it does not: that
+// the caller gave up just as an attempt was failing must not depend on which was first.
+func withEnd(ctx context.Context, err error) error {
+	if errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return &endedError{last: err, err: ctx.Err(), cause: context.Cause(ctx)}
+}

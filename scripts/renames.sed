@@ -1,0 +1,10 @@
+# Applies the renames of CHANGELOG.md to Go code that was written before them, as far as
+# text can: sed -E -i -f scripts/renames.sed FILE…
+#
+# Classify returns a Verdict, which has a Class.
+s/\(holdfast\.Class, bool\) \{/(holdfast.Verdict, bool) {/
+s/return (holdfast\.(Ignored|Success|Failure|Overload|Refused)), /return holdfast.Verdict{Class: \1}, /
+# Codes are a type.
+s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
+# A list of the classes whose calls may be sent again has one more.
+s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
