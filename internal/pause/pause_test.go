@@ -1,0 +1,163 @@
+package pause
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const ms = int64(time.Millisecond)
+
+// reset forgets everything; tests of this package do not run at once.
+func reset() {
+	mu.Lock()
+	defer mu.Unlock()
+	spans, next, count, total = [remembered]span{}, 0, 0, 0
+	latest.Store(0)
+}
+
+// What is known is the time between when a timer was due and when it ran; several timers
+// that were late for the same reason show one pause.
+func TestLateTimersShowAPause(t *testing.T) {
+	for name, c := range map[string]struct {
+		notes    [][2]int64 // due, ran
+		from, to int64
+		want     int64
+		count    uint64
+	}{
+		"nothing":                       {nil, 0, 1000, 0, 0},
+		"in time":                       {[][2]int64{{100, 100}, {200, 219}}, 0, 1000, 0, 0},
+		"late":                          {[][2]int64{{100, 120}}, 0, 1000, 20, 1},
+		"only what falls into the time": {[][2]int64{{100, 700}}, 300, 500, 200, 1},
+		"before":                        {[][2]int64{{100, 700}}, 700, 900, 0, 1},
+		"after":                         {[][2]int64{{100, 700}}, 0, 100, 0, 1},
+		"an earlier timer runs later":   {[][2]int64{{500, 700}, {100, 701}, {300, 702}}, 0, 1000, 602, 1},
+		"the same one again":            {[][2]int64{{100, 700}, {100, 700}, {650, 700}}, 0, 1000, 600, 1},
+		"two pauses":                    {[][2]int64{{100, 200}, {300, 400}}, 0, 1000, 200, 2},
+		"a timer that spans both":       {[][2]int64{{100, 200}, {300, 400}, {150, 401}}, 0, 1000, 301, 2},
+		"half of two":                   {[][2]int64{{100, 200}, {300, 400}}, 150, 350, 100, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reset()
+			base := Now()
+			for _, n := range c.notes {
+				if late := Note(base+n[0]*ms, base+n[1]*ms); late != (n[1]-n[0] >= 20) {
+					t.Errorf("due %d, ran %d: late %v", n[0], n[1], late)
+				}
+			}
+			if got := Between(base+c.from*ms, base+c.to*ms); got != time.Duration(c.want*ms) {
+				t.Errorf("%v between, want %d ms", got, c.want)
+			}
+			if ran := Ran(base+c.from*ms, base+c.to*ms); ran != time.Duration((c.to-c.from-c.want)*ms) {
+				t.Errorf("ran for %v", ran)
+			}
+			if n, _ := Total(); n != c.count {
+				t.Errorf("%d pauses, want %d", n, c.count)
+			}
+		})
+	}
+}
+
+// The longest pause counts by what of it is in the time.
+func TestTheWorstOfSeveralPauses(t *testing.T) {
+	reset()
+	base := Now()
+	Note(base+100*ms, base+200*ms)
+	Note(base+300*ms, base+600*ms)
+	for _, c := range [][3]int64{{0, 50, 0}, {0, 250, 100}, {0, 1000, 300}, {150, 350, 50}, {500, 1000, 100}, {700, 1000, 0}} {
+		if got := Worst(base+c[0]*ms, base+c[1]*ms); got != time.Duration(c[2]*ms) {
+			t.Errorf("%v from %d to %d, want %d ms", got, c[0], c[1], c[2])
+		}
+	}
+}
+
+// The total is the sum of what Between knows.
+func TestTheTotalIsTheSum(t *testing.T) {
+	reset()
+	base := Now()
+	for i := range int64(100) {
+		Note(base+i*100*ms, base+(i*100+30)*ms)
+		Note(base+(i*100-10)*ms, base+(i*100+40)*ms)
+	}
+	n, stood := Total()
+	if sum := Between(base-1000*ms, base+20000*ms); n != 100 || sum != stood || sum < 100*40*time.Millisecond {
+		t.Errorf("%d pauses of %v, %v between", n, stood, sum)
+	}
+}
+
+// Only the latest are remembered, and asking for longer is cheap and wrong by no more.
+func TestThePastIsForgotten(t *testing.T) {
+	reset()
+	base := Now()
+	for i := range int64(3 * remembered) {
+		Note(base+i*100*ms, base+(i*100+50)*ms)
+	}
+	if got := Between(base, base+1<<40); got != remembered*50*time.Millisecond {
+		t.Errorf("%v is remembered", got)
+	}
+}
+
+// The timer runs while calls are under way, and no longer.
+func TestTheTimerEndsWithTheCalls(t *testing.T) {
+	reset()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 100 {
+				Begin(Now()).End()
+			}
+		})
+	}
+	wg.Wait()
+	w := Begin(Now())
+	if !armed.Load() {
+		t.Fatal("a call is under way, and no timer")
+	}
+	w.End()
+	for deadline := time.Now().Add(10 * time.Second); armed.Load(); {
+		if time.Now().After(deadline) {
+			t.Fatal("no call is under way, and the timer goes on")
+		}
+		<-time.After(time.Millisecond)
+	}
+	for i := range under {
+		if n := under[i].n.Load(); n != 0 {
+			t.Errorf("%d calls are left", n)
+		}
+	}
+}
+
+// In a bubble nothing is late, and what the process has seen outside is not there.
+func TestABubbleKnowsNoPauses(t *testing.T) {
+	reset()
+	Note(Now()-1000*ms, Now())
+	synctest.Test(t, func(t *testing.T) {
+		start := Now()
+		w := Begin(start)
+		time.Sleep(time.Hour)
+		w.End()
+		if Note(start, Now()) || Between(start, Now()) != 0 || Ran(start, Now()) != time.Hour || w.shard != nil {
+			t.Error("there is a pause in a bubble")
+		}
+		if At(time.Now()) != Now() {
+			t.Errorf("%d is not %d", At(time.Now()), Now())
+		}
+	})
+	if At(time.Now()) > Now() || Time(Now()).After(time.Now()) {
+		t.Error("the two clocks differ")
+	}
+}
+
+// Without a pause the question costs next to nothing.
+func TestAskingAllocatesNothing(t *testing.T) {
+	reset()
+	start := Now()
+	if n := testing.AllocsPerRun(100, func() {
+		w := Begin(Now())
+		Between(start, Now())
+		w.End()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
