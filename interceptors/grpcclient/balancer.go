@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/endpointsharding"
@@ -159,6 +160,12 @@ type picker struct {
 // Pick chooses a node for the Call in the context, and takes it from there.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	call := holdfast.CallFrom(info.Ctx)
+	if w := witnessOf(call); w != nil {
+		if w.tells(call.Attempt) >= headers && !call.Repeatable && !leftToGRPC(call) {
+			return balancer.PickResult{}, errAnswered
+		}
+		w.saw(call, unknown)
+	}
 	picked, ok := p.pool.Pick(loadbalance.PickInfo{Ctx: info.Ctx, Call: call})
 	if !ok && p.pool.Ready() == 0 {
 		return p.rest.Pick(info) // the last connection has gone, and the next picker is not here yet
@@ -184,10 +191,11 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		call.SendTo(picked.Node.Addr())
 	}
 	inner, ctx := res.Done, info.Ctx
+	due, _ := ctx.Deadline()
 	res.Done = func(done balancer.DoneInfo) {
-		out := resultOf(ctx, done)
+		out := resultOf(ctx, call, due, done)
 		switch {
-		case out.Class == holdfast.Ignored && done.Err == nil:
+		case !done.BytesSent && !done.BytesReceived: // it was never sent, which says nothing
 		case call != nil && call.Stream: // gRPC tells of its end alone
 			picked.Ended(out)
 		default:
@@ -202,26 +210,49 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 }
 
 // resultOf is what the end of an RPC says of its node. A lost hedge and a caller's
-// cancel say nothing, and neither does an attempt that found its connection gone.
-func resultOf(ctx context.Context, done balancer.DoneInfo) holdfast.Result {
-	if done.Err == nil {
-		if !done.BytesSent && !done.BytesReceived {
-			return holdfast.Result{} // it was never sent
-		}
+// cancel say nothing, and neither does an attempt that found its connection gone, or what
+// this process could not send.
+func resultOf(ctx context.Context, call *holdfast.Call, due time.Time, done balancer.DoneInfo) holdfast.Result {
+	heard, said := unheard, done.Err
+	switch {
+	case done.BytesReceived && said != nil && isRefusedStream(status.Convert(said)):
+		heard = begun
+	case done.BytesReceived:
+		heard = headers
+	case !done.BytesSent:
+		heard = unsent
+	}
+	witnessOf(call).saw(call, heard)
+	switch {
+	case !done.BytesSent && !done.BytesReceived:
+		return holdfast.Result{Err: said}
+	case said == nil:
 		return holdfast.Result{Err: errOK, Class: holdfast.Success, Code: "OK"}
 	}
-	code := codeOf(done.Err)
-	if int(code) >= len(verdicts) {
-		code = codes.Unknown
-	}
-	v := verdicts[code]
-	if v.class != holdfast.Success {
-		if why := holdfast.CodeOf(ctx, done.Err); why != "error" {
-			v = verdict{code: why, class: holdfast.ClassOf(ctx, done.Err)}
+	r, at := &rpc{door: new(door)}, arrival{on: true, due: due, trailer: done.Trailer, heard: heard}
+	if call != nil {
+		if s, ok := call.Sender.(sender); ok {
+			r, _ = s.about()
 		}
 	}
-	return holdfast.Result{Err: done.Err, Class: v.class, Code: v.code, After: v.after}
+	v := r.judge(ctx, said, at)
+	return holdfast.Result{Err: said, Class: v.Class, Code: v.Code, After: v.After}
 }
 
 // errOK stands for the answer, which the balancer does not see.
 var errOK = errors.New("answered")
+
+// leftToGRPC reports whether the service config has gRPC repeat the call, which then is
+// what its user wants.
+func leftToGRPC(call *holdfast.Call) bool {
+	s, ok := call.Sender.(sender)
+	if !ok {
+		return false
+	}
+	r, _ := s.about()
+	return r.native()
+}
+
+// errAnswered ends a call that gRPC would send again by itself, since its stream was refused,
+// or its connection is going away: the server has sent HEADERS before, so that it has begun.
+var errAnswered = status.Error(codes.Unavailable, "grpcclient: the server began to answer and then gave the stream up")

@@ -198,7 +198,7 @@ func TestT61_HedgesGoToOtherBackends(t *testing.T) {
 	}
 	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, append(all.DialOptions(hedges(20*time.Millisecond)), grpc.WithChainUnaryInterceptor(note))...)
 	once := func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_ = cc.Invoke(ctx, get, say("x"), new(message))
 	}

@@ -153,7 +153,7 @@ func TestOverlappingAttemptsOfAStreamAreRefused(t *testing.T) {
 			if got, err := read(stream); len(got) != 1 || err != io.EOF {
 				t.Errorf("%q, %v", got, err)
 			}
-			if second.Err == nil || second.Class != holdfast.Ignored || second.After >= 0 {
+			if second.Err == nil || second.Class != holdfast.LocalFault || second.Code != holdfast.CodeConfig {
 				t.Errorf("the second attempt: %+v", second)
 			}
 		})

@@ -1,96 +1,132 @@
 package grpcclient
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
 )
 
-// codeConfig names, in a Result, that a chain is built wrongly.
-const codeConfig = "config"
-
-// A verdict is what a status code says of an attempt.
-type verdict struct {
-	code  string // as gRPC's specification writes it
-	class holdfast.Class
-	after time.Duration
-}
-
-// verdicts is the one table of status codes. A code beyond it counts as Unknown.
+// verdicts is the one table of status codes, by their numbers; their names are those of
+// holdfast.CodeOfGRPC. A code beyond it counts as Unknown.
 //
 // Success is every answer of a server that has understood the call and speaks for
 // itself, Aborted and FailedPrecondition included: the call as it stands would
 // fare no better. A Failure with after < 0 may have been anything, also a bug
 // that a repeat only hits again, or work that was done; gRPC's own
-// retry policies leave them alone too. ResourceExhausted is also what gRPC itself
-// says of a message over the size limit, so it is not repeated without a word
-// from the server.
-var verdicts = [...]verdict{
-	codes.OK:                 {"OK", holdfast.Success, 0},
-	codes.Canceled:           {"CANCELLED", holdfast.Ignored, 0},
-	codes.Unknown:            {"UNKNOWN", holdfast.Failure, -1},
-	codes.InvalidArgument:    {"INVALID_ARGUMENT", holdfast.Success, 0},
-	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", holdfast.Failure, -1},
-	codes.NotFound:           {"NOT_FOUND", holdfast.Success, 0},
-	codes.AlreadyExists:      {"ALREADY_EXISTS", holdfast.Success, 0},
-	codes.PermissionDenied:   {"PERMISSION_DENIED", holdfast.Success, 0},
-	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", holdfast.Overload, -1},
-	codes.FailedPrecondition: {"FAILED_PRECONDITION", holdfast.Success, 0},
-	codes.Aborted:            {"ABORTED", holdfast.Success, 0},
-	codes.OutOfRange:         {"OUT_OF_RANGE", holdfast.Success, 0},
-	codes.Unimplemented:      {"UNIMPLEMENTED", holdfast.Success, 0},
-	codes.Internal:           {"INTERNAL", holdfast.Failure, -1},
-	codes.Unavailable:        {"UNAVAILABLE", holdfast.Failure, 0},
-	codes.DataLoss:           {"DATA_LOSS", holdfast.Failure, -1},
-	codes.Unauthenticated:    {"UNAUTHENTICATED", holdfast.Success, 0},
+// retry policies leave them alone too. ResourceExhausted is also what servers say of a
+// message over their size limit, so it is not repeated without a word from the server.
+// Canceled is here for a stream that the other side has ended: the caller's own cancel is
+// known by its context.
+var verdicts = [...]struct {
+	class holdfast.Class
+	after time.Duration
+}{
+	codes.OK:                 {holdfast.Success, 0},
+	codes.Canceled:           {holdfast.Failure, 0},
+	codes.Unknown:            {holdfast.Failure, -1},
+	codes.InvalidArgument:    {holdfast.Success, 0},
+	codes.DeadlineExceeded:   {holdfast.Failure, -1},
+	codes.NotFound:           {holdfast.Success, 0},
+	codes.AlreadyExists:      {holdfast.Success, 0},
+	codes.PermissionDenied:   {holdfast.Success, 0},
+	codes.ResourceExhausted:  {holdfast.Overload, -1},
+	codes.FailedPrecondition: {holdfast.Success, 0},
+	codes.Aborted:            {holdfast.Success, 0},
+	codes.OutOfRange:         {holdfast.Success, 0},
+	codes.Unimplemented:      {holdfast.Success, 0},
+	codes.Internal:           {holdfast.Failure, -1},
+	codes.Unavailable:        {holdfast.Failure, 0},
+	codes.DataLoss:           {holdfast.Failure, -1},
+	codes.Unauthenticated:    {holdfast.Success, 0},
 }
 
-// judge gives the verdict on an attempt of the method under ctx, the context that
-// was passed on to gRPC, which carries its Call.
-func (d *door) judge(ctx context.Context, method string, err error) verdict {
-	if err == nil {
-		return verdicts[codes.OK]
-	}
-	code := codeOf(err)
+// tabled is what the table says of a status code.
+func tabled(code codes.Code) holdfast.Verdict {
 	if int(code) >= len(verdicts) {
 		code = codes.Unknown
 	}
 	v := verdicts[code]
+	return holdfast.Verdict{Class: v.class, Code: holdfast.CodeOfGRPC(uint32(code)), After: v.after}
+}
+
+// An rpc is one call as gRPC is given it, whatever its kind.
+type rpc struct {
+	door   *door
+	cc     *grpc.ClientConn
+	method string
+	opts   []grpc.CallOption
+}
+
+// failed makes the Result of an attempt under ctx, the context that was passed on to
+// gRPC, which came to an error. The error is the transport's own, unless a limit of ours
+// has ended the attempt.
+func (r *rpc) failed(ctx context.Context, err error, at arrival) holdfast.Result {
+	lapse(ctx)
+	v := r.judge(ctx, err, at)
+	if err = inTimeOf(ctx, err); v.Code == holdfast.CodeTimeout && statusIn(err).Code() == codes.Canceled {
+		err = &statusError{fmt.Errorf("%w: %w", context.DeadlineExceeded, err), status.New(codes.DeadlineExceeded, err.Error())}
+	}
+	return holdfast.Result{Err: err, Class: v.Class, Code: v.Code, After: v.After}
+}
+
+// judge gives the verdict on an error of an attempt. It is also asked by the balancer, on
+// behalf of the node.
+func (r *rpc) judge(ctx context.Context, err error, at arrival) holdfast.Verdict {
+	s := statusIn(err)
+	v := tabled(s.Code())
+	local, isLocal := r.local(s, at)
 	// Who ended the context speaks before the error that came of it; but a server
-	// that has answered for itself at the last moment has answered.
-	if v.class != holdfast.Success {
-		if why := holdfast.CodeOf(ctx, err); why != "error" {
-			return verdict{code: why, class: holdfast.ClassOf(ctx, err)}
+	// that has answered for itself at the last moment has answered, and no server is
+	// to blame for time in which nothing could be sent.
+	if v.Class != holdfast.Success || isLocal {
+		ended := holdfast.VerdictOf(ctx, err)
+		if ended.Code != holdfast.CodeError && !(isLocal && ended.Class.Server() == holdfast.Ill) {
+			return wished(holdfast.Verdict{Class: ended.Class, Code: ended.Code}, s, at.trailer)
+		}
+		if at.overdue(s) {
+			if call := holdfast.CallFrom(ctx); call != nil {
+				return wished(holdfast.Verdict{Class: call.OutOfTime(), Code: holdfast.CodeTimeout}, s, at.trailer)
+			}
+		}
+		if r.closed() {
+			return holdfast.Verdict{Class: holdfast.Ignored, Code: v.Code}
 		}
 	}
-	if d.Classify != nil {
-		if class, ok := d.Classify(method, status.Convert(err)); ok {
-			return verdict{code: v.code, class: class}
+	if isLocal {
+		return local
+	}
+	classified := false
+	if r.door.Classify != nil {
+		if said, ok := r.door.Classify(r.method, s); ok {
+			v, classified = holdfast.Verdict{Class: said.Class, Code: cmp.Or(said.Code, v.Code), After: said.After}, true
 		}
+	}
+	if !classified && s.Code() == codes.Unavailable && at.refused(s) {
+		v.Class = holdfast.Refused
+	}
+	if r.door.relayed(r.cc, v, at) {
+		v.Class = holdfast.Relayed
+	}
+	switch {
+	case classified && v.After < 0:
+		v.After = holdfast.Never // whoever classifies it knows for certain
+	case classified && v.After > 0:
+	default:
+		v = wished(v, s, at.trailer)
 	}
 	return v
 }
 
-// failed makes the Result of an attempt that came to an error. The error is the
-// transport's own, unless a limit of ours has ended the attempt.
-//
-// trailer is what the server sent at its end, and on says that it was on a
-// connection.
-func (d *door) failed(ctx context.Context, method string, err error, trailer metadata.MD, on bool) holdfast.Result {
-	lapse(ctx)
-	v := d.judge(ctx, method, err)
-	s := status.Convert(err)
-	if v.class == holdfast.Failure && v.code == "UNAVAILABLE" && d.Classify == nil && neverSent(s, on) {
-		v.class = holdfast.Refused
-	}
-	v = wished(v, s, trailer)
-	return holdfast.Result{Err: inTimeOf(ctx, err), Class: v.class, Code: v.code, After: v.after}
-}
+// closed reports whether this process itself has closed the connection.
+func (r *rpc) closed() bool { return r.cc != nil && r.cc.GetState() == connectivity.Shutdown }
 
 // lapse lets a context end whose deadline has passed. The server has the same
 // deadline, and the stream that it resets for it can be here before our own timer
@@ -108,11 +144,11 @@ func lapse(ctx context.Context) {
 	}
 }
 
-// codeOf returns the status code of any error: also of a plain one, which an
-// interceptor further in may return.
-func codeOf(err error) codes.Code {
+// statusIn returns the status of any error: also of a plain one, which an interceptor
+// further in may return.
+func statusIn(err error) *status.Status {
 	if s := inside(err); s != nil {
-		return s.Code()
+		return s
 	}
-	return status.FromContextError(err).Code()
+	return status.FromContextError(err)
 }

@@ -28,12 +28,12 @@ func judged(ctx context.Context, w grpcclient.Wrapper, err error) holdfast.Resul
 }
 
 func TestTheTableOfCodes(t *testing.T) {
-	success := func(code string) holdfast.Result { return holdfast.Result{Class: holdfast.Success, Code: code} }
-	failure := func(code string, after time.Duration) holdfast.Result {
+	success := func(code holdfast.Code) holdfast.Result { return holdfast.Result{Class: holdfast.Success, Code: code} }
+	failure := func(code holdfast.Code, after time.Duration) holdfast.Result {
 		return holdfast.Result{Class: holdfast.Failure, Code: code, After: after}
 	}
 	want := map[codes.Code]holdfast.Result{
-		codes.Canceled:           {Class: holdfast.Ignored, Code: "CANCELLED"},
+		codes.Canceled:           failure("CANCELLED", 0), // the other side's: the caller has cancelled nothing
 		codes.Unknown:            failure("UNKNOWN", -1),
 		codes.InvalidArgument:    success("INVALID_ARGUMENT"),
 		codes.DeadlineExceeded:   failure("DEADLINE_EXCEEDED", -1),
@@ -63,7 +63,7 @@ func TestTheTableOfCodes(t *testing.T) {
 	for err, want := range map[error]holdfast.Result{
 		errors.New("plain"):      failure("UNKNOWN", -1),
 		context.DeadlineExceeded: failure("DEADLINE_EXCEEDED", -1), // an interceptor's own limit
-		context.Canceled:         {Class: holdfast.Ignored, Code: "CANCELLED"},
+		context.Canceled:         failure("CANCELLED", 0),
 	} {
 		if got := judged(t.Context(), grpcclient.Wrapper{}, err); got.Class != want.Class || got.Code != want.Code || got.After != want.After {
 			t.Errorf("%v: %+v, want %+v", err, got, want)
@@ -79,15 +79,17 @@ func TestTheTableOfCodes(t *testing.T) {
 func TestTheContextSpeaksFirst(t *testing.T) {
 	type ended struct {
 		ran   time.Duration
-		cause error // nil: a deadline passes
+		cause error // nil: a deadline passes; a TimeoutError: a limit of the call
 	}
+	foreign := &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"}
 	for name, c := range map[string]struct {
 		ended ended
 		class holdfast.Class
-		code  string
+		code  holdfast.Code
 	}{
 		"cancelled":                {ended{time.Hour, context.Canceled}, holdfast.Ignored, "cancelled"},
 		"superseded":               {ended{time.Hour, holdfast.ErrSuperseded}, holdfast.Ignored, "superseded"},
+		"somebody else's limit":    {ended{time.Hour, foreign}, holdfast.Ignored, "cancelled"},
 		"our limit":                {ended{time.Second, &holdfast.TimeoutError{Limit: time.Second, Scope: "attempt"}}, holdfast.Failure, "timeout"},
 		"our limit, no chance":     {ended{0, &holdfast.TimeoutError{Limit: time.Second, Scope: "call"}}, holdfast.Ignored, "timeout"},
 		"their deadline":           {ended{time.Second, nil}, holdfast.Failure, "deadline"},
@@ -97,16 +99,23 @@ func TestTheContextSpeaksFirst(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 					ctx, cancel := context.WithCancelCause(t.Context())
-					end := func() { pass(c.ended.ran); cancel(c.ended.cause) }
+					cause := c.ended.cause
+					end := func(call *holdfast.Call) {
+						pass(c.ended.ran)
+						if limit, ok := cause.(*holdfast.TimeoutError); ok && limit != foreign {
+							cause = call.TimedOut(limit.Limit, limit.Scope)
+						}
+						cancel(cause)
+					}
 					if c.ended.cause == nil {
 						var stop context.CancelFunc
 						ctx, stop = context.WithTimeout(ctx, c.ended.ran)
 						defer stop()
-						end = func() { pass(c.ended.ran); synctest.Wait() }
+						end = func(*holdfast.Call) { pass(c.ended.ran); synctest.Wait() }
 					}
 					p := &probe{}
-					err := all.Unary(p)(ctx, get, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-						end()
+					err := all.Unary(p)(ctx, get, nil, nil, nil, func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+						end(holdfast.CallFrom(ctx))
 						return status.Error(code, "what gRPC says")
 					})
 					cancel(nil)
@@ -120,14 +129,14 @@ func TestTheContextSpeaksFirst(t *testing.T) {
 					if got.Class != c.class || got.Code != c.code || got.After != 0 {
 						t.Errorf("%v: %+v, want %v and %q", code, got, c.class, c.code)
 					}
-					_, ours := c.ended.cause.(*holdfast.TimeoutError)
-					if ours = ours && (code == codes.Canceled || code == codes.DeadlineExceeded); !ours {
+					_, ours := cause.(*holdfast.TimeoutError)
+					if ours = ours && cause != foreign && (code == codes.Canceled || code == codes.DeadlineExceeded); !ours {
 						if status.Code(err) != code {
 							t.Errorf("%v became %v", code, err)
 						}
 						continue
 					}
-					if st := status.Convert(err); st.Code() != codes.DeadlineExceeded || st.Message() != c.ended.cause.Error()+": what gRPC says" || !errors.Is(err, c.ended.cause) {
+					if st := status.Convert(err); st.Code() != codes.DeadlineExceeded || st.Message() != cause.Error()+": what gRPC says" || !errors.Is(err, cause) {
 						t.Errorf("%v: %v, want the limit and what gRPC said", code, st)
 					}
 				}
@@ -140,8 +149,13 @@ func TestTheContextSpeaksFirst(t *testing.T) {
 // however long ago.
 func TestWhatIsNotSentIsIgnored(t *testing.T) {
 	limit := &holdfast.TimeoutError{Limit: time.Nanosecond, Scope: "attempt"}
-	for code, cause := range map[string]error{"cancelled": context.Canceled, "superseded": holdfast.ErrSuperseded, "timeout": limit} {
+	for code, cause := range map[holdfast.Code]error{"cancelled": context.Canceled, "superseded": holdfast.ErrSuperseded, "timeout": limit} {
 		ctx, cancel := context.WithCancelCause(t.Context())
+		if cause == limit {
+			var stop context.CancelFunc
+			ctx, stop = context.WithDeadlineCause(ctx, time.Now(), cause)
+			defer stop()
+		}
 		cancel(cause)
 		short := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
@@ -166,12 +180,12 @@ func TestClassifyOverrulesTheTable(t *testing.T) {
 	asked := 0
 	w := grpcclient.Wrapper{
 		Repeatable: func(string) bool { return true },
-		Classify: func(method string, s *status.Status) (holdfast.Class, bool) {
+		Classify: func(method string, s *status.Status) (holdfast.Verdict, bool) {
 			asked++
 			if method != get {
 				t.Errorf("asked about %q", method)
 			}
-			return holdfast.Refused, s.Code() == codes.Aborted
+			return holdfast.Verdict{Class: holdfast.Refused}, s.Code() == codes.Aborted
 		},
 	}
 	if got := judged(t.Context(), w, status.Error(codes.Aborted, "x")); got.Class != holdfast.Refused || got.Code != "ABORTED" || got.After != 0 {
@@ -198,7 +212,7 @@ func TestADeadlineThatIsDueIsAwaited(t *testing.T) {
 	limit := &holdfast.TimeoutError{Limit: time.Second, Scope: "call"}
 	for name, c := range map[string]struct {
 		late, took time.Duration
-		code       string
+		code       holdfast.Code
 	}{
 		"a little late":    {time.Millisecond, 1001 * time.Millisecond, "timeout"},
 		"it is never kept": {time.Hour, 2 * time.Second, "deadline"},

@@ -3,6 +3,7 @@ package grpcclient_test
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -78,3 +80,91 @@ func TestR09_TheServerIsToldTheTimeLeft(t *testing.T) {
 		})
 	}
 }
+
+// A moving is a context whose deadline is put off while the call is under way, as that of
+// a limit is when this process stood still.
+type moving struct {
+	context.Context
+	first time.Time
+	moved *atomic.Bool
+}
+
+func (m moving) Deadline() (time.Time, bool) {
+	if m.moved.Load() {
+		return m.first.Add(time.Hour), true
+	}
+	return m.first, true
+}
+
+// A server that gives up at the deadline that it was told does so for our limit, which
+// may have moved since: the node has had its time, and the call may go on.
+func TestTheServersDeadlineIsTheOneItWasTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		took  time.Duration
+		says  error
+		code  holdfast.Code
+		class holdfast.Class
+		get   codes.Code
+	}{
+		"a status":           {time.Second, status.Error(codes.DeadlineExceeded, "context deadline exceeded"), holdfast.CodeTimeout, holdfast.Failure, codes.DeadlineExceeded},
+		"a reset":            {time.Second, status.Error(codes.Canceled, "stream terminated by RST_STREAM with error code: CANCEL"), holdfast.CodeTimeout, holdfast.Failure, codes.DeadlineExceeded},
+		"before that":        {900 * time.Millisecond, status.Error(codes.DeadlineExceeded, "mine"), "DEADLINE_EXCEEDED", holdfast.Failure, codes.DeadlineExceeded},
+		"a reset before":     {900 * time.Millisecond, status.Error(codes.Canceled, "x"), "CANCELLED", holdfast.Failure, codes.Canceled},
+		"something else":     {time.Second, unavailable, "UNAVAILABLE", holdfast.Failure, codes.Unavailable},
+		"an answer, at last": {time.Second, status.Error(codes.NotFound, "x"), "NOT_FOUND", holdfast.Success, codes.NotFound},
+	} {
+		bubble(t, func(t *testing.T) {
+			p, moved := &probe{}, new(atomic.Bool)
+			limits := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					call.Limit(time.Second)
+					return next(moving{ctx, time.Now().Add(time.Second), moved}, call)
+				}
+			})
+			says := func() error {
+				pass(c.took)
+				moved.Store(true)
+				return c.says
+			}
+			asHedge := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					call = call.Again()
+					call.Hedge = true
+					return next(ctx, call)
+				}
+			})
+			invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return says() }
+			for kind, call := range map[string]func() error{
+				"unary": func() error { return all.Unary(p, limits)(t.Context(), get, nil, nil, nil, invoker) },
+				"hedge": func() error { return all.Unary(p, asHedge, limits)(t.Context(), get, nil, nil, nil, invoker) },
+				"stream": func() error {
+					s, err := all.Stream(p, limits)(t.Context(), listDesc, nil, list, func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+						return &late{scripted{t: t, ctx: t.Context()}, says}, nil
+					})
+					if err == nil {
+						err = s.SendMsg(say("x"))
+					}
+					if err == nil {
+						err = s.RecvMsg(new(message))
+					}
+					return err
+				},
+			} {
+				p.results = nil
+				moved.Store(false)
+				err := call()
+				if res := p.results[0]; res.Code != c.code || res.Class != c.class || status.Code(err) != c.get || res.Code == holdfast.CodeTimeout && res.After != 0 {
+					t.Errorf("%s, %s: %+v, %v", name, kind, res, err)
+				}
+			}
+		})
+	}
+}
+
+// A late is a stream that says how it ended when it is asked for a message.
+type late struct {
+	scripted
+	says func() error
+}
+
+func (l *late) RecvMsg(any) error { return l.says() }

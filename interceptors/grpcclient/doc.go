@@ -16,10 +16,27 @@
 //
 // Nothing is, unless Wrapper.Repeatable, or the CallOption Repeatable, says that
 // sending the method twice does no harm. Even then only these outcomes are
-// repeated: UNAVAILABLE, RESOURCE_EXHAUSTED with a word from the server, and a time
-// limit of ours that ran out while the caller still has time. What was on no
-// connection, or was refused by a server, is repeated whatever the method. A
-// server's grpc-retry-pushback-ms (gRFC A6) and google.rpc.RetryInfo are obeyed.
+// repeated: UNAVAILABLE, a CANCELLED of the other side, RESOURCE_EXHAUSTED with a word
+// from the server, and a time limit of ours that ran out while the caller still has
+// time. What was on no connection, or was refused by a server, is repeated whatever the
+// method, and so is what this process lacked something for: credentials, a port, a file
+// descriptor. A server's grpc-retry-pushback-ms (gRFC A6) and google.rpc.RetryInfo are
+// obeyed.
+//
+// A call that is not repeatable is executed at most once. Refused means that the server
+// sent nothing else on the stream, and "no connection" that there was none: the words of
+// a status prove neither, since a server may pass on those of a client of its own. Of a
+// unary call it is known whether something came where Balancer or WireAttempts is in use;
+// elsewhere the first refusal of a call that is not repeatable is not believed, and from
+// then on, for a minute, the header is asked for, which shows it. What gRPC itself does
+// beneath is left to it: it makes a stream once more that was refused, or that a GOAWAY has
+// let go, even when the server had begun to answer on it, unless Balancer picks, or
+// grpc.MaxRetryRPCBufferSize(0) forbids it; and what came on the first of the two is known
+// only where Balancer or WireAttempts is in use.
+//
+// What could not be sent, or not taken, is this process's own doing and counts against no
+// server: metadata that is illegal, a message that cannot be marshalled or is over this
+// client's own limit.
 //
 // A unary call has the caller's own reply message and options for each of its
 // attempts, one after the other. A hedge has its own, and they become the caller's
@@ -58,11 +75,18 @@
 //   - Canceled: the caller cancelled.
 //   - ResourceExhausted: an error with a method Overloaded() bool that returns
 //     true, for policies that turn a call away because this client has too many.
-//   - Internal: a policy or a chain that is built wrongly.
+//   - what holdfast.Code.GRPC says of the Code of the Result: Internal for
+//     holdfast.CodeConfig, a policy or a chain that is built wrongly.
 //   - Unavailable: anything else, such as a breaker that is open.
+//
+// The caller's end comes first: who gave up just as an attempt failed gets Canceled, and
+// finds the attempt's error beneath. A circuit that opens midway leaves the status of the
+// last answer, and is found beneath. The Sender of a Call has a method Outcome that tells
+// observers which of these the caller will get, or Wrapper.Fallback will be given.
 //
 // # CallOptions
 //
 // They work as without policies. Header, Trailer and Peer tell of the last
-// attempt. OnFinish runs once for a call, and also when no attempt was made.
+// attempt, and from the second on the header has grpc-previous-rpc-attempts, how many
+// came before. OnFinish runs once for a call, and also when no attempt was made.
 package grpcclient

@@ -44,13 +44,13 @@ var _ holdfast.Reply = (*hedged)(nil)
 
 // hedge makes an attempt beside others.
 func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result {
-	if u.door.native(u.cc, u.method) {
-		return holdfast.Result{Err: errNative, Code: codeConfig, After: -1}
+	if u.native() {
+		return holdfast.Result{Err: errNative, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 	}
-	h := &hedged{of: u}
+	h := &hedged{of: u, header: untold, peer: peer.Peer{Addr: nowhere}}
 	var err error
 	if h.reply, err = u.another(); err != nil {
-		return holdfast.Result{Err: err, Code: codeConfig, After: -1}
+		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 	}
 	opts := make([]grpc.CallOption, 0, len(u.opts)+3)
 	for _, o := range u.opts {
@@ -61,8 +61,18 @@ func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		}
 	}
 	opts = append(opts, grpc.Header(&h.header), grpc.Trailer(&h.trailer), grpc.Peer(&h.peer))
-	if err := u.invoker(outgoing(ctx, call), u.method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
-		res := u.failed(ctx, call, err, h.trailer, &h.peer)
+	due, _ := ctx.Deadline()
+	err = u.invoker(outgoing(ctx, call), u.method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...)
+	at, from := arrival{request: u.req, due: due, heard: headed(h.header), trailer: h.trailer}, h.peer
+	if at.heard != headers {
+		h.header = nil // there is none, and it was not left as it was
+	}
+	if from.Addr == nowhere {
+		h.peer = peer.Peer{}
+	}
+	previous(&h.header, call.Attempt)
+	if err != nil {
+		res := u.failed(ctx, call, err, &from, at)
 		h.err = res.Err
 		u.mu.Lock()
 		u.fails = append(u.fails, h)

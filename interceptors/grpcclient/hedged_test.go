@@ -110,23 +110,26 @@ func TestLosersAreCancelledWithTheirCause(t *testing.T) {
 	})
 }
 
-// When all fail, header, trailer and error are of the same attempt.
+// When all fail, header, trailer and error are of the same attempt, also where they are
+// repeated.
 func TestAHedgedFailureIsOneBackends(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := &service{get: func(ctx context.Context, n int, _ string) (string, error) {
-			tells(ctx, fmt.Sprint(n))
-			time.Sleep(time.Duration(20*n) * time.Millisecond)
-			return "", status.Errorf(codes.Unavailable, "down %d", n)
-		}}
-		cc, stop := s.dial(t, through(all, hedges(10*time.Millisecond))...)
-		defer stop()
-		var trailer metadata.MD
-		out := new(message)
-		err := cc.Invoke(t.Context(), get, say("x"), out, grpc.Trailer(&trailer))
-		if want := "down " + strings.Join(trailer["who"], "|"); status.Convert(err).Message() != want || out.GetValue() != "" {
-			t.Errorf("%v with the trailer %v and %q", err, trailer, out.GetValue())
-		}
-	})
+	for _, outer := range []holdfast.Policy{nil, again(2)} {
+		bubble(t, func(t *testing.T) {
+			s := &service{get: func(ctx context.Context, n int, _ string) (string, error) {
+				tells(ctx, fmt.Sprint(n))
+				time.Sleep(time.Duration(20*n) * time.Millisecond)
+				return "", status.Errorf(codes.Unavailable, "down %d", n)
+			}}
+			cc, stop := s.dial(t, through(all, outer, hedges(10*time.Millisecond))...)
+			defer stop()
+			var trailer metadata.MD
+			out := new(message)
+			err := cc.Invoke(t.Context(), get, say("x"), out, grpc.Trailer(&trailer))
+			if want := "down " + strings.Join(trailer["who"], "|"); status.Convert(err).Message() != want || out.GetValue() != "" {
+				t.Errorf("%v with the trailer %v and %q", err, trailer, out.GetValue())
+			}
+		})
+	}
 }
 
 func TestRepliesOfEveryKindAreHedged(t *testing.T) {

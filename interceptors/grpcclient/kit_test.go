@@ -110,7 +110,7 @@ func (s *service) serve(tb testing.TB, l net.Listener, opts ...grpc.DialOption) 
 	srv.RegisterService(s.desc(), nil)
 	served := make(chan struct{})
 	go func() { defer close(served); _ = srv.Serve(l) }()
-	opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	opts = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, opts...) // a test may have its own
 	if !s.native {
 		opts = append(opts, grpc.WithDisableRetry())
 	}

@@ -30,26 +30,34 @@ func DialOptions(policies ...holdfast.Policy) []grpc.DialOption {
 // native reports whether gRPC itself repeats the method, as a retryPolicy in the
 // service config tells it to. It is known once the first call has waited for the
 // resolver, so it is asked after a failure and before a hedge.
-func (d *door) native(cc *grpc.ClientConn, method string) bool {
-	return !d.NoNativeRetry && cc != nil && cc.GetMethodConfig(method).RetryPolicy != nil
+func (r *rpc) native() bool {
+	return !r.door.NoNativeRetry && r.cc != nil && r.cc.GetMethodConfig(r.method).RetryPolicy != nil
 }
 
 // leftToNative has an attempt not repeated that gRPC repeats itself.
-func (d *door) leftToNative(res holdfast.Result, cc *grpc.ClientConn, method string) holdfast.Result {
-	if res.Err == nil || res.Class == holdfast.Ignored || !d.native(cc, method) {
+func (r *rpc) leftToNative(res holdfast.Result) holdfast.Result {
+	if res.Err == nil || res.Class == holdfast.Ignored || !r.native() {
 		return res
 	}
 	res.After = holdfast.Never
-	if _, told := d.toldNative.LoadOrStore(method, true); !told && d.OnNativeRetry != nil {
-		d.OnNativeRetry(method)
+	if _, told := r.door.toldNative.LoadOrStore(r.method, true); !told && r.door.OnNativeRetry != nil {
+		r.door.OnNativeRetry(r.method)
 	}
 	return res
 }
 
 var errNative = errors.New("grpcclient: not hedged: the service config has gRPC itself repeat this method; add grpc.WithDisableRetry, or take the retryPolicy out")
 
-// previousKey is what tells a server how often a call was sent before (gRFC A6).
+// previousKey is what tells a server how often a call was sent before, and the caller how
+// often it was before the attempt whose header it has (gRFC A6, "Exposed Retry Metadata").
 const previousKey = "grpc-previous-rpc-attempts"
+
+// previous puts it into the header of an attempt's answer, if there is one.
+func previous(header *metadata.MD, attempt int) {
+	if attempt > 1 && header != nil && *header != nil {
+		header.Set(previousKey, strconv.Itoa(attempt-1))
+	}
+}
 
 // outgoing has the attempt tell the server how many came before it, and what policies
 // have put on it: each once, whatever the caller's own metadata say.

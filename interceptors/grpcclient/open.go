@@ -3,7 +3,9 @@ package grpcclient
 import (
 	"context"
 	"io"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -19,24 +21,24 @@ type session struct {
 	call   holdfast.Call
 	record holdfast.Record
 
-	door     *door
+	rpc
 	ctx      context.Context // the caller's
 	desc     *grpc.StreamDesc
-	cc       *grpc.ClientConn
-	method   string
 	streamer grpc.Streamer
-	opts     []grpc.CallOption
 	own      ownOptions
+	witness  witness
 
 	busy atomic.Bool // an attempt is under way; what follows is its
 	last *open       // the last attempt's stream, if it got one
-	err  error       // what the last attempt came to
+
+	errs sync.Mutex
+	err  error // what the last attempt came to
 
 	won atomic.Pointer[open] // what the caller reads
 }
 
 func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
-	s := &session{door: d, ctx: ctx, desc: desc, cc: cc, method: method, streamer: streamer}
+	s := &session{rpc: rpc{door: d, cc: cc, method: method}, ctx: ctx, desc: desc, streamer: streamer}
 	s.opts, s.own = takeOwn(d.ready(method, opts))
 	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
 	s.call.Record = &s.record
@@ -49,29 +51,62 @@ func (s *session) Protocol() string { return "grpc" }
 // run sends the call through the policies. The caller gets the stream that they
 // settled on, or the error.
 func (s *session) run() (*open, error) {
-	res := s.door.handle(s.ctx, &s.call)
-	a, mine := res.Reply.(*open)
-	switch {
-	case res.Err != nil:
-	case res.Reply == nil:
-		res = holdfast.Result{Err: errNothing, Code: codeConfig}
-	case !mine || a.of != s:
-		res.Discard()
-		res = holdfast.Result{Err: errForeign, Code: codeConfig}
-	default:
+	res := s.settled(s.door.handle(s.ctx, &s.call))
+	if a, mine := res.Reply.(*open); mine {
 		s.won.Store(a)
 		if a.first == io.EOF {
-			a.out.publish()
+			a.out.publish(a.attempt)
 		}
 		a.OnDone(s, 0)
 		return a, nil
 	}
-	err := settle(s.ctx, res, s.err)
+	err := s.door.settle(s.ctx, res, s.lastError())
+	holdfast.Within(s.ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
 	if s.last != nil {
-		s.last.out.publish()
+		s.last.out.publish(s.last.attempt)
 	}
 	s.Done(0, holdfast.End{Err: err})
 	return nil, err
+}
+
+// came makes the Result of an attempt that came to an error.
+func (s *session) came(ctx context.Context, err error, at arrival) holdfast.Result {
+	res := s.leftToNative(s.failed(ctx, err, at))
+	s.errs.Lock()
+	s.err = res.Err
+	s.errs.Unlock()
+	return res
+}
+
+func (s *session) lastError() error {
+	s.errs.Lock()
+	defer s.errs.Unlock()
+	return s.err
+}
+
+// settled returns the Result with an error in the place of a Reply that no caller can be
+// given.
+func (s *session) settled(res holdfast.Result) holdfast.Result {
+	a, mine := res.Reply.(*open)
+	switch {
+	case res.Err != nil:
+		res.Reply = nil
+	case res.Reply == nil:
+		res = holdfast.Result{Err: errNothing, Code: holdfast.CodeConfig}
+	case !mine || a.of != s:
+		res.Discard()
+		res = holdfast.Result{Err: errForeign, Code: holdfast.CodeConfig}
+	}
+	return res
+}
+
+// Outcome returns the name of the gRPC status that the caller would get for a Result of
+// the policies.
+func (s *session) Outcome(ctx context.Context, res holdfast.Result) holdfast.Code {
+	if res.Err == nil && res.Reply != nil {
+		return "OK"
+	}
+	return codeFor(s.door.settle(ctx, s.settled(res), s.lastError()))
 }
 
 // Done runs the caller's OnFinish callbacks, once for the call: at the end of the
@@ -94,6 +129,9 @@ type open struct {
 	stop   func() bool // of the watch on ctx
 	out    *targets
 
+	attempt int       // the number of the Call that it is of
+	due     time.Time // the deadline that the server was told; zero: none
+
 	waiters atomic.Int32 // how many of the caller's goroutines wait for the server
 	held    bool         // the first RecvMsg was the attempt's, and the caller is yet to learn of it
 	first   error        // what it came to: nil or io.EOF
@@ -109,7 +147,8 @@ var errNoStream = status.Error(codes.Internal, "grpcclient: an interceptor furth
 // open creates a stream under ctx, the context that carries the attempt's Call.
 // The stream has a context of its own, so that it can be let go of alone.
 func (s *session) open(ctx context.Context, call *holdfast.Call) (*open, error) {
-	a := &open{of: s, ctx: ctx}
+	a := &open{of: s, ctx: ctx, attempt: call.Attempt}
+	a.due, _ = ctx.Deadline()
 	var opts []grpc.CallOption
 	opts, a.out = private(s.opts)
 	inner, cancel := context.WithCancel(outgoing(ctx, call))
@@ -139,7 +178,8 @@ func (a *open) result() holdfast.Result {
 // cut ends a stream whose context is over, so that one that nobody reads ends.
 func (a *open) cut() {
 	err := overError(a.ctx)
-	a.end(holdfast.End{Class: holdfast.ClassOf(a.ctx, err), Code: holdfast.CodeOf(a.ctx, err), Err: err})
+	v := holdfast.VerdictOf(a.ctx, err)
+	a.end(holdfast.End{Class: v.Class, Code: v.Code, Err: err})
 }
 
 // end lets go of the stream and tells everybody, once.
@@ -168,16 +208,24 @@ func (a *open) unwatch() {
 }
 
 // ended notes what gRPC ended the stream with, and returns what the caller gets.
-func (a *open) ended(err error) error {
+func (a *open) ended(err error, at arrival) error {
 	a.unwatch()
-	a.out.publish()
+	a.out.publish(a.attempt)
 	if err == nil || err == io.EOF {
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
 		return err
 	}
-	res := a.of.door.failed(a.ctx, a.of.method, err, nil, true)
+	res := a.of.failed(a.ctx, err, at)
 	a.end(holdfast.End{Class: res.Class, Code: res.Code, Err: res.Err})
 	return res.Err
+}
+
+// received is what is known of a stream whose RecvMsg has returned an error.
+func (a *open) received() arrival {
+	at := arrival{on: true, due: a.due, trailer: a.inner.Trailer()}
+	header, _ := a.inner.Header() // it waits for nothing any more
+	at.heard = a.of.witness.heard(a.attempt, header)
+	return at
 }
 
 // wait and arrived are around whatever waits for the server. What arrives for one
@@ -204,8 +252,11 @@ func (a *open) RecvMsg(m any) error {
 	a.wait()
 	err := a.inner.RecvMsg(m)
 	a.arrived(err)
-	if err != nil || !a.of.desc.ServerStreams {
-		return a.ended(err)
+	switch {
+	case err != nil && err != io.EOF:
+		return a.ended(err, a.received())
+	case err != nil || !a.of.desc.ServerStreams:
+		return a.ended(err, arrival{})
 	}
 	return nil
 }
@@ -215,7 +266,7 @@ func (a *open) RecvMsg(m any) error {
 func (a *open) SendMsg(m any) error {
 	err := a.inner.SendMsg(m)
 	if err != nil && err != io.EOF {
-		return a.ended(err)
+		return a.ended(err, arrival{request: m, on: true, sending: true})
 	}
 	return err
 }
@@ -229,8 +280,9 @@ func (a *open) Header() (metadata.MD, error) {
 	md, err := a.inner.Header()
 	a.arrived(err)
 	if err != nil {
-		return md, a.ended(err)
+		return md, a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
 	}
+	previous(&md, a.attempt)
 	return md, nil
 }
 

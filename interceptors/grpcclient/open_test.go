@@ -20,7 +20,7 @@ import (
 func TestStreamsEndOnce(t *testing.T) {
 	type ending struct {
 		class holdfast.Class
-		code  string
+		code  holdfast.Code
 	}
 	cause := func(err error) func(grpc.ClientStream, context.CancelCauseFunc) error {
 		return func(s grpc.ClientStream, cancel context.CancelCauseFunc) error {

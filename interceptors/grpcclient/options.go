@@ -106,13 +106,14 @@ func private(opts []grpc.CallOption) ([]grpc.CallOption, *targets) {
 	return slices.Clip(mine), t
 }
 
-// publish hands the caller what gRPC has written, once. It is called when gRPC
-// has ended the stream.
-func (t *targets) publish() {
+// publish hands the caller what gRPC has written for an attempt, once. It is called when
+// gRPC has ended the stream.
+func (t *targets) publish(attempt int) {
 	if t == nil {
 		return
 	}
 	t.once.Do(func() {
+		previous(&t.header, attempt)
 		for _, o := range t.opts {
 			switch o := o.(type) {
 			case grpc.HeaderCallOption:

@@ -48,9 +48,7 @@ func (p *passed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	}
 	a, err := p.open(ctx, call)
 	if err != nil {
-		res := p.door.leftToNative(p.door.failed(ctx, p.method, err, nil, false), p.cc, p.method)
-		p.err = res.Err
-		return res
+		return p.came(ctx, err, arrival{heard: p.witness.tells(call.Attempt)})
 	}
 	return a.result()
 }

@@ -76,7 +76,9 @@ func TestOtherStreamsPassThrough(t *testing.T) {
 // work, and fails as gRPC fails otherwise.
 func TestOtherStreamsThatCannotBeCreated(t *testing.T) {
 	for _, refused := range []bool{true, false} {
-		w := grpcclient.Wrapper{Classify: func(string, *status.Status) (holdfast.Class, bool) { return holdfast.Refused, refused }}
+		w := grpcclient.Wrapper{Classify: func(string, *status.Status) (holdfast.Verdict, bool) {
+			return holdfast.Verdict{Class: holdfast.Refused}, refused
+		}}
 		tries := 0
 		streamer := func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
 			tries++

@@ -194,7 +194,7 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	r.last = nil
 	a, err := r.open(ctx, call)
 	if err != nil {
-		return r.failed(ctx, err, nil, false)
+		return r.came(ctx, err, arrival{heard: r.witness.tells(call.Attempt)})
 	}
 	goesOn := false
 	defer func() {
@@ -202,7 +202,7 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 			a.cancel()
 		}
 	}()
-	switch err := r.answered(a); err {
+	switch at, err := r.answered(a); err {
 	case nil:
 		goesOn = true
 		return a.result()
@@ -212,46 +212,47 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
 	default:
 		r.last = a
-		return r.failed(ctx, err, a.inner.Trailer(), true)
+		return r.came(ctx, err, at)
 	}
 }
 
 // answered sends the request on the stream of an attempt and waits for what
-// begins the answer.
-func (r *replayed) answered(a *open) error {
+// begins the answer. With an error comes what is known of the attempt.
+func (r *replayed) answered(a *open) (arrival, error) {
 	r.mu.Lock()
 	request, has, now, closed := r.request, r.has, r.now, r.closed
 	r.mu.Unlock()
+	received := func(err error) (at arrival, _ error) {
+		if err != nil && err != io.EOF {
+			at = a.received()
+			at.request = request
+		}
+		return at, err
+	}
 	if has {
 		if err := a.inner.SendMsg(request); err != nil && err != io.EOF {
-			return err
+			return arrival{request: request, on: true, sending: true}, err
 		}
 	}
 	if closed {
 		if err := a.inner.CloseSend(); err != nil {
-			return err
+			return arrival{on: true}, err
 		}
 	}
 	switch {
 	case now:
-		return nil
+		return arrival{}, nil
 	case r.into != nil:
 		err := a.inner.RecvMsg(r.into)
 		a.held = err == nil
-		return err
+		return received(err)
 	}
 	if md, err := a.inner.Header(); err != nil || md != nil {
-		return err
+		return arrival{on: true}, err
 	}
 	// It ended without a header, and so without a message; how, RecvMsg says.
 	if err := a.inner.RecvMsg(new(emptypb.Empty)); err != nil {
-		return err
+		return received(err)
 	}
-	return errHeaderless
-}
-
-func (r *replayed) failed(ctx context.Context, err error, trailer metadata.MD, on bool) holdfast.Result {
-	res := r.door.leftToNative(r.door.failed(ctx, r.method, err, trailer, on), r.cc, r.method)
-	r.err = res.Err
-	return res
+	return arrival{on: true, heard: headers}, errHeaderless
 }

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
-	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -18,9 +17,9 @@ type WireAttempt struct {
 	Method      string // "/users.v1.Users/Get"
 	Attempt     int    // the number of the Call that it belongs to; 0: there is none
 	Hedge       bool
-	Transparent bool   // gRPC repeated it by itself
-	Backend     string // the address that it was sent to; empty: to none
-	Code        string // as gRPC's specification writes it
+	Transparent bool          // gRPC repeated it by itself
+	Backend     string        // the address that it was sent to; empty: to none
+	Code        holdfast.Code // as gRPC's specification writes it
 }
 
 // WireAttempts has f told of each attempt at its end, for all calls of a client, and
@@ -66,18 +65,21 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 			w.Backend = s.RemoteAddr.String()
 		}
 	case *stats.End:
-		code := status.Code(s.Error)
-		if int(code) < len(verdicts) {
-			w.Code = verdicts[code].code
-		}
+		w.Code = codeFor(s.Error)
 		a := w.WireAttempt
 		ended = &a
 	}
 	w.mu.Unlock()
-	if begin, ok := s.(*stats.Begin); ok && begin.IsTransparentRetryAttempt {
-		if call := holdfast.CallFrom(ctx); call != nil {
+	switch s := s.(type) {
+	case *stats.Begin:
+		call := holdfast.CallFrom(ctx)
+		if s.IsTransparentRetryAttempt && call != nil {
 			call.Replayed(ctx)
 		}
+		witnessOf(call).saw(call, unheard)
+	case *stats.InHeader, *stats.InTrailer:
+		call := holdfast.CallFrom(ctx)
+		witnessOf(call).saw(call, headers)
 	}
 	if ended != nil && h.f != nil {
 		h.f(ctx, *ended)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -20,13 +21,12 @@ type statusError struct {
 	status *status.Status
 }
 
-// Error is err's text; that of the last attempt alone where that was a server's
-// status, which arrives as it was sent: the attempts are in its details, and in err.
+// Error is the text of the last attempt's error alone: a handler that returns it, wrapped,
+// sends this text to callers of its own, and the ledger has addresses in it. The attempts are
+// in err, and in the details where LedgerInStatus is on.
 func (e *statusError) Error() string {
-	if last := lastOf(e.err); own(last) != nil {
-		return last.Error()
-	}
-	return e.err.Error()
+	_, last := lastOf(e.err)
+	return last.Error()
 }
 func (e *statusError) Unwrap() error              { return e.err }
 func (e *statusError) GRPCStatus() *status.Status { return e.status }
@@ -60,63 +60,101 @@ func inside(err error) *status.Status {
 
 // settle makes what the caller gets of the error that the policies returned. ctx
 // is the caller's, and last the error of the last attempt.
-func settle(ctx context.Context, res holdfast.Result, last error) error {
+func (d *door) settle(ctx context.Context, res holdfast.Result, last error) error {
 	if own(res.Err) != nil || same(res.Err, last) {
 		return res.Err
 	}
-	return &statusError{res.Err, statusOf(ctx, res, last)}
+	s, ledger := statusOf(ctx, res, last)
+	if d.LedgerInStatus {
+		s = withLedger(s, ledger)
+	}
+	return &statusError{res.Err, s}
 }
+
+// codeFor names the status that the caller gets with an error.
+func codeFor(err error) holdfast.Code { return holdfast.CodeOfGRPC(uint32(status.Code(err))) }
 
 // same is a == b that does not panic on an error that cannot be compared.
 func same(a, b error) bool {
 	return b != nil && reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }
 
-// statusOf gives an error that is not itself a status the one it stands for.
-func statusOf(ctx context.Context, res holdfast.Result, last error) *status.Status {
-	err := res.Err
-	var ledger holdfast.Ledger
+// holds reports whether err is b, or wraps it. Unlike errors.Is it takes no other status
+// for it that says the same.
+func holds(err, b error) bool {
+	if err == nil || same(err, b) {
+		return err != nil
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		return holds(err.Unwrap(), b)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(err.Unwrap(), func(e error) bool { return holds(e, b) })
+	}
+	return false
+}
+
+// lastOf is the error of the last attempt that a server has had in that of several, and
+// the ledger.
+func lastOf(err error) (ledger holdfast.Ledger, last error) {
 	for {
 		attempts, ok := err.(*holdfast.AttemptsError)
 		if !ok || attempts.Err == nil {
-			break
+			return ledger, err
 		}
-		ledger = attempts.Ledger
-		if err = attempts.Err; own(err) != nil {
-			return withLedger(own(err), ledger) // the last attempt's code, message and details
-		}
-		if same(err, last) {
-			return withLedger(status.FromContextError(err), ledger) // what gRPC makes of an interceptor's plain error
-		}
+		err, ledger = attempts.Err, attempts.Ledger
+	}
+}
+
+// statusOf gives an error that is not itself a status the one it stands for.
+func statusOf(ctx context.Context, res holdfast.Result, last error) (*status.Status, holdfast.Ledger) {
+	ledger, err := lastOf(res.Err)
+	if s := own(err); s != nil {
+		return s, ledger // the last attempt's code, message and details
+	}
+	if same(err, last) {
+		return statusIn(err), ledger // of an interceptor further in: what the attempt was judged by
 	}
 	answered := inside(err)
 	var code codes.Code
 	var overload interface{ Overloaded() bool }
 	switch over := ctx.Err(); {
-	// A wait that was cut short is the end of its context, and the last attempt's
-	// error as well; the caller's own end comes first of all.
+	// An attempt or a wait that was cut short is the end of its context, and the last
+	// attempt's error as well; the caller's own end comes first of all.
 	case over != nil && errors.Is(err, over):
-		code = status.FromContextError(over).Code()
+		code = codeOver(ctx)
 	case errors.Is(err, context.DeadlineExceeded):
 		code = codes.DeadlineExceeded
 	case errors.Is(err, context.Canceled):
 		code = codes.Canceled
 	case answered != nil:
-		return withLedger(answered, ledger)
+		return answered, ledger
 	case errors.As(err, &overload) && overload.Overloaded():
 		code = codes.ResourceExhausted
-	case res.Code == codeConfig:
-		code = codes.Internal
 	default:
-		code = codes.Unavailable
+		code = rejected(res.Code)
+	}
+	if answered != nil && answered.Code() == code {
+		return answered, ledger // which says it already
 	}
 	s := status.New(code, err.Error())
-	if answered != nil && len(answered.Proto().GetDetails()) > 0 {
+	if details := answered.Proto().GetDetails(); len(details) > 0 {
 		p := s.Proto()
-		p.Details = answered.Proto().GetDetails() // what the last server said survives
+		p.Details = details // what the last server said survives
 		s = status.FromProto(p)
 	}
-	return withLedger(s, ledger)
+	return s, ledger
+}
+
+// rejected is the status code of what a policy has rejected, by the name that it gives to
+// that.
+func rejected(code holdfast.Code) codes.Code {
+	switch c := codes.Code(code.GRPC()); {
+	case code == holdfast.CodeError, c == codes.OK:
+		return codes.Unavailable
+	default:
+		return c
+	}
 }
 
 // withLedger adds the ledger to the details of a status, after those of the
@@ -139,10 +177,18 @@ func withLedger(s *status.Status, l holdfast.Ledger) *status.Status {
 	return with
 }
 
+// codeOver is the status code of what has ended ctx.
+func codeOver(ctx context.Context) codes.Code {
+	if holdfast.RanOut(ctx) != nil {
+		return codes.DeadlineExceeded
+	}
+	return status.FromContextError(ctx.Err()).Code()
+}
+
 // overError says, as a status, why ctx is over.
 func overError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if limit, ours := cause.(*holdfast.TimeoutError); ours {
+	if limit := holdfast.RanOut(ctx); limit != nil {
 		return &statusError{limit, status.New(codes.DeadlineExceeded, limit.Error())}
 	}
 	code := status.FromContextError(err).Code()
@@ -156,14 +202,11 @@ func overError(ctx context.Context) error {
 // gRPC does not: it returns the limit, as a status, where one has ended the
 // attempt, and else err. What gRPC was waiting for is kept in the message.
 func inTimeOf(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	limit := holdfast.RanOut(ctx)
+	s := statusIn(err)
+	if code := s.Code(); limit == nil || code != codes.Canceled && code != codes.DeadlineExceeded {
 		return err
 	}
-	limit, ours := context.Cause(ctx).(*holdfast.TimeoutError)
-	if code := codeOf(err); !ours || code != codes.Canceled && code != codes.DeadlineExceeded {
-		return err
-	}
-	s := status.Convert(err)
 	message := limit.Error()
 	switch m := s.Message(); {
 	case m == "", m == message, m == context.DeadlineExceeded.Error(), m == context.Canceled.Error():

@@ -217,7 +217,9 @@ func TestTheCallersEndIsItsOwnStatus(t *testing.T) {
 					st, _ := status.New(codes.Unavailable, "down").WithDetails(&errdetails.ErrorInfo{Reason: "DOWN"})
 					return "", st.Err()
 				}}
-				cc, stop := s.dial(t, through(all, slow, timeout.New(c.attempt))...)
+				w := all
+				w.LedgerInStatus = true
+				cc, stop := s.dial(t, through(w, slow, timeout.New(c.attempt))...)
 				defer stop()
 				ctx, cancel := context.WithCancel(t.Context())
 				if c.deadline {

@@ -28,7 +28,7 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 			return errNoContext
 		}
 		opts, own := takeOwn(d.ready(method, opts))
-		u := &unary{door: d, method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: opts}
+		u := &unary{rpc: rpc{d, cc, method, opts}, req: req, reply: reply, invoker: invoker}
 		if m, ok := reply.(proto.Message); ok {
 			u.kind = m.ProtoReflect().Type() // now, while nobody fills it
 		}
@@ -50,22 +50,20 @@ type unary struct {
 	call   holdfast.Call
 	record holdfast.Record
 
-	door       *door
-	method     string
+	rpc
 	req, reply any
 	kind       protoreflect.MessageType // of reply; nil: it is no protocol buffer
-	cc         *grpc.ClientConn
 	invoker    grpc.UnaryInvoker
-	opts       []grpc.CallOption
+	witness    witness
 
 	busy    atomic.Bool // an attempt that is no hedge is under way; what follows is its
 	sent    bool        // there was one
-	last    error       // what the last one came to
 	trailer metadata.MD
 	peer    peer.Peer
 	room    [4]grpc.CallOption
 
 	mu    sync.Mutex
+	last  error     // what the last attempt that is no hedge came to
 	fails []*hedged // that came to an error
 }
 
@@ -90,67 +88,109 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	if u.sent {
 		forget(u.opts, u.reply)
-		u.trailer, u.peer = nil, peer.Peer{}
+		u.trailer = nil
 	}
-	u.sent = true
+	u.sent, u.peer = true, peer.Peer{Addr: nowhere}
 	opts := append(append(u.room[:0], u.opts...), grpc.Trailer(&u.trailer), grpc.Peer(&u.peer))
-	if err := u.invoker(outgoing(ctx, call), u.method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...); err != nil {
-		res := u.failed(ctx, call, err, u.trailer, &u.peer)
-		u.last = res.Err
-		return res
+	header := &untold
+	if !call.Repeatable && u.door.cautious.is() {
+		header = &metadata.MD{untoldKey: nil}
+		opts = append(opts, grpc.Header(header))
 	}
-	return holdfast.Result{Reply: (*answer)(u), Class: holdfast.Success, Code: "OK"}
+	due, _ := ctx.Deadline()
+	err := u.invoker(outgoing(ctx, call), u.method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+	if call.Attempt > 1 {
+		for _, o := range u.opts {
+			if o, ok := o.(grpc.HeaderCallOption); ok {
+				previous(o.HeaderAddr, call.Attempt)
+			}
+		}
+	}
+	if err == nil {
+		return holdfast.Result{Reply: (*answer)(u), Class: holdfast.Success, Code: "OK"}
+	}
+	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, *header), trailer: u.trailer}
+	res := u.failed(ctx, call, err, &u.peer, at)
+	u.mu.Lock()
+	u.last = res.Err
+	u.mu.Unlock()
+	return res
 }
 
 // failed makes the Result of an attempt that came to an error.
-func (u *unary) failed(ctx context.Context, call *holdfast.Call, err error, trailer metadata.MD, at *peer.Peer) holdfast.Result {
-	if call.Endpoint == "" && at.Addr != nil {
-		call.Endpoint = at.Addr.String() // for the ledger
+func (u *unary) failed(ctx context.Context, call *holdfast.Call, err error, p *peer.Peer, at arrival) holdfast.Result {
+	addr, on := reached(p)
+	at.on = on
+	if call.Endpoint == "" {
+		call.Endpoint = addr // for the ledger
 	}
-	res := u.door.failed(ctx, u.method, err, trailer, at.Addr != nil)
-	return u.door.leftToNative(res, u.cc, u.method)
+	if on && at.heard == unknown && !call.Repeatable && isRefusedStream(statusIn(err)) {
+		u.door.cautious.become()
+	}
+	return u.leftToNative(u.rpc.failed(ctx, err, at))
 }
 
 // outcome is what the caller gets for the Result of the policies.
 func (u *unary) outcome(ctx context.Context, res holdfast.Result) error {
+	res, hedge := u.settled(res)
+	if hedge != nil {
+		hedge.publish()
+	}
+	if res.Err == nil {
+		return nil
+	}
+	err := u.door.settle(ctx, res, u.lastError(hedge))
+	holdfast.Within(ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
+	return err
+}
+
+// Outcome returns the name of the gRPC status that the caller would get for a Result of
+// the policies.
+func (u *unary) Outcome(ctx context.Context, res holdfast.Result) holdfast.Code {
+	if res.Err == nil && res.Reply != nil {
+		return "OK"
+	}
+	res, hedge := u.settled(res)
+	return codeFor(u.door.settle(ctx, res, u.lastError(hedge)))
+}
+
+// settled returns the Result with an error in the place of a Reply that no caller can be
+// given, and the hedge that it is of.
+func (u *unary) settled(res holdfast.Result) (holdfast.Result, *hedged) {
 	if res.Err == nil {
 		switch mine := res.Reply.(type) {
 		case nil:
-			res = holdfast.Result{Err: errNothing, Code: codeConfig}
+			return holdfast.Result{Err: errNothing, Code: holdfast.CodeConfig}, nil
 		case *answer:
 			if mine == (*answer)(u) {
-				return nil
+				return res, nil
 			}
 		case *hedged:
 			if mine.of == u {
-				mine.publish()
-				return nil
+				return res, mine
 			}
 		}
-		if res.Err == nil {
-			res.Discard()
-			res = holdfast.Result{Err: errForeign, Code: codeConfig}
-		}
+		res.Discard()
+		return holdfast.Result{Err: errForeign, Code: holdfast.CodeConfig}, nil
 	}
-	last := u.last
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	for _, h := range u.fails {
-		if err := lastOf(res.Err); same(err, h.err) {
-			h.publish()
-			last = h.err
+		if holds(res.Err, h.err) {
+			return res, h
 		}
 	}
-	return settle(ctx, res, last)
+	return res, nil
 }
 
-// lastOf is the error of the last attempt in that of several.
-func lastOf(err error) error {
-	for {
-		attempts, ok := err.(*holdfast.AttemptsError)
-		if !ok || attempts.Err == nil {
-			return err
-		}
-		err = attempts.Err
+// lastError is what the last attempt came to: the hedge, where it was that one.
+func (u *unary) lastError(h *hedged) error {
+	if h != nil {
+		return h.err
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.last
 }
 
 // An answer is the Reply of the attempts that have the caller's own places.

@@ -306,7 +306,7 @@ func TestOverlappingAttemptsAreRefused(t *testing.T) {
 	if err := all.Unary(hedge)(t.Context(), get, say("x"), out, nil, invoker); err != nil || out.GetValue() != "mine" {
 		t.Errorf("%v, %q", err, out.GetValue())
 	}
-	if second.Err == nil || second.Class != holdfast.Ignored || second.After >= 0 || second.Reply != nil {
+	if second.Err == nil || second.Class != holdfast.LocalFault || second.Code != holdfast.CodeConfig || second.Reply != nil {
 		t.Errorf("the second attempt: %+v", second)
 	}
 }

@@ -19,7 +19,8 @@ import (
 )
 
 // What found no room at any endpoint, or no endpoint, was never sent: it is repeated,
-// whatever it is, and counts against nobody. Those who listen are told of the former.
+// whatever it is. That there is no room is this process's own limit, and those who listen
+// are told of it.
 func TestWhatNeverLeftIsRefused(t *testing.T) {
 	full, down := newFleet(t, 1, who), newFleet(t, 0, who)
 	source := new(discovery.Source)
@@ -29,7 +30,8 @@ func TestWhatNeverLeftIsRefused(t *testing.T) {
 		r      discovery.Resolver
 		config string
 		told   int
-	}{"no room": {full, discovery.Static(full.addrs...), guarded, 3}, "no endpoint": {down, source, inTurn, 0}} {
+		class  holdfast.Class
+	}{"no room": {full, discovery.Static(full.addrs...), guarded, 3, holdfast.LocalShortage}, "no endpoint": {down, source, inTurn, 0, holdfast.Refused}} {
 		p, told := &probe{}, 0
 		tells := observe.New(observe.Options{Event: func(_ context.Context, e holdfast.Event) {
 			if r, ok := e.(holdfast.Rejection); ok && r.Policy == "balance" && r.Err != nil {
@@ -44,7 +46,7 @@ func TestWhatNeverLeftIsRefused(t *testing.T) {
 			t.Errorf("%s: %d attempts, told of %d", name, len(p.results), told)
 		}
 		for _, res := range p.results {
-			if res.Class != holdfast.Refused {
+			if res.Class != c.class {
 				t.Errorf("%s: %+v", name, res)
 			}
 		}

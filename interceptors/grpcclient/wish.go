@@ -21,23 +21,23 @@ const pushbackKey = "grpc-retry-pushback-ms"
 // google.rpc.RetryInfo of its status, the longer of both. A pushback that is
 // negative, unreadable or there twice means never. A server that has answered for
 // itself is not asked again, whatever it says.
-func wished(v verdict, s *status.Status, trailer metadata.MD) verdict {
-	if v.class != holdfast.Failure && v.class != holdfast.Overload && v.class != holdfast.Refused {
+func wished(v holdfast.Verdict, s *status.Status, trailer metadata.MD) holdfast.Verdict {
+	if !v.Class.Again(true) {
 		return v
 	}
 	after, said := retryInfo(s)
 	if pushback, is := trailer[pushbackKey]; is {
 		ms, err := strconv.ParseInt(strings.Join(pushback, ","), 10, 64) // none, and several, are no number
 		if err != nil || ms < 0 {
-			v.after = holdfast.Never
+			v.After = holdfast.Never
 			return v
 		}
 		after, said = max(after, time.Duration(min(ms, int64(maxWish/time.Millisecond)))*time.Millisecond), true
 	}
-	// Only for these two codes is a wish also leave to repeat at all: the others
-	// may be a bug that a repeat only hits again.
-	if said && (s.Code() == codes.ResourceExhausted || s.Code() == codes.Unavailable) {
-		v.after = after
+	// A wish is also leave to repeat at all for RESOURCE_EXHAUSTED alone: the others that
+	// are not repeated may be a bug that a repeat only hits again.
+	if said && (v.After >= 0 || s.Code() == codes.ResourceExhausted) {
+		v.After = after
 	}
 	return v
 }
@@ -56,24 +56,4 @@ func retryInfo(s *status.Status) (after time.Duration, said bool) {
 		}
 	}
 	return 0, false
-}
-
-// neverSent reports whether an attempt that failed as UNAVAILABLE was never given
-// to a server: gRPC had no connection to put it on, and says so in words only; or
-// the server has refused the stream for the second time (gRPC repeats the first
-// itself). on says that it was on a connection.
-func neverSent(s *status.Status, on bool) bool {
-	if s.Code() != codes.Unavailable {
-		return false
-	}
-	m := s.Message()
-	if on {
-		return strings.HasPrefix(m, "stream terminated by RST_STREAM with error code: REFUSED_STREAM")
-	}
-	for _, words := range []string{full, "connection error: desc = ", "last connection error: ", unresolved, "last resolver error: "} {
-		if strings.HasPrefix(m, words) {
-			return true
-		}
-	}
-	return false
 }

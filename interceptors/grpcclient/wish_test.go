@@ -2,6 +2,7 @@ package grpcclient_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -193,27 +194,43 @@ func TestAServerLearnsHowOftenACallWasSent(t *testing.T) {
 	})
 }
 
-// The error of several attempts carries the ledger as a detail, after those of the
-// server, and names the backend of each attempt.
+// With LedgerInStatus the error of several attempts carries the ledger as a detail, after
+// those of the server, and names the backend of each attempt. Without it nothing of that
+// is in the status, which a handler may pass on, and the ledger is found all the same.
 func TestTheLedgerIsADetailOfTheStatus(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := &service{get: func(context.Context, int, string) (string, error) { return "", withInfo(codes.Unavailable, 0) }}
-		cc, stop := s.dial(t, through(all, again(2))...)
-		defer stop()
-		err := cc.Invoke(t.Context(), get, say("x"), new(message))
-		details := status.Convert(err).Details()
-		if len(details) != 2 || status.Convert(err).Message() != "later" {
-			t.Fatalf("%v with %v", err, details)
-		}
-		if _, ok := details[0].(*errdetails.RetryInfo); !ok {
-			t.Errorf("the server's own detail is %v", details[0])
-		}
-		info, ok := details[1].(*errdetails.DebugInfo)
-		if !ok || len(info.GetStackEntries()) != 2 || !strings.HasPrefix(info.GetStackEntries()[1], "2: UNAVAILABLE in") ||
-			!strings.Contains(info.GetStackEntries()[0], "@bufconn") || info.GetDetail() != "holdfast: stopped: 2 attempts made" {
-			t.Errorf("the ledger is %v", details[1])
-		}
-	})
+	for _, with := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			s := &service{get: func(context.Context, int, string) (string, error) { return "", withInfo(codes.Unavailable, 0) }}
+			w := all
+			w.LedgerInStatus = with
+			cc, stop := s.dial(t, through(w, again(2))...)
+			defer stop()
+			err := cc.Invoke(t.Context(), get, say("x"), new(message))
+			details := status.Convert(err).Details()
+			want := 1
+			if with {
+				want = 2
+			}
+			if len(details) != want || status.Convert(err).Message() != "later" {
+				t.Fatalf("%v with %v", err, details)
+			}
+			if _, ok := details[0].(*errdetails.RetryInfo); !ok {
+				t.Errorf("the server's own detail is %v", details[0])
+			}
+			var attempts *holdfast.AttemptsError
+			if !errors.As(err, &attempts) || len(attempts.Ledger.Attempts) != 2 {
+				t.Errorf("the ledger of %v is %+v", err, attempts)
+			}
+			if !with {
+				return
+			}
+			info, ok := details[1].(*errdetails.DebugInfo)
+			if !ok || len(info.GetStackEntries()) != 2 || !strings.HasPrefix(info.GetStackEntries()[1], "2: UNAVAILABLE in") ||
+				!strings.Contains(info.GetStackEntries()[0], "@bufconn") || info.GetDetail() != "holdfast: stopped: 2 attempts made" {
+				t.Errorf("the ledger is %v", details[1])
+			}
+		})
+	}
 }
 
 func TestASingleAttemptsStatusIsUntouched(t *testing.T) {

@@ -30,12 +30,28 @@ type Wrapper struct {
 	ReplayCap int
 
 	// Classify overrules the table of status codes, where it returns true: for a
-	// server that means something else by a code. What it calls a Failure, an
-	// Overload or Refused can be repeated as any other. It is not asked about
-	// attempts that the caller, a time limit or another attempt has ended, nor
-	// about OK. nil: the table alone. It runs on the goroutine that reads the
-	// answer and must be safe for concurrent use.
-	Classify func(fullMethod string, s *status.Status) (class holdfast.Class, ok bool)
+	// server that means something else by a code. Its Verdict holds; with an empty Code
+	// it is named by the status code, and where After is zero the server's own wish
+	// counts. What it calls a Failure, an Overload, Refused or a Conflict can be repeated
+	// as any other. It is not asked about attempts that the caller, a time limit or
+	// another attempt has ended, nor about what could not be sent or taken here, nor
+	// about OK. nil: the table alone. It runs on the goroutine that reads the answer,
+	// once more for the node where Balancer is in use, and must be safe for concurrent
+	// use.
+	Classify func(fullMethod string, s *status.Status) (v holdfast.Verdict, ok bool)
+
+	// TrustOrigin says of which targets ("dns:///users.internal:443") the word is
+	// believed that a failure is another service's: a failed answer that names one in
+	// its metadata, by OriginKey, is Relayed, and counts against neither circuit nor
+	// node. nil: nobody is believed. It must be safe for concurrent use.
+	TrustOrigin func(target string) bool
+
+	// LedgerInStatus has the status of a call that took several attempts carry them as
+	// its last detail, a google.rpc.DebugInfo with an entry for each and the address that
+	// it was sent to. A handler that returns its client's error passes them on, so leave
+	// it off in what has callers outside. errors.As to *holdfast.AttemptsError finds them
+	// in any case.
+	LedgerInStatus bool
 
 	// Fallback answers a unary call that came to an error when all policies are through
 	// with it: from a cache, with a default. What it returns is copied into the
@@ -77,6 +93,7 @@ type door struct {
 	Wrapper
 	handle     holdfast.Handler
 	toldNative sync.Map // methods
+	cautious   cautious
 }
 
 func (w Wrapper) door(policies []holdfast.Policy) *door {
@@ -123,7 +140,7 @@ var errForeign = errors.New("grpcclient: a policy returned a Reply that it did n
 var errNothing = errors.New("grpcclient: a policy returned a Result with neither a Reply nor an error")
 
 func overlapping() holdfast.Result {
-	return holdfast.Result{Err: errOverlap, Code: codeConfig, After: -1}
+	return holdfast.Result{Err: errOverlap, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 }
 
 // notSent answers an attempt whose context is over before it began. No server

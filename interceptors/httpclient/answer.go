@@ -4,9 +4,10 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -14,22 +15,25 @@ import (
 // An answer is the response to one attempt, as policies see it: a Reply whose end
 // is the end of its body. Seen by the caller it is the body (type reader).
 type answer struct {
-	of        *exchange
-	ctx       context.Context // the attempt's
-	sent      *http.Request   // what the base was given
-	upload    upload          // what it reads; nil: nothing of ours
-	resp      *http.Response
-	body      io.ReadCloser // the base's
-	class     holdfast.Class
-	empty     bool        // there is nothing to read
-	closed    atomic.Bool // by the caller
-	whole     atomic.Bool // read to its end; what is read again ends so again, whatever the context
-	discarded atomic.Bool
-	read      atomic.Int64
-	ending    holdfast.Ending
+	of     *exchange
+	ctx    context.Context // the attempt's
+	sent   *http.Request   // what the base was given
+	upload upload          // what it reads; nil: nothing of ours
+	trip   *trip           // nil: nobody looks at its connections
+	resp   *http.Response
+	body   io.ReadCloser // the base's
+	class  holdfast.Class
+	named  holdfast.Code
+	empty  bool        // there is nothing to read
+	put    *putBy      // what is left of it, once it was put by
+	closed atomic.Bool // by the caller
+	whole  atomic.Bool // read to its end; what is read again ends so again, whatever the context
+	letGo  sync.Once   // by Discard or Keep
+	read   atomic.Int64
+	ending holdfast.Ending
 }
 
-func (a *answer) code() string { return codeOf(a.resp.StatusCode) }
+func (a *answer) code() holdfast.Code { return a.named }
 
 // begin puts the answer in the place of the response's body, if there is one.
 func (a *answer) begin() {
@@ -39,16 +43,32 @@ func (a *answer) begin() {
 			r.Body = upgrade((*reader)(a), w)
 			return
 		}
-	case a.body == http.NoBody, a.of.req.Method == http.MethodHead,
-		r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotModified,
+	case r.ProtoMajor >= 2 && a.of.req.Body != nil && a.of.req.Body != http.NoBody:
+		// The upload may be going on, and ends with the attempt.
+	case a.body == http.NoBody, a.of.req.Method == http.MethodHead:
+		a.none()
+		return
+	case r.ProtoMajor >= 2 && reflect.TypeOf(a.body).Size() > 0:
+		// Trailers may follow, and the end. What net/http has for an answer whose end
+		// has come with its headers is a type without a field.
+	case r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotModified,
 		// Other bases than net/http's may have left the length out, and so may protocols
 		// that were registered with it.
 		r.ContentLength == 0 && a.of.door.leaf && len(r.Trailer) == 0 && strings.HasPrefix(a.of.req.URL.Scheme, "http"):
-		a.empty = true
-		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code()}) // over, whatever the caller does with the body
+		a.none()
 		return
 	}
+	if p, ok := a.body.(*peeked); ok && p.came() {
+		a.whole.Store(true)
+	}
 	a.resp.Body = (*reader)(a)
+}
+
+// none ends an answer of which there is nothing to read: it is over, whatever the caller
+// does with the body.
+func (a *answer) none() {
+	a.empty = true
+	a.ending.Finish(holdfast.End{Class: a.class, Code: a.code()})
 }
 
 // deliver returns the response for the caller. Its Request is the caller's own;
@@ -72,8 +92,10 @@ func (a *answer) OnDone(h holdfast.Hook, token uint64) { a.ending.OnDone(h, toke
 
 // Discard lets go of the response: it reads what is left of a short body so that
 // the connection can be used again, for a short time, and closes it.
-func (a *answer) Discard() {
-	if a.discarded.Swap(true) || !a.empty && a.ending.Finished() {
+func (a *answer) Discard() { a.letGo.Do(a.discard) }
+
+func (a *answer) discard() {
+	if !a.empty && a.ending.Finished() {
 		return
 	}
 	defer func() {
@@ -83,47 +105,9 @@ func (a *answer) Discard() {
 		a.ending.Finish(a.end(nil))
 	}()
 	if a.worthDraining() {
-		a.drain()
+		_ = a.drain(io.Discard, a.of.door.DrainBytes, a.of.door.DrainTime)
 	} else {
 		_ = a.body.Close() // nobody is left to be told
-	}
-}
-
-// drain reads on and closes, from goroutines of its own: there are bodies whose
-// Close waits for a Read under way, such as that of net/http while the header of
-// a compressed answer is outstanding. They end when the attempt's context does.
-func (a *answer) drain() {
-	var thrown any
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		defer func() { thrown = recover() }()
-		_, _ = io.CopyN(io.Discard, a.body, a.of.door.DrainBytes)
-	}()
-	if within(a.of.door.DrainTime, drained) {
-		_ = a.body.Close()
-		if thrown != nil {
-			panic(thrown)
-		}
-		return
-	}
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		_ = a.body.Close()
-	}()
-	within(a.of.door.DrainTime/10, closed)
-}
-
-// within waits for done, and reports whether it came in time.
-func within(d time.Duration, done <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
 	}
 }
 
@@ -145,12 +129,13 @@ func (a *answer) end(err error) holdfast.End {
 	case err == nil:
 		end.Err = context.Cause(a.ctx)
 	case !over && cancelled(a.of.req):
-		end.Class, end.Code = holdfast.Ignored, "cancelled"
+		end.Class, end.Code = holdfast.Ignored, holdfast.CodeCancelled
 		return end
 	}
-	end.Class, end.Code = holdfast.ClassOf(a.ctx, end.Err), holdfast.CodeOf(a.ctx, end.Err)
-	if end.Code == "error" {
-		end.Code = "truncated"
+	v := holdfast.VerdictOf(a.ctx, end.Err)
+	end.Class, end.Code = v.Class, v.Code
+	if end.Code == holdfast.CodeError {
+		end.Code = holdfast.CodeTruncated
 	}
 	return end
 }
@@ -163,6 +148,9 @@ type reader answer
 // *holdfast.TimeoutError.
 func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
+	if a.put != nil {
+		return a.put.Read(p)
+	}
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
 	if n > 0 {
@@ -197,6 +185,9 @@ func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.ctx.Err() 
 // Close closes the body.
 func (r *reader) Close() error {
 	a := (*answer)(r)
+	if a.put != nil {
+		return a.put.Close()
+	}
 	if a.ending.Finished() { // read to its end, as most are
 		return a.body.Close()
 	}
@@ -208,28 +199,8 @@ func (r *reader) Close() error {
 
 // ranOut returns the limit of ours that has ended ctx, or nil.
 func ranOut(ctx context.Context) error {
-	if ctx.Err() == nil { // asked first: a context may know its cause only then
-		return nil
-	}
-	if limit, ok := context.Cause(ctx).(*holdfast.TimeoutError); ok {
+	if limit := holdfast.RanOut(ctx); limit != nil {
 		return limit
 	}
 	return nil
 }
-
-// upgrade is the body of a 101 response: a connection in both directions.
-func upgrade(r *reader, w io.Writer) io.ReadWriteCloser {
-	if half, ok := w.(halfCloser); ok {
-		return struct {
-			*reader
-			io.Writer
-			halfCloser
-		}{r, w, half}
-	}
-	return struct {
-		*reader
-		io.Writer
-	}{r, w}
-}
-
-type halfCloser interface{ CloseWrite() error }

@@ -1,12 +1,15 @@
 package httpclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -24,17 +27,65 @@ type body struct {
 // like the transport's own.
 type noted struct {
 	io.ReadCloser
-	of *body
+	of   *body
+	want int64 // the length that was announced; 0 and below: none was
+	size int64
+	read atomic.Bool
+	shut atomic.Bool
 }
+
+func (n *noted) unread() bool { return !n.read.Load() }
+
+var errLength = errors.New("httpclient: the request body is not as long as ContentLength says")
 
 // Read reads.
 func (n *noted) Read(p []byte) (int, error) {
+	n.read.Store(true)
 	size, err := n.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		n.of.failed.Store(&err)
+	n.size += int64(max(size, 0))
+	switch {
+	case n.want > 0 && n.size > n.want: // net/http reads one byte more, to see that
+		n.of.failed.Store(&errLength)
+	case err == nil, n.shut.Load(): // what a body says that net/http has closed says nothing
+	case err != io.EOF:
+		failed := err
+		n.of.failed.Store(&failed)
+	case n.size < n.want:
+		n.of.failed.Store(&errLength)
 	}
 	return size, err
 }
+
+// Close closes it.
+func (n *noted) Close() error {
+	n.shut.Store(true)
+	return n.ReadCloser.Close()
+}
+
+// inMemory reports whether reading a body cannot fail, and has as much as was announced.
+// It is handed to net/http as it is, which sends such a body and the headers before it
+// in one piece.
+func inMemory(rc io.ReadCloser, want int64) bool {
+	var r io.Reader = rc
+	if t := reflect.TypeOf(rc); t == noClose || t == noCloseWriterTo {
+		r, _ = reflect.ValueOf(rc).Field(0).Interface().(io.Reader)
+	}
+	switch r := r.(type) {
+	case *bytes.Reader:
+		return want <= 0 || int64(r.Len()) == want
+	case *bytes.Buffer:
+		return want <= 0 || int64(r.Len()) == want
+	case *strings.Reader:
+		return want <= 0 || int64(r.Len()) == want
+	}
+	return false
+}
+
+// What io.NopCloser returns, which http.NewRequest puts around such readers.
+var (
+	noClose         = reflect.TypeOf(io.NopCloser(struct{ io.Reader }{}))
+	noCloseWriterTo = reflect.TypeOf(io.NopCloser(new(bytes.Buffer)))
+)
 
 // A source gives each attempt a body of its own from a Body without GetBody.
 type source interface {
@@ -48,7 +99,8 @@ type source interface {
 // whether or not a transport still reads it; only the first call does anything.
 type upload interface {
 	io.ReadCloser
-	hold() // the attempt got an answer that may lead to another one
+	hold()        // the attempt got an answer that may lead to another one
+	unread() bool // the transport has not asked for any of it
 }
 
 func (b *body) open(req *http.Request, replayCap int) {
@@ -56,18 +108,18 @@ func (b *body) open(req *http.Request, replayCap int) {
 		return
 	}
 	if file, ok := req.Body.(*os.File); ok {
-		if s, ok := openSection(file); ok {
+		if s, ok := openSection(file, req.ContentLength); ok {
 			b.source = s
 			return
 		}
 	}
-	b.source = keep(req.Body, replayCap)
+	b.source = keep(req.Body, replayCap, req.ContentLength)
 }
 
 // next returns the body of one attempt, and its upload when it is not the
-// caller's own or a copy that the caller's GetBody made. Where a repeat would do harm
-// its errors are noted, so that they are not taken for those of a connection.
-func (b *body) next(ctx context.Context, req *http.Request, note bool) (io.ReadCloser, upload, error) {
+// caller's own or a copy that the caller's GetBody made. Its errors are noted, so that
+// they are not taken for those of a connection.
+func (b *body) next(ctx context.Context, req *http.Request) (io.ReadCloser, upload, error) {
 	if b.source != nil {
 		up, err := b.source.next(ctx)
 		if err != nil {
@@ -91,8 +143,8 @@ func (b *body) next(ctx context.Context, req *http.Request, note bool) (io.ReadC
 			return nil, nil, errors.New("httpclient: the request's GetBody returned neither a body nor an error")
 		}
 	}
-	if note && rc != http.NoBody {
-		rc = &noted{rc, b}
+	if rc != http.NoBody && !inMemory(rc, req.ContentLength) {
+		rc = &noted{ReadCloser: rc, of: b, want: req.ContentLength}
 	}
 	return rc, nil, nil
 }
@@ -100,16 +152,17 @@ func (b *body) next(ctx context.Context, req *http.Request, note bool) (io.ReadC
 // again reports whether another attempt could have the body from its start.
 func (b *body) again() bool { return b.source == nil || b.source.again() }
 
-// failedWith reports whether err is that of reading the caller's Body.
+// failedWith reports whether err is that of reading the caller's Body, or comes of a Body
+// that is not as long as it was said to be.
 func (b *body) failedWith(err error) bool {
-	if failed := b.failed.Load(); failed != nil && errors.Is(err, *failed) {
+	if failed := b.failed.Load(); failed != nil && (*failed == errLength || errors.Is(err, *failed)) {
 		return true
 	}
 	if b.source == nil {
 		return false
 	}
 	cause := b.source.cause()
-	return cause != nil && errors.Is(err, cause) || errors.Is(err, errNotKept)
+	return cause != nil && (cause == errLength || errors.Is(err, cause)) || errors.Is(err, errNotKept)
 }
 
 // release says that no further attempt will come.
@@ -126,12 +179,13 @@ func (b *body) release(req *http.Request) {
 type section struct {
 	file  *os.File
 	start int64
+	want  int64 // the length that was announced; 0 and below: none was
 	mu    sync.Mutex
 	open  int // attempts that read it, and the call itself
 	err   error
 }
 
-func openSection(file *os.File) (*section, bool) {
+func openSection(file *os.File, want int64) (*section, bool) {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, false
@@ -140,7 +194,7 @@ func openSection(file *os.File) (*section, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return &section{file: file, start: start, open: 1}, true
+	return &section{file: file, start: start, want: want, open: 1}, true
 }
 
 func (s *section) next(context.Context) (upload, error) {
@@ -170,18 +224,30 @@ func (s *section) release() {
 
 type sectionReader struct {
 	io.Reader
-	of     *section
-	closed atomic.Bool
+	of           *section
+	size         int64 // what was read
+	read, closed atomic.Bool
 }
 
+func (r *sectionReader) unread() bool { return !r.read.Load() }
+
 func (r *sectionReader) Read(p []byte) (int, error) {
+	r.read.Store(true)
 	if r.closed.Load() {
 		return 0, errBodyClosed
 	}
 	n, err := r.Reader.Read(p)
-	if err != nil && err != io.EOF {
+	r.size += int64(n)
+	failed := err
+	if err == io.EOF {
+		failed = nil
+		if r.size < r.of.want {
+			failed = errLength
+		}
+	}
+	if failed != nil {
 		r.of.mu.Lock()
-		r.of.err = err
+		r.of.err = failed
 		r.of.mu.Unlock()
 	}
 	return n, err

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-var errCancelled = errors.New("httpclient: request canceled by its Cancel channel")
+var errCancelled = errors.New("net/http: request canceled") // net/http's own words, and no error of ours in their place
 
 // cancelled reports whether req.Cancel says so. The field is deprecated, and
 // obeyed by net/http as ever; http.Client.Timeout uses it.

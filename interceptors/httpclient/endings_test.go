@@ -156,7 +156,7 @@ func TestT02_OnRealConnections(t *testing.T) {
 		"stalls, HTTP/1":          {"/stall", "", false, 50 * time.Millisecond, 2},
 		"stalls, HTTP/2":          {"/stall", "", true, 50 * time.Millisecond, 1},
 		"short, HTTP/1":           {"/short", "", false, 0, 1},
-		"announces much, HTTP/1":  {"/much", "", false, 0, 2},
+		"announces much, HTTP/1":  {"/much", "", false, 50 * time.Millisecond, 2},
 		"a stream, HTTP/1":        {"/stall", "text/event-stream", false, 0, 2},
 		"a stream, HTTP/2":        {"/stall", "text/event-stream", true, 0, 1},
 		"trickles, HTTP/1":        {"/trickle", "", false, 50 * time.Millisecond, 2},
@@ -270,7 +270,7 @@ func TestHowAnAnswerEnds(t *testing.T) {
 		status int
 		do     func(cancel func(), body io.ReadCloser)
 		class  holdfast.Class
-		code   string
+		code   holdfast.Code
 	}{
 		"closed early":               {200, func(_ func(), b io.ReadCloser) { _ = b.Close() }, holdfast.Success, "200"},
 		"cancelled and closed":       {200, func(cancel func(), b io.ReadCloser) { cancel(); _ = b.Close() }, holdfast.Ignored, "cancelled"},

@@ -68,7 +68,7 @@ func (e *endpoints) of(name string) *http.Transport {
 	if len(e.byName) >= maxNames {
 		return nil
 	}
-	t := e.base.Clone()
+	t := copyOf(e.base)
 	dial, old := t.DialContext, t.Dial //nolint:staticcheck // net/http looks at it as well
 	switch {
 	case dial != nil:
@@ -91,8 +91,6 @@ func (e *endpoints) of(name string) *http.Transport {
 		if t.TLSClientConfig.ServerName == "" {
 			t.TLSClientConfig.ServerName = name
 		}
-		// A configuration of one's own switches HTTP/2 off, where it is not asked for.
-		t.ForceAttemptHTTP2 = t.ForceAttemptHTTP2 || e.base.TLSClientConfig == nil && e.base.DialContext == nil && e.base.Dial == nil //nolint:staticcheck // net/http looks at it as well
 	}
 	e.byName[name] = t
 	return t

@@ -123,15 +123,15 @@ func TestT32_HopelessErrorsAreNotRepeated(t *testing.T) {
 		edit  func(*http.Request)
 		ctx   context.Context
 		class holdfast.Class
-		code  string
+		code  holdfast.Code
 	}{
 		"unknown authority":   {tlsServer.URL, nil, nil, holdfast.Failure, "certificate"},
 		"no TLS at all":       {strings.Replace(plain.URL, "http", "https", 1), nil, nil, holdfast.Failure, "tls"},
-		"bad scheme":          {"gopher://a/", nil, nil, holdfast.Ignored, "request"},
-		"no host":             {"http:///x", nil, nil, holdfast.Ignored, "request"},
-		"bad header value":    {plain.URL, func(r *http.Request) { r.Header.Set("X", "a\nb") }, nil, holdfast.Ignored, "request"},
-		"bad header name":     {plain.URL, func(r *http.Request) { r.Header["a b"] = []string{"x"} }, nil, holdfast.Ignored, "request"},
-		"bad method":          {plain.URL, func(r *http.Request) { r.Method = "G T" }, nil, holdfast.Ignored, "request"},
+		"bad scheme":          {"gopher://a/", nil, nil, holdfast.LocalFault, "request"},
+		"no host":             {"http:///x", nil, nil, holdfast.LocalFault, "request"},
+		"bad header value":    {plain.URL, func(r *http.Request) { r.Header.Set("X", "a\nb") }, nil, holdfast.LocalFault, "request"},
+		"bad header name":     {plain.URL, func(r *http.Request) { r.Header["a b"] = []string{"x"} }, nil, holdfast.LocalFault, "request"},
+		"bad method":          {plain.URL, func(r *http.Request) { r.Method = "G T" }, nil, holdfast.LocalFault, "request"},
 		"expired":             {plain.URL, nil, expired, holdfast.Ignored, "deadline"},
 		"expires on the way":  {hang.URL, nil, soon, holdfast.Ignored, "deadline"},
 		"cancelled by Cancel": {hang.URL, func(r *http.Request) { c := make(chan struct{}); close(c); r.Cancel = c }, nil, holdfast.Ignored, "cancelled"}, //nolint:staticcheck // obeyed as ever
@@ -175,11 +175,11 @@ func TestT32_TheRedirectLimitIsNotRepeated(t *testing.T) {
 // An HTTP/2 server that refuses streams, or goes away before it takes them: the
 // request was not processed and may be sent again, whatever its method.
 func TestHTTP2RefusalsAreRefused(t *testing.T) {
-	for code, refuse := range map[string]func(fr *http2.Framer, stream uint32){
+	for code, refuse := range map[holdfast.Code]func(fr *http2.Framer, stream uint32){
 		"refused_stream": func(fr *http2.Framer, stream uint32) { _ = fr.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
 		"goaway":         func(fr *http2.Framer, stream uint32) { _ = fr.WriteGoAway(stream-1, http2.ErrCodeNo, nil) },
 	} {
-		t.Run(code, func(t *testing.T) {
+		t.Run(string(code), func(t *testing.T) {
 			transport, streams := refusing(t, refuse)
 			var results []holdfast.Result
 			// A body that net/http has begun to send and cannot send again is what
@@ -255,18 +255,18 @@ func refusing(t *testing.T, refuse func(fr *http2.Framer, stream uint32)) (*http
 // What the user says of an outcome counts, but for headers and ends of our own.
 func TestClassifyOverrulesTheTable(t *testing.T) {
 	boom := errors.New("boom")
-	w := httpclient.Wrapper{Classify: func(resp *http.Response, err error) (holdfast.Class, bool) {
+	w := httpclient.Wrapper{Classify: func(resp *http.Response, err error) (holdfast.Verdict, bool) {
 		switch {
 		case errors.Is(err, boom):
-			return holdfast.Refused, true
+			return holdfast.Verdict{Class: holdfast.Refused}, true
 		case err != nil:
 			t.Errorf("asked about %v", err)
 		case resp.StatusCode == 500:
-			return holdfast.Failure, true
+			return holdfast.Verdict{Class: holdfast.Failure}, true
 		case resp.StatusCode == 503:
-			return holdfast.Success, true
+			return holdfast.Verdict{Class: holdfast.Success}, true
 		}
-		return 0, false
+		return holdfast.Verdict{}, false
 	}}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()

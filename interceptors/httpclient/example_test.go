@@ -1,7 +1,9 @@
 package httpclient_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -62,4 +64,34 @@ func ExampleWrapper_Wrap() {
 func ExampleUUID() {
 	fmt.Println(len(httpclient.UUID()))
 	// Output: 38
+}
+
+// A server that answers 200 and writes into the body that it is busy is asked again.
+func ExamplePeek() {
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n < 2 {
+			_, _ = io.WriteString(w, `{"code":"BUSY"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"code":"OK"}`)
+	}))
+	defer server.Close()
+
+	door := httpclient.Wrapper{Classify: func(resp *http.Response, err error) (holdfast.Verdict, bool) {
+		if err == nil && bytes.Contains(httpclient.Peek(resp, 1024), []byte(`"code":"BUSY"`)) {
+			return holdfast.Verdict{Class: holdfast.Overload, Code: "busy"}, true
+		}
+		return holdfast.Verdict{}, false
+	}}
+	client := &http.Client{Transport: door.Wrap(http.DefaultTransport, retry.New(retry.Options{OverloadBase: time.Millisecond}))}
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	fmt.Println(string(body), n)
+	// Output: {"code":"OK"} 2
 }

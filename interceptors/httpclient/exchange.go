@@ -1,13 +1,11 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"reflect"
-	"strconv"
-	"time"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -22,6 +20,16 @@ type exchange struct {
 	record holdfast.Record
 	body   body
 	first  answer
+
+	misdirected atomic.Bool // a repeat is to use another connection
+}
+
+// Replayable reports whether the request can be sent again.
+func (x *exchange) Replayable() (why string, ok bool) {
+	if x.body.again() {
+		return "", true
+	}
+	return fmt.Sprintf("the request body is longer than ReplayCap (%d bytes) and has no GetBody", x.door.ReplayCap), false
 }
 
 // Protocol, Request and Base tell observers what is sent, and through what.
@@ -34,10 +42,11 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	inside := call.Context(ctx)
 	if ctx.Err() != nil { // nothing is sent
 		err := context.Cause(ctx)
-		return holdfast.Result{Err: err, Class: holdfast.ClassOf(inside, err), Code: holdfast.CodeOf(inside, err)}
+		v := holdfast.VerdictOf(inside, err)
+		return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
 	}
-	out, up, res := x.request(ctx, inside, call)
-	if out == nil {
+	s, res := x.request(ctx, inside, call)
+	if s.out == nil {
 		return res
 	}
 	var resp *http.Response
@@ -49,25 +58,24 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		if resp != nil && resp.Body != nil { // the base or Classify has panicked
 			_ = resp.Body.Close()
 		}
-		if up != nil {
-			_ = up.Close()
-		}
+		s.close()
 	}()
-	resp, err := x.to(call).RoundTrip(out)
+	resp, err := x.to(call).RoundTrip(s.out)
+	if err != nil && resp == nil && s.stripped && untaken(err) && inside.Err() == nil && x.renew(inside, &s) {
+		resp, err = x.to(call).RoundTrip(s.out)
+	}
 	switch {
 	case err != nil:
 		if resp != nil && resp.Body != nil { // a base that returns both breaks the RoundTripper's contract
 			_ = resp.Body.Close()
 			resp = nil
 		}
-		res = x.failed(inside, up, err)
+		res = x.failed(inside, s, err)
 	case resp == nil:
-		if up != nil {
-			_ = up.Close()
-		}
+		s.close()
 		res = holdfast.Result{
 			Err:   fmt.Errorf("httpclient: the base %T returned neither a response nor an error", x.door.base),
-			Class: holdfast.Failure, Code: "no_response", After: -1,
+			Class: holdfast.Failure, Code: holdfast.CodeNoResponse, After: -1,
 		}
 	case inside.Err() != nil:
 		// A server that learns of the end of its request can still answer, 200 for
@@ -75,164 +83,118 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		if resp.Body != nil {
 			_ = resp.Body.Close()
 		}
-		res = x.failed(inside, up, context.Cause(inside))
+		res = x.failed(inside, s, context.Cause(inside))
 	default:
-		res = x.answered(inside, call, out, up, resp)
+		res = x.answered(inside, call, s, resp)
 	}
 	settled = true
 	return res
 }
 
 // to returns what sends the attempt: the base, or where a balancer has chosen an
-// endpoint a transport that can speak to it by the request's own name. nil: there is
-// none.
+// endpoint a transport that can speak to it by the request's own name; after 421 one
+// that makes a connection of its own. nil: there is none.
 func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 	d, u := x.door, x.req.URL
-	if call.Endpoint == "" || call.Endpoint == u.Host {
-		return d.base
-	}
-	if d.endpoints == nil {
-		if u.Scheme != "http" {
+	rt := d.base
+	if call.Endpoint != "" && call.Endpoint != u.Host {
+		if d.endpoints == nil {
+			if u.Scheme != "http" {
+				return nil
+			}
+			return rt
+		}
+		name := plain
+		if u.Scheme == "https" {
+			name = u.Hostname()
+		}
+		t := d.endpoints.of(name)
+		if t == nil {
 			return nil
 		}
-		return d.base
+		rt = t
 	}
-	name := plain
-	if u.Scheme == "https" {
-		name = u.Hostname()
-	}
-	if t := d.endpoints.of(name); t != nil {
-		return t
-	}
-	return nil
-}
-
-// request makes the request of one attempt: the caller's own when it is a first
-// one and nothing has to change, else a copy. Without a request it returns why.
-func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (*http.Request, upload, holdfast.Result) {
-	d, own := x.door, x.req
-	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
-	if elsewhere && x.to(call) == nil {
-		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
-		if d.endpoints != nil {
-			err = fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", own.URL.Host, maxNames)
-		}
-		return nil, nil, holdfast.Result{Err: err, Code: "config", After: -1}
-	}
-	if cancelled(own) {
-		return nil, nil, holdfast.Result{Err: errCancelled, Code: "cancelled", After: -1}
-	}
-	rc, up, err := x.body.next(inside, own, !call.Repeatable)
-	if err != nil {
-		return nil, nil, holdfast.Result{Err: err, Code: "request_body", After: -1}
-	}
-	attempt := d.AttemptHeader != "" && call.Attempt > 1
-	deadline, limited := inside.Deadline()
-	limited = limited && d.DeadlineHeader != ""
-	header := x.key != nil || attempt || limited
-	if d.CountReplays {
-		inside = replays(inside, call)
-	}
-	_, watched := rc.(*noted)
-	if d.leaf && !watched && !d.CountReplays && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil && same(ctx, own.Context()) {
-		return own, nil, holdfast.Result{} // no layer of ours is beneath a Transport to look for the Call
-	}
-	out := own.WithContext(inside)
-	out.Body = rc
-	if header || call.Hedge { // attempts under way at once share no map
-		out.Header = own.Header.Clone()
-	}
-	cloned := header || call.Hedge
-	call.Headers(ctx, func(key, value string) {
-		if !cloned {
-			out.Header, cloned = own.Header.Clone(), true
-		}
-		out.Header.Set(key, value)
-	})
-	if x.key != nil {
-		out.Header.Set("Idempotency-Key", *x.key)
-	}
-	if attempt {
-		out.Header.Set(d.AttemptHeader, strconv.Itoa(call.Attempt))
-	}
-	if limited { // never 0, which some servers take for "no limit"
-		out.Header.Set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10))
-	}
-	if elsewhere {
-		u := new(url.URL)
-		*u = *own.URL
-		u.Host = call.Endpoint
-		out.URL = u
-		if out.Host == "" {
-			out.Host = own.URL.Host // the server is still addressed by its logical name
-		}
-		if d.endpoints != nil && d.ConnLifetime > 0 {
-			out = aged(out)
+	if call.Attempt > 1 && x.misdirected.Load() {
+		if t, ok := rt.(*http.Transport); ok {
+			return d.wire.another(t)
 		}
 	}
-	return out, up, holdfast.Result{}
-}
-
-// same reports whether two contexts are one. A context of the user may be of a
-// type that cannot be compared.
-func same(a, b context.Context) bool {
-	for _, known := range [2]context.Context{context.Background(), context.TODO()} {
-		if a == known {
-			return b == known
-		}
-	}
-	t := reflect.TypeOf(a)
-	return t == reflect.TypeOf(b) && (t.Kind() == reflect.Pointer || reflect.ValueOf(a).Comparable()) && a == b
+	return rt
 }
 
 // failed makes a Result of the error of an attempt. Its upload is ended, since a
 // transport may still be reading it.
-func (x *exchange) failed(ctx context.Context, up upload, err error) holdfast.Result {
-	if up != nil {
-		_ = up.Close()
+func (x *exchange) failed(ctx context.Context, s sending, err error) holdfast.Result {
+	defer s.close()
+	if s.trip != nil && s.trip.stopped.Load() {
+		err = errOnce
 	}
-	res := judgeError(ctx, x.req, err)
-	if res.Class != holdfast.Ignored && x.body.failedWith(err) {
-		res = holdfast.Result{Err: err, Code: "request_body", After: -1} // the caller's own reader; no server is to blame
+	res := s.trip.excuse(x.judgeError(ctx, s, err))
+	if !res.Code.OutOfTime() && ctx.Err() == nil && x.body.failedWith(err) {
+		res = holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody} // the caller's own reader; no server is to blame
 	}
 	if x.door.Classify != nil && ctx.Err() == nil {
-		if class, ok := x.door.Classify(nil, err); ok {
-			res.Class, res.After = class, 0
+		if v, ok := x.door.Classify(nil, err); ok {
+			res.Class, res.Code, res.After = v.Class, cmp.Or(v.Code, res.Code), cmp.Or(v.After, res.After)
 		}
-	}
-	if !x.body.again() {
-		res.After = holdfast.Never
 	}
 	return res
 }
 
 // answered makes a Result of the response to an attempt.
-func (x *exchange) answered(ctx context.Context, call *holdfast.Call, out *http.Request, up upload, resp *http.Response) holdfast.Result {
+func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s sending, resp *http.Response) holdfast.Result {
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	if x.door.leaf {
+		x.door.wire.saw(resp, x.addr(call))
+		s.trip.heard()
+	}
+	var says wish
+	if resp.StatusCode >= 400 {
+		says = wishOf(resp)
+	}
+	res := x.door.judge(resp.StatusCode, says)
+	if x.door.Classify != nil {
+		v, ok := classify(x.door.Classify, resp, call.Stream)
+		if ctx.Err() != nil { // time ran out while it looked at the body
+			_ = resp.Body.Close()
+			return x.failed(ctx, s, context.Cause(ctx))
+		}
+		if ok {
+			if resp.StatusCode < 400 && v.Class != holdfast.Success {
+				says = wishOf(resp) // of an error that is in the body
+			}
+			res.Class, res.Code, res.After = v.Class, cmp.Or(v.Code, res.Code), cmp.Or(v.After, says.after)
+		}
+	}
+	switch res.Class.Server() {
+	case holdfast.Overloaded:
+		if res.After == 0 && !says.said {
+			res.After = resetOf(resp)
+		}
+		res.Class = x.relayed(call, resp, res.Class)
+	case holdfast.Ill:
+		res.Class = x.relayed(call, resp, res.Class)
+	}
+	if says.never && res.Class != holdfast.Success {
+		res.After = holdfast.Never
+	}
+	if res.Class != holdfast.Success && s.up != nil {
+		s.up.hold()
+	}
+	if resp.StatusCode == http.StatusMisdirectedRequest {
+		x.misdirected.Store(true)
+	}
 	a := &x.first
 	if call != &x.call {
 		a = new(answer)
 	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
-	wish := wishOf(resp)
-	res := x.door.judge(resp.StatusCode, wish)
-	if x.door.Classify != nil {
-		if class, ok := x.door.Classify(resp, nil); ok {
-			res.Class, res.After = class, wish.after
-		}
-	}
-	if wish.never && res.Class != holdfast.Success {
-		res.After = holdfast.Never
-	}
-	if res.Class != holdfast.Success && up != nil {
-		up.hold()
-		if !x.body.again() {
-			res.After = holdfast.Never
-		}
-	}
-	a.of, a.ctx, a.sent, a.upload, a.resp, a.body, a.class = x, ctx, out, up, resp, resp.Body, res.Class
+	a.of, a.ctx, a.sent, a.upload, a.trip, a.resp, a.body, a.class, a.named = x, ctx, s.out, s.up, s.trip, resp, resp.Body, res.Class, res.Code
 	a.begin()
+	if s.trip != nil {
+		a.ending.OnDone(s.trip, 0)
+	}
 	res.Reply = a
 	return res
 }

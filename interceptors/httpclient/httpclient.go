@@ -36,12 +36,19 @@ type Wrapper struct {
 	// X-Idempotency-Key header. It must not change the request.
 	Repeatable func(*http.Request) bool
 	// Classify overrules the table of statuses and errors, where it returns true,
-	// for a server that means something else by a status. resp is nil when there
-	// is an err, and its body must not be touched. What it calls a Failure, an
-	// Overload or Refused can be repeated as any other, unless a header forbids
-	// it. It is not asked about attempts that the caller, a time limit or another
-	// attempt has ended. nil: the table alone. It must be safe for concurrent use.
-	Classify func(resp *http.Response, err error) (class holdfast.Class, ok bool)
+	// for a server that means something else by a status. A Verdict without a Code or
+	// an After has those of the table and the headers. resp is nil when there is an
+	// err; of its body no more may be read than Peek returns, which the caller still
+	// gets whole. What it calls a Failure, say, can be repeated as any other, unless a
+	// header forbids it. It is not asked about attempts that the caller, a time limit
+	// or another attempt has ended. nil: the table alone. It must be safe for
+	// concurrent use.
+	Classify func(resp *http.Response, err error) (v holdfast.Verdict, ok bool)
+	// TrustOrigin says for which targets the header Holdfast-Origin of a refusal is
+	// believed: the name of the service behind the target that the refusal comes from.
+	// It is then Relayed, and not held against the target. nil: for none. It must be
+	// safe for concurrent use.
+	TrustOrigin func(target string) bool
 	// Stream reports that the answer goes on after its headers, with pauses that
 	// no time limit fits. Upgrades, CONNECT, and requests that accept
 	// text/event-stream are streams always.
@@ -109,14 +116,16 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 		w.DrainBytes = 64 << 10
 	}
 	if w.DrainTime == 0 {
-		w.DrainTime = 50 * time.Millisecond
+		w.DrainTime = defaultDrainTime
 	}
 	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
 	if t, ok := base.(*http.Transport); ok {
-		d.leaf, d.endpoints = true, newEndpoints(t, policies, w.ConnLifetime)
+		d.leaf, d.endpoints, d.wire = true, newEndpoints(t, policies, w.ConnLifetime), newWire(t)
 	}
 	return d
 }
+
+const defaultDrainTime = 50 * time.Millisecond
 
 type door struct {
 	Wrapper
@@ -125,6 +134,7 @@ type door struct {
 	handler holdfast.Handler
 
 	endpoints *endpoints // where the base is an *http.Transport
+	wire      *wire      // likewise
 }
 
 // CloseIdleConnections closes the idle connections of the base.
@@ -134,6 +144,7 @@ func (d *door) CloseIdleConnections() {
 	}
 	if d.endpoints != nil {
 		d.endpoints.closeIdle()
+		d.wire.closeIdle()
 	}
 }
 
@@ -195,6 +206,7 @@ func (x *exchange) settle(res holdfast.Result) (*http.Response, error) {
 	switch a, _ := res.Reply.(*answer); {
 	case res.Err != nil:
 		res.Discard()
+		holdfast.Within(x.req.Context(), res) // where this call is made within another one
 		return nil, res.Err
 	case res.Reply == nil:
 		return nil, errNoAnswer

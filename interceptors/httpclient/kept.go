@@ -27,6 +27,7 @@ const maxChunk = 64 << 10
 type kept struct {
 	src   io.ReadCloser
 	limit int
+	want  int64         // the length that was announced; 0 and below: none was
 	over  chan struct{} // closed by release
 
 	mu      sync.Mutex
@@ -42,8 +43,8 @@ type kept struct {
 	closed  bool
 }
 
-func keep(src io.ReadCloser, limit int) *kept {
-	return &kept{src: src, limit: limit, held: true, over: make(chan struct{})}
+func keep(src io.ReadCloser, limit int, want int64) *kept {
+	return &kept{src: src, limit: limit, want: want, held: true, over: make(chan struct{})}
 }
 
 func (k *kept) lost() bool { return k.total > int64(len(k.bytes)) }
@@ -67,10 +68,15 @@ func (k *kept) again() bool {
 func (k *kept) cause() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err == io.EOF {
-		return nil
+	switch {
+	case k.want > 0 && k.total > k.want:
+		return errLength
+	case k.err != io.EOF:
+		return k.err
+	case k.total < k.want:
+		return errLength
 	}
-	return k.err
+	return nil
 }
 
 func (k *kept) release() {
@@ -166,8 +172,15 @@ type keptReader struct {
 
 	// Guarded by of.mu.
 	at       int64
+	asked    bool
 	answered bool
 	closed   bool
+}
+
+func (r *keptReader) unread() bool {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	return !r.asked
 }
 
 // Read returns what was kept, and then what comes from the caller's Body. It
@@ -176,6 +189,7 @@ func (r *keptReader) Read(p []byte) (int, error) {
 	k := r.of
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	r.asked = true
 	for asked := false; ; {
 		wait := k.pulling
 		switch {

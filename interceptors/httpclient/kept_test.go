@@ -40,7 +40,7 @@ func (p *producer) Close() error { p.closes++; return nil }
 func TestAnAttemptIsLetGoWhileTheBodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &producer{left: []byte("later"), piece: 10, pause: time.Hour}
-		k := keep(src, 100)
+		k := keep(src, 100, -1)
 		first, _ := k.next(t.Context())
 		time.AfterFunc(time.Second, func() { _ = first.Close() })
 		start := time.Now()
@@ -66,7 +66,7 @@ func TestAnAttemptIsLetGoWhileTheBodyWaits(t *testing.T) {
 // while it is being read: that is what ends the reading, as it does without us.
 func TestTheLastAttemptClosesABodyThatIsBeingRead(t *testing.T) {
 	r, w := io.Pipe()
-	k := keep(r, 100)
+	k := keep(r, 100, -1)
 	rc, _ := k.next(t.Context())
 	k.release()
 	read := make(chan error)
@@ -92,7 +92,7 @@ func FuzzKept(f *testing.F) {
 		if fails {
 			src.end = boom
 		}
-		k := keep(src, int(limit))
+		k := keep(src, int(limit), -1)
 		type attempt struct {
 			rc     io.ReadCloser
 			got    []byte

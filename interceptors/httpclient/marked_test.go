@@ -16,7 +16,7 @@ func TestAMarkedErrorOfTheBaseIsTheVerdict(t *testing.T) {
 	for _, c := range []struct {
 		class holdfast.Class
 		after time.Duration
-	}{{holdfast.Refused, 0}, {holdfast.Overload, time.Minute}, {holdfast.Failure, -1}} {
+	}{{holdfast.Refused, 0}, {holdfast.Overload, time.Minute}, {holdfast.Failure, holdfast.Never}} {
 		var results []holdfast.Result
 		_, err := httpclient.Wrap(base(func(*http.Request) (*http.Response, error) {
 			return nil, holdfast.Mark(boom, c.class, c.after)

@@ -96,7 +96,7 @@ func TestABodysErrorIsNoConnections(t *testing.T) {
 			_ = resp.Body.Close()
 			t.Error("there is an answer")
 		}
-		if len(results) != 1 || results[0].Class != holdfast.Ignored || results[0].Code != "request_body" {
+		if len(results) != 1 || results[0].Class != holdfast.LocalFault || results[0].Code != "request_body" {
 			t.Errorf("GetBody %v: %+v", again, results)
 		}
 		c.CloseIdleConnections()

@@ -20,7 +20,7 @@ func TestR12_APOSTIsMadeAgainOnlyWhenTheServerDidNotTakeIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse func(fr *http2.Framer, stream uint32)
 		class  holdfast.Class
-		code   string
+		code   holdfast.Code
 	}{
 		"refused": {func(fr *http2.Framer, stream uint32) { _ = fr.WriteRSTStream(stream, http2.ErrCodeRefusedStream) }, holdfast.Refused, "refused_stream"},
 		"left out by an angry GOAWAY": {func(fr *http2.Framer, _ uint32) {

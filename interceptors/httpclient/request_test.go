@@ -49,7 +49,7 @@ func TestPanicsLeaveNothingOpen(t *testing.T) {
 		"Repeatable":     {httpclient.Wrapper{Repeatable: func(*http.Request) bool { panic("ours") }}, answers},
 		"Stream":         {httpclient.Wrapper{Stream: func(*http.Request) bool { panic("ours") }}, answers},
 		"IdempotencyKey": {httpclient.Wrapper{IdempotencyKey: func() string { panic("ours") }}, answers},
-		"Classify":       {httpclient.Wrapper{Classify: func(*http.Response, error) (holdfast.Class, bool) { panic("ours") }}, answers},
+		"Classify":       {httpclient.Wrapper{Classify: func(*http.Response, error) (holdfast.Verdict, bool) { panic("ours") }}, answers},
 		"the base":       {httpclient.Wrapper{}, base2(func(*http.Request) (*http.Response, error) { panic("ours") })},
 	} {
 		answer.closes.Store(0)
@@ -192,7 +192,7 @@ func TestAnEndpointUnderHTTPSIsAnError(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "certificate") || len(results) != 1 {
 		t.Fatalf("%v after %d attempts", err, len(results))
 	}
-	if res := results[0]; res.Class != holdfast.Ignored || res.Code != "config" || res.After >= 0 {
+	if res := results[0]; res.Class != holdfast.LocalFault || res.Code != "config" {
 		t.Errorf("judged as %+v", res)
 	}
 }

@@ -229,7 +229,7 @@ func TestABodyThatFailsHalfway(t *testing.T) {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			sends++
 			res := next(ctx, call)
-			if res.Class != holdfast.Ignored || res.Code != "request_body" {
+			if res.Class != holdfast.LocalFault || res.Code != "request_body" {
 				t.Errorf("judged as %v %s", res.Class, res.Code)
 			}
 			return res
@@ -240,12 +240,15 @@ func TestABodyThatFailsHalfway(t *testing.T) {
 	if !errors.Is(err, boom) || sends != 1 || body.closes.Load() != 1 {
 		t.Errorf("%v after %d sends, closed %d times", err, sends, body.closes.Load())
 	}
-	// And one whose GetBody fails says so.
+	// And one whose GetBody fails says so, in the ledger: the caller has the answer.
 	req := request(t, "PUT", "http://a", bodyOf("x"))
 	req.GetBody = func() (io.ReadCloser, error) { return nil, boom }
-	_, err = httpclient.Wrap(base(func(req *http.Request) (*http.Response, error) { return response(req, 503, bodyOf("")), nil }), quick(3)).RoundTrip(req)
-	if !errors.Is(err, boom) || !strings.Contains(err.Error(), "GetBody") {
-		t.Errorf("got %v", err)
+	resp, err := httpclient.Wrap(base(func(req *http.Request) (*http.Response, error) { return response(req, 503, bodyOf("sorry")), nil }), quick(3)).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := holdfast.LedgerOf(resp.Request.Context()); resp.StatusCode != 503 || readAll(t, resp) != "sorry" || l.Stopped != "request body" {
+		t.Errorf("got %v with %v", resp.Status, l)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestErrorsAreJudgedByOneTable(t *testing.T) {
 	for _, c := range []struct {
 		err   error
 		class holdfast.Class
-		code  string
+		code  holdfast.Code
 		after time.Duration
 	}{
 		{errors.New("anything"), holdfast.Failure, "error", none},
@@ -60,21 +60,26 @@ func TestErrorsAreJudgedByOneTable(t *testing.T) {
 		{errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR"), holdfast.Failure, "error", none}, // it may have processed it
 		{errors.New("http2: client conn is closed"), holdfast.Failure, "error", none},                                                          // in the midst of the body
 		{errors.New("http2: client connection lost"), holdfast.Failure, "error", none},
-		{errors.New(`unsupported protocol scheme "gopher"`), holdfast.Ignored, "request", -1},
-		{wrapped(errors.New("stopped after 10 redirects")), holdfast.Ignored, "request", -1},
+		{errors.New(`unsupported protocol scheme "gopher"`), holdfast.LocalFault, "request", none},
+		{wrapped(errors.New("stopped after 10 redirects")), holdfast.LocalFault, "request", none},
 		{fmt.Errorf("malformed response %q", "net/http: invalid "), holdfast.Failure, "error", none}, // a server does not excuse itself
 		{holdfast.Mark(errors.New("x"), holdfast.Overload, 0), holdfast.Overload, "error", none},
 	} {
-		res := judgeError(t.Context(), new(http.Request), c.err)
+		res := judged(t.Context(), c.err)
 		if res.Class != c.class || res.Code != c.code || res.After != c.after || res.Err != c.err {
 			t.Errorf("%v: %v %s after %v, want %v %s after %v", c.err, res.Class, res.Code, res.After, c.class, c.code, c.after)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if res := judgeError(ctx, new(http.Request), errors.New("whatever")); res.Class != holdfast.Ignored || res.Code != "cancelled" {
+	if res := judged(ctx, errors.New("whatever")); res.Class != holdfast.Ignored || res.Code != "cancelled" {
 		t.Errorf("after a cancel: %+v", res)
 	}
+}
+
+func judged(ctx context.Context, err error) holdfast.Result {
+	x := &exchange{door: new(door), req: &http.Request{URL: &url.URL{Scheme: "http", Host: "a"}}}
+	return x.judgeError(ctx, sending{}, err)
 }
 
 type timeoutError struct{}
@@ -112,7 +117,7 @@ func TestRateLimitNamesAreStrings(t *testing.T) {
 }
 
 func TestStatusesHaveFewNames(t *testing.T) {
-	for status, want := range map[int]string{100: "100", 200: "200", 503: "503", 599: "599", 600: "other", 999: "other", 0: "other", -7: "other"} {
+	for status, want := range map[int]holdfast.Code{100: "100", 200: "200", 503: "503", 599: "599", 600: "other", 999: "other", 0: "other", -7: "other"} {
 		if got := codeOf(status); got != want {
 			t.Errorf("%d is %q, want %q", status, got, want)
 		}

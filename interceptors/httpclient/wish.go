@@ -16,11 +16,12 @@ type wish struct {
 	after  time.Duration // wait as long at least; 0: it does not say
 	never  bool          // do not repeat
 	repeat bool          // a repeat is welcome, whatever the status
+	said   bool          // it says when
 }
 
 func wishOf(resp *http.Response) (w wish) {
 	h := resp.Header
-	if len(h) == 0 || resp.StatusCode < 400 {
+	if len(h) == 0 {
 		return w
 	}
 	for _, name := range []string{"X-Should-Retry", "Stripe-Should-Retry"} {
@@ -34,11 +35,17 @@ func wishOf(resp *http.Response) (w wish) {
 	if h["X-Envoy-Ratelimited"] != nil || h["X-Envoy-Overloaded"] != nil {
 		w.never = true
 	}
-	after, ok := retryAfter(h.Get("Retry-After"), h.Get("Date"))
-	if !ok { // Retry-After takes precedence
-		after, _ = rateLimit(h.Values("Ratelimit"))
+	after, ok := inMilliseconds(h)
+	if !ok {
+		after, ok = retryAfter(h.Get("Retry-After"), h.Get("Date"))
 	}
-	w.after = after
+	if !ok { // Retry-After takes precedence
+		after, ok = rateLimit(h.Values("Ratelimit"))
+	}
+	if !ok && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+		after = resetOf(resp)
+	}
+	w.after, w.said = after, ok
 	return w
 }
 
@@ -137,4 +144,60 @@ func digits(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// inMilliseconds reads Retry-After-Ms and X-Ms-Retry-After-Ms, which several services
+// send beside a Retry-After that is coarser.
+func inMilliseconds(h http.Header) (time.Duration, bool) {
+	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+		ms, ok := decimal(h.Get(name))
+		switch {
+		case !ok:
+		case ms >= float64(forever/time.Millisecond):
+			return forever, true
+		default:
+			return time.Duration(ms * float64(time.Millisecond)), true
+		}
+	}
+	return 0, false
+}
+
+// longestReset bounds what X-RateLimit-Reset is read as.
+const longestReset = time.Hour
+
+// resetOf reads X-RateLimit-Reset of a refusal that says nothing else of when to come
+// back: seconds since 1970 by the clock of the answer's Date, or seconds from now; a
+// number beyond the year 33658 is of milliseconds. It says nothing where
+// X-RateLimit-Remaining says that there is something left.
+func resetOf(resp *http.Response) time.Duration {
+	h := resp.Header
+	if left, ok := decimal(h.Get("X-Ratelimit-Remaining")); ok && left > 0 {
+		return 0
+	}
+	n, ok := decimal(h.Get("X-Ratelimit-Reset"))
+	if !ok {
+		return 0
+	}
+	if n >= 1e12 {
+		n /= 1000
+	}
+	if n >= 1e9 { // since 1970
+		now, err := http.ParseTime(h.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		n -= float64(now.UnixMilli()) / 1000
+	}
+	return time.Duration(min(max(n, 0), longestReset.Seconds()) * float64(time.Second))
+}
+
+// decimal reads digits, with a fraction or without.
+func decimal(s string) (float64, bool) {
+	s = strings.TrimSpace(s)
+	whole, fraction, _ := strings.Cut(s, ".")
+	if !digits(whole + fraction) {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil
 }

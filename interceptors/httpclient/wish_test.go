@@ -75,7 +75,7 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 	}{
 		{200, "", holdfast.Success, none}, {204, "", holdfast.Success, none}, {302, "", holdfast.Success, none},
 		{304, "", holdfast.Success, none}, {400, "", holdfast.Success, none}, {404, "", holdfast.Success, none},
-		{409, "", holdfast.Success, none}, {425, "", holdfast.Success, none},
+		{409, "", holdfast.Success, none}, {425, "", holdfast.Conflict, none}, {421, "", holdfast.Conflict, none},
 		{200, "Retry-After: 5", holdfast.Success, none}, {302, "Retry-After: 5", holdfast.Success, none},
 		{408, "", holdfast.Failure, none}, {429, "", holdfast.Overload, none}, {429, "Retry-After: 5", holdfast.Overload, 5 * time.Second},
 		{429, `RateLimit: "x";r=0;t=8`, holdfast.Overload, 8 * time.Second},
@@ -100,7 +100,7 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 			}
 		}
 		x := &exchange{door: &door{Wrapper: Wrapper{RepeatStatus: []int{507, 418, 200}}}, req: new(http.Request)}
-		res := x.answered(t.Context(), &x.call, nil, nil, &http.Response{StatusCode: c.status, Header: h})
+		res := x.answered(t.Context(), &x.call, sending{}, &http.Response{StatusCode: c.status, Header: h})
 		if res.Class != c.class || res.After != c.after || res.Code == "" {
 			t.Errorf("%d %s: %v after %v (%s), want %v after %v", c.status, c.header, res.Class, res.After, res.Code, c.class, c.after)
 		}

@@ -1,0 +1,80 @@
+package grpcclient_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+)
+
+// Beneath our balancer gRPC does not send again what a server has begun, whatever becomes of
+// the stream, and whoever else watches.
+func TestWhatHasBegunIsNotSentAgain(t *testing.T) {
+	for name, act := range map[string]func(w *wire) error{
+		"refused":  func(w *wire) error { _ = w.begin(); return w.reset(http2.ErrCodeRefusedStream) },
+		"draining": func(w *wire) error { _ = w.begin(); return w.WriteGoAway(0, http2.ErrCodeNo, nil) },
+		"refused in turn": func(w *wire) error { // the second time without a header
+			if w.n%2 == 1 {
+				_ = w.begin()
+			}
+			return w.reset(http2.ErrCodeRefusedStream)
+		},
+		"no answer of gRPC": func(w *wire) error {
+			_ = w.head(false, ":status", "503")
+			return w.reset(http2.ErrCodeRefusedStream)
+		},
+	} {
+		for _, watched := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/watched %v", name, watched), func(t *testing.T) {
+				addr, executed := wired(t, true, act)
+				opts := append(grpcclient.DialOptions(again(4)), grpc.WithDefaultServiceConfig(inTurn))
+				if watched {
+					opts = append(opts, grpcclient.WireAttempts(nil))
+				}
+				cc := dialed(t, addr, opts...)
+				if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err == nil || executed.Load() != 1 {
+					t.Errorf("%v, sent %d times", err, executed.Load())
+				}
+			})
+		}
+	}
+}
+
+// An error of several attempts names no address to the callers of a handler that wraps it.
+func TestTheLedgerStaysHere(t *testing.T) {
+	for name, last := range map[string]func(ctx context.Context, cancel func()) error{
+		"cancelled": func(ctx context.Context, cancel func()) error { cancel(); return hangs(ctx) },
+		"failed":    func(context.Context, func()) error { return fmt.Errorf("annotated: %w", unavailable) },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n := 0
+		sent := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				call.SendTo("10.0.0.7:80")
+				return next(ctx, call)
+			}
+		})
+		err := all.Unary(again(2), sent)(ctx, get, say("x"), new(message), nil, func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			if n++; n == 1 {
+				return unavailable
+			}
+			return last(ctx, cancel)
+		})
+		wrapped, _ := status.FromError(fmt.Errorf("users: %w", err))
+		if n != 2 || strings.Contains(wrapped.Message(), "10.0.0.7") || !strings.HasPrefix(wrapped.Message(), "users: ") {
+			t.Errorf("%s, after %d attempts: %v", name, n, wrapped)
+		}
+		if name == "failed" && status.Code(err) != codes.Unavailable {
+			t.Errorf("the last attempt's code became %v", status.Code(err))
+		}
+	}
+}
