@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm metrics tail dns consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm stall metrics tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ interop: ## gRPC's own interoperability cases, through the gRPC door
 
 storm: ## The demonstration: real traffic through real faults
 	go run ./examples/storm
+
+stall: ## A client that is stopped, or short of the processor, beside a bare one
+	go run ./examples/stall
 
 dns: ## The DNS resolver against bind9
 	scripts/dns-check
