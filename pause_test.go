@@ -50,7 +50,6 @@ func TestAfterAPauseAServerHasAsMuchTimeAgain(t *testing.T) {
 	for had, want := range map[time.Duration]holdfast.Class{110 * time.Millisecond: holdfast.LocalPause, 250 * time.Millisecond: holdfast.Failure} {
 		res := h(context.Background(), &holdfast.Call{Target: "t", Sender: senderFunc(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			call.Limit(100 * time.Millisecond)
-			ctx = call.Context(ctx)
 			<-time.After(300 * time.Millisecond)
 			stood(call.Ran() - had)
 			return holdfast.Result{Err: context.DeadlineExceeded, Class: call.OutOfTime(), Code: holdfast.CodeTimeout}

@@ -78,10 +78,14 @@ func (m *meter) read() (map[string]*reading, error) {
 			for _, l := range one.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			r := clients[labels["client"]]
+			client := labels["client"]
+			if client == "" {
+				continue // the process's own
+			}
+			r := clients[client]
 			if r == nil {
 				r = new(reading)
-				clients[labels["client"]] = r
+				clients[client] = r
 			}
 			r.add(strings.TrimPrefix(f.GetName(), "holdfast_"), labels, one)
 		}
