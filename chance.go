@@ -185,10 +185,11 @@ func (c *Call) OutOfTime() Class {
 // whatever its length.
 func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 	now := monotonic()
-	had := pause.Ran(c.sent, now)
-	stood := time.Duration(now-c.sent) - had
+	pause.Look(now)
+	stood, longest := pause.Between(c.sent, now)
+	had := time.Duration(now-c.sent) - stood
 	switch {
-	case had >= chance+pause.Worst(c.sent, now), own && stood == 0:
+	case had >= chance+longest, own && stood == 0:
 		return Failure
 	case had >= chance*2/5 && c.Record.chain.Load() != nil && c.Record.chain.Load().silence(c.Target, c.sent, now) >= max(chance, chanceUnknown):
 		return Failure // one that had next to nothing says nothing
@@ -212,7 +213,7 @@ func ownTimeout(ctx context.Context) Class {
 func idle(limit time.Duration) Class {
 	now := pause.Now()
 	pause.Look(now)
-	stood := pause.Between(now-int64(limit+pause.Longest), now)
+	stood, _ := pause.Between(now-int64(limit+pause.Longest), now)
 	if stood-min(stood, limit, pause.Longest) > limit/50 {
 		return LocalPause
 	}

@@ -205,7 +205,7 @@ func (g *group) looking() bool {
 	now := pause.Now()
 	pause.Look(now)
 	pause.Note(g.due, now)
-	missed := pause.Between(g.began, now)
+	missed, _ := pause.Between(g.began, now)
 	if missed == 0 || g.late == looks {
 		return false
 	}

@@ -88,7 +88,8 @@ func (p *Pool) ask(ctx context.Context, n *Node) (err error, stood bool) { //nol
 	w := pause.Begin(began)
 	defer w.End()
 	err = p.o.Check.Ask(ctx, n.Endpoint())
-	return err, ctx.Err() != nil && pause.Between(began, pause.Now()) > 0
+	missed, _ := pause.Between(began, pause.Now())
+	return err, ctx.Err() != nil && missed > 0
 }
 
 func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {

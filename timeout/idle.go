@@ -225,7 +225,8 @@ const (
 
 // stood returns for how long this process did not run from a time since start on.
 func (c *bounded) stood(since time.Duration) time.Duration {
-	return pause.Between(pause.At(c.start)+int64(since), math.MaxInt64)
+	stood, _ := pause.Between(pause.At(c.start)+int64(since), math.MaxInt64)
+	return stood
 }
 
 // limited reports whether the limit, and not the idle one alone, counts now.

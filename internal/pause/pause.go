@@ -87,40 +87,22 @@ func Note(due, now int64) (late bool) {
 }
 
 // Between returns for how much of the time from one moment to another the process did
-// not run.
-func Between(from, to int64) time.Duration {
+// not run, and how much of that was in one piece.
+func Between(from, to int64) (stood, longest time.Duration) {
 	if latest.Load() <= from || inBubble(from) {
-		return 0
+		return 0, 0
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	var sum int64
 	for i := 1; i <= remembered; i++ {
 		s := spans[(next+remembered-i)%remembered]
 		if s.to <= from {
 			break
 		}
-		sum += max(min(s.to, to)-max(s.from, from), 0)
+		piece := time.Duration(max(min(s.to, to)-max(s.from, from), 0))
+		stood, longest = stood+piece, max(longest, piece)
 	}
-	return time.Duration(sum)
-}
-
-// Worst returns how much of the longest single pause was in that time.
-func Worst(from, to int64) time.Duration {
-	if latest.Load() <= from || inBubble(from) {
-		return 0
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	var worst int64
-	for i := 1; i <= remembered; i++ {
-		s := spans[(next+remembered-i)%remembered]
-		if s.to <= from {
-			break
-		}
-		worst = max(worst, min(s.to, to)-max(s.from, from))
-	}
-	return time.Duration(worst)
+	return stood, longest
 }
 
 // Within returns the end of the pause during which a moment was; ok is false where the
@@ -146,7 +128,8 @@ func Within(at int64) (end int64, ok bool) {
 // Ran returns for how long the process has run since then; it is now.
 func Ran(from, now int64) time.Duration {
 	Look(now)
-	return time.Duration(now-from) - Between(from, now)
+	stood, _ := Between(from, now)
+	return time.Duration(now-from) - stood
 }
 
 // Total returns how many pauses there were, and how long they were together.
