@@ -70,13 +70,10 @@ func inMemory(rc io.ReadCloser, want int64) bool {
 	if t := reflect.TypeOf(rc); t == noClose || t == noCloseWriterTo {
 		r, _ = reflect.ValueOf(rc).Field(0).Interface().(io.Reader)
 	}
-	switch r := r.(type) {
-	case *bytes.Reader:
-		return want <= 0 || int64(r.Len()) == want
-	case *bytes.Buffer:
-		return want <= 0 || int64(r.Len()) == want
-	case *strings.Reader:
-		return want <= 0 || int64(r.Len()) == want
+	switch r.(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		has := int64(r.(interface{ Len() int }).Len())
+		return want <= 0 || has == want
 	}
 	return false
 }
