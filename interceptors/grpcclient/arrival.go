@@ -129,12 +129,13 @@ type witness struct{ word atomic.Int64 }
 // that gRPC sends for it, also when it sends the attempt again by itself. A nil witness does
 // nothing.
 func (w *witness) saw(call *holdfast.Call, h hearing) {
-	if w != nil && max(w.tells(call.Attempt), h) >= headers {
-		h = max(w.tells(call.Attempt), h)
+	if w == nil {
+		return
 	}
-	if w != nil {
-		w.word.Store(int64(call.Attempt)<<8 | int64(h))
+	if known := w.tells(call.Attempt); known >= headers {
+		h = max(known, h)
 	}
+	w.word.Store(int64(call.Attempt)<<8 | int64(h))
 }
 
 // heard is what both a header that gRPC was asked for and the witness say.
