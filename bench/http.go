@@ -108,10 +108,12 @@ func calls(do doer, body bool) func() {
 		req.Method, req.ContentLength = http.MethodPut, int64(len(payload))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(payload)), nil }
 	}
-	once := io.NopCloser(bytes.NewReader(nil))
+	reader := bytes.NewReader(payload)
+	once := io.NopCloser(reader)
 	room := make([]byte, 64)
 	return func() {
 		if body {
+			reader.Reset(payload)
 			req.Body = once
 		}
 		finish(room)(do(req))

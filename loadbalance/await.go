@@ -5,41 +5,39 @@ import (
 	"time"
 )
 
-// await waits until there is a node that is well, or one that is to be asked whether
-// it is back: for Options.Await at most. It returns why ctx has ended, if it has.
-func (s *Set) await(ctx context.Context) error {
-	if s.o.Await <= 0 || s.promising() {
-		return nil
+// await picks a node. Where none is well it waits for one, or for the turn to show whether
+// one is back, for Options.Await at most; then any node will do. It returns why ctx has
+// ended, if it has.
+func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool, err error) {
+	if s.o.Await <= 0 || s.well() {
+		picked, ok = s.Pick(info)
+		return picked, ok, nil
 	}
 	timer := time.NewTimer(s.o.Await)
 	defer timer.Stop()
 	for {
 		changed := s.change()
-		if s.promising() {
-			return nil
+		// All who wait wake up at once, and one of them gets the turn.
+		info.patient = !s.well()
+		if picked, ok = s.Pick(info); ok || !info.patient {
+			return picked, ok, nil
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return nil
+			info.patient = false
+			picked, ok = s.Pick(info)
+			return picked, ok, nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return Picked{}, false, context.Cause(ctx)
 		}
 	}
 }
 
-// promising reports whether a pick would find more than nodes that are ill.
-func (p *Pool) promising() bool {
+// well reports whether some node is.
+func (p *Pool) well() bool {
 	s := p.now.Load()
-	if s == nil {
-		return false
-	}
-	for _, n := range s.probes {
-		if last := n.state.probing.Load(); last == 0 || monotonic()-last >= overdue {
-			return true
-		}
-	}
-	return s.well
+	return s != nil && s.well
 }
 
 // change returns what is closed when the nodes that may be picked change.

@@ -144,11 +144,13 @@ func probeEndsInNothing(t *testing.T, panics bool) {
 	in(t, 2, nil, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		hang, cancel := context.WithCancel(t.Context())
 		stage := 0
+		var asked atomic.Int32
 		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result {
 			switch stage {
 			case 0:
 				return bad
 			case 1:
+				asked.Add(1)
 				res := takes(ctx, time.Hour)
 				if panics {
 					panic("in a probe")
@@ -170,7 +172,9 @@ func probeEndsInNothing(t *testing.T, panics bool) {
 				w.call(hang, h)
 			})
 		}
-		time.Sleep(35 * time.Second) // both are asked
+		for asked.Load() < 2 { // ejections last for 30 s and a part that is drawn by lot
+			time.Sleep(time.Second)
+		}
 		wg.Go(func() {
 			start := time.Now()
 			if res := w.call(t.Context(), h); res.Class != holdfast.Success || time.Since(start) != 5*time.Second {
@@ -179,6 +183,9 @@ func probeEndsInNothing(t *testing.T, panics bool) {
 		})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
+		if n := asked.Load(); n != 2 { // whoever wakes up and is not the probe goes on waiting
+			t.Errorf("%d calls were sent to two nodes that are to show whether they are back", n)
+		}
 		stage = 2
 		cancel()
 		wg.Wait()

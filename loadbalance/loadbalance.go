@@ -28,6 +28,8 @@ type PickInfo struct {
 	Call *holdfast.Call  // may be nil
 	Try  int             // how many picks for the same attempt were not taken: a strategy that would pick the same again picks the next one
 	Now  int64           // nanoseconds of a monotonic clock, read once for each pick, for strategies of your own too
+
+	patient bool // where no node is well, only the turn to show whether one is back will do
 }
 
 // A Guard decides whether a node takes another call; limit's types are Guards.

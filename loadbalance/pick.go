@@ -61,6 +61,9 @@ func (s *snapshot) pick(info PickInfo) (n *Node, token uint64, probe int64) {
 			return n, token, probe
 		}
 	}
+	if info.patient && !s.well {
+		return nil, 0, 0
+	}
 	var least *Node
 	first := s.first()
 	for i := range s.levels {

@@ -263,12 +263,9 @@ func (s *Set) another(call *holdfast.Call) bool {
 
 // send sends one attempt to a node, which has it in flight until its answer is done.
 func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
-	if err := s.await(ctx); err != nil {
-		return s.none(ctx, call, err)
-	}
-	picked, ok := s.Pick(PickInfo{Ctx: ctx, Call: call})
+	picked, ok, err := s.await(ctx, PickInfo{Ctx: ctx, Call: call})
 	if !ok {
-		return s.none(ctx, call, nil)
+		return s.none(ctx, call, err)
 	}
 	call.SendTo(picked.Node.addr)
 	returned := false
