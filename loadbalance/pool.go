@@ -35,9 +35,9 @@ type Options struct {
 	Drain time.Duration
 	// Await is how long an attempt waits in a Set for a node that is well, as long as
 	// its context allows, where there is none: no endpoint at all, or all of them ejected
-	// or ill. An ejected one that is due gets one of those who wait, to show whether it is
-	// back; the others wait on. Then it goes on as without. 0 and negative: it does not wait. gRPC has
-	// this of its own, by WaitForReady, for connections.
+	// or ill. Then it goes on as without. When an ejected one is due, one of those who wait
+	// shows whether it is back, and the others wait on. 0 and negative: it does not wait.
+	// gRPC has this of its own, by WaitForReady, for connections.
 	Await time.Duration
 	// Guard makes the guard of a node; nil: none has one.
 	Guard func(discovery.Endpoint) Guard
