@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -72,7 +73,9 @@ func (s *stack) Observe(f func(context.Context, holdfast.Event)) func() {
 }
 
 // What several policies of a client share counts once.
-func TestWhatIsSharedCountsOnce(t *testing.T) {
+func TestWhatIsSharedCountsOnce(t *testing.T) { synctest.Test(t, sharedCountsOnce) }
+
+func sharedCountsOnce(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
 	budget := retry.NewBudget(retry.BudgetOptions{})
 	source := new(discovery.Source)
@@ -95,6 +98,7 @@ func TestWhatIsSharedCountsOnce(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	synctest.Wait() // the event of the update has arrived
 	check(t, scraped(t, r), map[string]float64{
 		"endpoints{client=c,health=ready,set=source}":                 2,
 		"endpoint_picks_total{client=c,endpoint=a,set=source}":        2,
