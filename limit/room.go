@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A room holds the calls under way, and those that wait in turn to be.
@@ -53,15 +53,19 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions) (reason string, 
 }
 
 func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter) (reason string, err error) {
-	timer := time.NewTimer(o.Wait)
+	timer := pause.Start(o.Wait)
 	defer timer.Stop()
-	select {
-	case <-w.let:
-		return "", nil
-	case <-timer.C:
-		reason = fmt.Sprintf("waited %v", o.Wait)
-	case <-ctx.Done():
-		err = context.Cause(ctx)
+	for reason == "" && err == nil {
+		select {
+		case <-w.let:
+			return "", nil
+		case <-timer.C:
+			if timer.Over() {
+				reason = fmt.Sprintf("waited %v", o.Wait)
+			}
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,7 +2,8 @@ package loadbalance
 
 import (
 	"context"
-	"time"
+
+	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // await picks a node. Where none is well it waits for one, or for the turn to show whether
@@ -13,7 +14,7 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 		picked, ok = s.Pick(info)
 		return picked, ok, nil
 	}
-	timer := time.NewTimer(s.o.Await)
+	timer := pause.Start(s.o.Await)
 	defer timer.Stop()
 	for {
 		changed := s.change()
@@ -25,9 +26,11 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 		select {
 		case <-changed:
 		case <-timer.C:
-			info.patient = false
-			picked, ok = s.Pick(info)
-			return picked, ok, nil
+			if timer.Over() {
+				info.patient = false
+				picked, ok = s.Pick(info)
+				return picked, ok, nil
+			}
 		case <-ctx.Done():
 			return Picked{}, false, context.Cause(ctx)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 )
 
@@ -101,7 +102,8 @@ func (c *bounded) sample(class holdfast.Class) {
 	}
 	took := time.Since(c.start)
 	now := c.start.Add(took)
-	ran := took - c.stood(0) // what passed while this process stood still is not the target's
+	stood, _ := pause.Between(pause.At(c.start), math.MaxInt64)
+	ran := took - stood // what passed while this process stood still is not the target's
 	switch {
 	case class.Sample():
 		took = ran

@@ -1,7 +1,6 @@
 package timeout
 
 import (
-	"math"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -194,39 +193,10 @@ func (c *bounded) outerDue() time.Duration {
 	return max(plus(limit, c.outer.start.Sub(c.start)), 0)
 }
 
-// extension is what a limit that began at a time since start gets for the time during
-// which this process did not run: an answer may be in the socket already that nobody has
-// read. It is no more than the limit itself, nor than a second, and never moves the
-// caller's own deadline.
-//
-// Where even that time was while this process did not run, the limit ends a moment after
-// it woke up, so that there is a look for the answer; that is granted a few times.
+// extension is what a limit that began at a time since start gets for the time during which
+// this process did not run. It never moves the caller's own deadline.
 func (c *bounded) extension(since, limit time.Duration) time.Duration {
-	more := min(c.stood(since), limit, pause.Longest)
-	if more == 0 {
-		return 0
-	}
-	began := pause.At(c.start) + int64(since)
-	for range wakes {
-		woke, ok := pause.Within(began + int64(plus(limit, more)))
-		if !ok {
-			break
-		}
-		more = time.Duration(woke-began) - limit + min(limit, wake)
-	}
-	return more
-}
-
-// After waking up a limit has wake to find an answer, and no more often than wakes.
-const (
-	wake  = 100 * time.Millisecond
-	wakes = 3
-)
-
-// stood returns for how long this process did not run from a time since start on.
-func (c *bounded) stood(since time.Duration) time.Duration {
-	stood, _ := pause.Between(pause.At(c.start)+int64(since), math.MaxInt64)
-	return stood
+	return pause.Extension(pause.At(c.start)+int64(since), limit)
 }
 
 // limited reports whether the limit, and not the idle one alone, counts now.

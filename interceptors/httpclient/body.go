@@ -68,14 +68,22 @@ func (n *noted) Close() error {
 func inMemory(rc io.ReadCloser, want int64) bool {
 	var r io.Reader = rc
 	if t := reflect.TypeOf(rc); t == noClose || t == noCloseWriterTo {
-		r, _ = reflect.ValueOf(rc).Field(0).Interface().(io.Reader)
+		if inner, ok := reflect.ValueOf(rc).Field(0).Interface().(io.Reader); ok {
+			r = inner
+		}
 	}
-	switch r.(type) {
-	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
-		has := int64(r.(interface{ Len() int }).Len())
-		return want <= 0 || has == want
+	has := 0
+	switch r := r.(type) {
+	case *bytes.Reader:
+		has = r.Len()
+	case *bytes.Buffer:
+		has = r.Len()
+	case *strings.Reader:
+		has = r.Len()
+	default:
+		return false
 	}
-	return false
+	return want <= 0 || int64(has) == want
 }
 
 // What io.NopCloser returns, which http.NewRequest puts around such readers.

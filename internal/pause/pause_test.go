@@ -162,3 +162,49 @@ func TestAskingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestATimerOfALimitRunsOn(t *testing.T) {
+	for name, c := range map[string]struct{ limit, from, to, least int64 }{
+		"nothing":             {50, 0, 0, 50},
+		"a part of it":        {100, 10, 50, 140},
+		"all of it, and more": {30, 10, 120, 150},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reset()
+			timer := Start(time.Duration(c.limit * ms))
+			defer timer.Stop()
+			start := Now()
+			if c.to > 0 {
+				Note(start+c.from*ms, start+c.to*ms)
+			}
+			for <-timer.C; !timer.Over(); <-timer.C {
+			}
+			if took := (Now() - start) / ms; took < c.least-1 {
+				t.Errorf("over after %d ms, want %d", took, c.least)
+			}
+		})
+	}
+}
+
+func TestAnExtensionIsBounded(t *testing.T) {
+	reset()
+	base := Now()
+	Note(base, base+45*ms)
+	Note(base+46*ms, base+91*ms)
+	Note(base+5000*ms, base+8000*ms)
+	for _, c := range []struct{ began, limit, want int64 }{
+		{0, 50, 50},                       // the limit itself
+		{0, 2000, 1000},                   // Longest
+		{0, 200, 200},                     // of a limit that is over already
+		{4990, 30, 8000 - 4990 - 30 + 30}, // a look, of no more than the limit itself
+		{4000, 1500, 8000 - 4000 - 1500 + 100},
+		{8000, 50, 0},
+	} {
+		if got := Extension(base+c.began*ms, time.Duration(c.limit*ms)); got != time.Duration(c.want*ms) {
+			t.Errorf("%v for %d ms from %d on, want %d ms", got, c.limit, c.began, c.want)
+		}
+	}
+	if got := Extension(base, 1<<63-1); got != 0 {
+		t.Errorf("%v for one that never ends", got)
+	}
+}
