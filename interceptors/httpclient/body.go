@@ -72,7 +72,7 @@ func inMemory(rc io.ReadCloser, want int64) bool {
 			r = inner
 		}
 	}
-	has := 0
+	var has int
 	switch r := r.(type) {
 	case *bytes.Reader:
 		has = r.Len()

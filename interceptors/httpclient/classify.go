@@ -92,8 +92,11 @@ func (x *exchange) judgeError(ctx context.Context, s sending, err error) holdfas
 	case paused:
 	case v != nil:
 		res.Class, res.Code, res.After = v.class, v.code, v.after
-		if v.class.Again(false) && redirected(req, err) {
-			res.Class = holdfast.Failure // the next hop was not reached, but the first one was
+		if v.class.Again(false) && redirected(req, err) { // the next hop was not reached, but the first one was
+			res.Class = holdfast.Failure
+			if v.class.Server() == holdfast.Unknown {
+				res.Class = holdfast.LocalPause // for what this process lacks nobody is to blame, here either
+			}
 		}
 	case isOwnMistake(text):
 		res.Class, res.Code = holdfast.LocalFault, holdfast.CodeRequest
