@@ -66,7 +66,7 @@ func TestAnAnswerThatEndsWithItsHeaders(t *testing.T) {
 			transport, _ := inMemory(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 			client := httpclient.Wrap(over(transport, http2), limit.NewInFlight(limit.InFlightOptions{Max: 1}))
 			for i := range 3 {
-				resp, err := client.RoundTrip(request(t, "GET", "http://server.test/", nil)) //nolint:bodyclose // that is the test
+				resp, err := client.RoundTrip(request(t, "GET", "http://server.test/", nil))
 				if err != nil || resp.StatusCode != http.StatusNoContent {
 					t.Fatalf("HTTP/2 %v, call %d: %v, %v", http2, i, resp, err)
 				}
