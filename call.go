@@ -23,6 +23,7 @@ type Call struct {
 	Stream     bool   // it goes on after its first message: no time limit fits it but an idle one
 	Unary      bool   // it is over when its Result is there: nothing is left to be read
 	Hedge      bool   // sent beside an earlier attempt that is still under way
+	over       uint32 // 1: its Sender has returned; atomic, and here since Calls are copied before they are sent
 	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Endpoint   string // the address chosen by a balancer; empty: the Target itself
 	Sender            // the transport
@@ -130,14 +131,19 @@ func (c *Call) Ran() time.Duration {
 	return time.Duration(monotonic() - c.sent)
 }
 
-// SendTo sets the Endpoint and notes it as tried. By a policy that stands
-// outside the one that repeats the call, it holds for every attempt.
-func (c *Call) SendTo(endpoint string) {
+// SendTo sets the Endpoint of this sending and notes it as tried.
+func (c *Call) SendTo(endpoint string) { c.choose(endpoint, false) }
+
+// Pin is SendTo for all attempts of the request: for a balancer that stands outside the
+// policies that make them.
+func (c *Call) Pin(endpoint string) { c.choose(endpoint, true) }
+
+func (c *Call) choose(endpoint string, forAll bool) {
 	c.Endpoint = endpoint
 	r := c.Record
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.marked(claimed) {
+	if forAll {
 		r.fixed = endpoint
 	}
 	switch {
@@ -204,7 +210,7 @@ func (r *Record) hasTried(endpoint string) bool {
 // is ready. It is safe for concurrent use and must not be copied.
 type Record struct {
 	again atomic.Int32  // attempts beyond the first
-	marks atomic.Uint32 // claimed, limited, repeated
+	marks atomic.Uint32 // claimed, repeated, and how often it was replayed
 	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
 
 	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
@@ -212,7 +218,7 @@ type Record struct {
 	told     atomic.Pointer[told]     // what a call within this one has said of an error
 
 	mu      sync.Mutex
-	fixed   string                  // the endpoint chosen before a policy claimed the call: for all its attempts
+	fixed   string                  // the endpoint chosen for all attempts
 	first   string                  // the endpoint that was tried first
 	journal atomic.Pointer[journal] // written under mu
 }
@@ -220,7 +226,6 @@ type Record struct {
 // The marks of a Record.
 const (
 	claimed  = 1 << iota // a policy of this chain repeats the call
-	limited              // a policy of this chain limits the whole call
 	repeated             // a layer further in has repeated it
 	replay               // one of the transport's own; they are counted in the bits from here on
 )
@@ -249,14 +254,13 @@ func (r *Record) journaled() *journal {
 	return j
 }
 
-// Claim asks to be the policy that repeats this call; the first to ask is. A
-// second one further in learns that it is not, and sends once, so that layers
-// do not multiply attempts.
+// Claim asks to be the policy that repeats this call when it fails; the first to ask is.
+// A second one further in learns that it is not, and sends once, so that layers do not
+// multiply attempts. A policy that will not repeat failures does not ask.
 func (r *Record) Claim() bool { return r.mark(claimed) }
 
-// Bound tells a time limit where it stands: the first one asked, with no claim
-// made further out, is around the whole call; any other is around an attempt.
-func (r *Record) Bound() (whole bool) { return r.mark(limited) && !r.marked(claimed) }
+// Claimed reports whether a policy repeats this call when it fails.
+func (r *Record) Claimed() bool { return r.marked(claimed) }
 
 // A Replayer is a Sender that can become unable to send its call again, such as one
 // whose request body was longer than could be kept.
@@ -276,9 +280,13 @@ func (c *Call) Replayable() (why string, ok bool) {
 
 // MayRepeat asks leave to repeat the call once more, beyond what its Result
 // says. It is refused, with the reason, when the caller has switched repeats
-// off (WithoutRepeats), when an outer layer repeats this very call, which
-// carries c in its context, and when a layer further in has repeated it.
-// ctx is the context that the policy got.
+// off (WithoutRepeats), when an outer layer repeats the call that c is made
+// within, and when a layer further in has repeated it. ctx is the context that
+// the policy got.
+//
+// A call is made within the one whose context it has, until that one's attempt is
+// over. What goes on without it (context.WithoutCancel, a goroutine that is left
+// behind) repeats for itself.
 func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 	if ctx.Value(noRepeatKey{}) != nil {
 		return "repeats are switched off by the context", false
@@ -287,14 +295,29 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 		return "a layer further in has repeated it", false
 	}
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		if outer.Repeatable && outer.Record.marked(claimed) {
+		if outer.Repeatable && outer.Record.marked(claimed) && outer.encloses(ctx) {
 			return "an outer layer repeats it", false
 		}
 	}
+	return "", true
+}
+
+// encloses reports whether a call under ctx is made within c, which is being sent. It is not
+// where ctx cannot end when c's does: it has no end, a later one, or c's has ended already.
+func (c *Call) encloses(ctx context.Context) bool {
+	if atomic.LoadUint32(&c.over) != 0 || c.ctx.Err() != nil && ctx.Err() == nil || ctx.Done() == nil && c.ctx.Done() != nil {
+		return false
+	}
+	outer, limited := c.ctx.Deadline()
+	inner, also := ctx.Deadline()
+	return !limited || also && !inner.After(outer)
+}
+
+// repeats notes at the calls which c is made within that it is being repeated.
+func (c *Call) repeats(ctx context.Context) {
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
 		outer.Record.mark(repeated)
 	}
-	return "", true
 }
 
 // outside returns the nearest Call in ctx that is another request than c's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -50,19 +51,8 @@ var (
 // A nil Policy is skipped. A Policy whose Wrap returns nil makes a Handler that
 // answers every call with an error naming that policy.
 func Chain(policies ...Policy) Handler {
-	next := Handler(send)
+	next := Place{}.Wrap(send, policies...)
 	learnt := newChain()
-	for i := len(policies) - 1; i >= 0; i-- {
-		if policies[i] == nil {
-			continue
-		}
-		h := policies[i].Wrap(next)
-		if h == nil {
-			err := fmt.Errorf("holdfast: policy %d (%T): its Wrap returned a nil Handler", i+1, policies[i])
-			h = func(context.Context, *Call) Result { return Result{Err: err, Class: LocalFault, Code: CodeConfig} }
-		}
-		next = h
-	}
 	return func(ctx context.Context, call *Call) Result {
 		if call == nil {
 			return Result{Err: errNoCall, Class: LocalFault, Code: CodeConfig}
@@ -77,10 +67,14 @@ func Chain(policies ...Policy) Handler {
 			call.Attempt = 1
 		}
 		if call.Endpoint != "" {
-			call.SendTo(call.Endpoint) // the caller's choice holds for every attempt
+			call.Pin(call.Endpoint) // the caller's choice holds for every attempt
 		}
 		return next(ctx, call)
 	}
+}
+
+func wrapsNothing(i int, p Policy) error {
+	return fmt.Errorf("holdfast: policy %d (%T): its Wrap returned a nil Handler", i+1, p)
 }
 
 // send is the innermost Handler.
@@ -89,6 +83,9 @@ func send(ctx context.Context, call *Call) Result {
 		return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
 	}
 	call.sent = monotonic()
+	if call.Attempt > 1 {
+		call.repeats(ctx)
+	}
 	res := watched(ctx, call)
 	if c := call.Record.chain.Load(); c != nil && (res.Class.Sample() || c.silent.Load() > 0) {
 		c.learn(call, res)
@@ -99,6 +96,9 @@ func send(ctx context.Context, call *Call) Result {
 // watched sends a call, and has pauses of this process noticed meanwhile.
 func watched(ctx context.Context, call *Call) Result {
 	w := pause.Begin(call.sent)
-	defer w.End()
+	defer func() {
+		atomic.StoreUint32(&call.over, 1)
+		w.End()
+	}()
 	return call.Send(ctx, call)
 }

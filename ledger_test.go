@@ -23,7 +23,7 @@ func TestLedgerTellsEachAttemptAndWhyItStopped(t *testing.T) {
 		var never *holdfast.Call
 		holdfast.Chain(holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-				call.SendTo("10.0.0.2:80")
+				call.Pin("10.0.0.2:80")
 				res := next(ctx, call)
 				time.Sleep(time.Second)
 				never = call.Again()

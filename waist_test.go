@@ -93,7 +93,6 @@ func TestAgainSharesTheRecordAndCountsUp(t *testing.T) {
 	var calls []*holdfast.Call
 	holdfast.Chain(holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
 		return func(_ context.Context, call *holdfast.Call) holdfast.Result {
-			call.Record.Claim()
 			call.SendTo("picked") // for this attempt alone
 			calls = append(calls, call.Again(), call.Again())
 			return ok(nil, nil)
@@ -111,14 +110,13 @@ func TestAgainSharesTheRecordAndCountsUp(t *testing.T) {
 		}
 	}
 	// Every field that a door sets is carried over: a new one must be added to Again.
-	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 13 {
+	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 14 {
 		t.Errorf("Call has %d fields; does Again copy the new ones? Then correct this number", n)
 	}
 }
 
 func TestEndpointsTriedAreRemembered(t *testing.T) {
 	call := &holdfast.Call{Record: new(holdfast.Record)}
-	call.Record.Claim()
 	again := call.Again()
 	call.SendTo("a")
 	for range 1000 {
@@ -135,8 +133,7 @@ func TestEndpointsTriedAreRemembered(t *testing.T) {
 
 func TestABalancerOutsideTheRepeaterPicksForAllAttempts(t *testing.T) {
 	call := &holdfast.Call{Record: new(holdfast.Record)}
-	call.SendTo("a")
-	call.Record.Claim()
+	call.Pin("a")
 	if again := call.Again(); again.Endpoint != "a" {
 		t.Errorf("endpoint %q, want a", again.Endpoint)
 	}
@@ -176,18 +173,10 @@ func TestContextIsCancelledWithItsParentWithoutAGoroutine(t *testing.T) {
 	}
 }
 
-func TestClaimAndBoundAreGivenOnce(t *testing.T) {
+func TestTheFirstToAskRepeatsTheCall(t *testing.T) {
 	r := new(holdfast.Record)
-	if !r.Bound() || r.Bound() {
-		t.Error("the first limit is around the whole call, the second around an attempt")
-	}
-	if !r.Claim() || r.Claim() {
+	if r.Claimed() || !r.Claim() || !r.Claimed() || r.Claim() {
 		t.Error("the first to ask repeats the call, the second does not")
-	}
-	r = new(holdfast.Record)
-	r.Claim()
-	if r.Bound() {
-		t.Error("a limit inside the policy that repeats is around an attempt")
 	}
 }
 

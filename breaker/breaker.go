@@ -68,6 +68,9 @@ func (b *Breaker) Options() Options {
 
 func (b *Breaker) made() bool { return b != nil && b.s != nil }
 
+// Traits tells that it rejects calls to what is down.
+func (b *Breaker) Traits() holdfast.Traits { return holdfast.Traits{Name: "breaker", Breaks: b.made()} }
+
 // Wrap returns a Handler that sends what the circuit of a call lets through. A
 // call that it does not is answered with an *OpenError and the Class Ignored.
 func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {

@@ -22,7 +22,7 @@ type Hedge struct {
 	t *keyed.Table[*target]
 }
 
-var _ holdfast.Policy = (*Hedge)(nil)
+var _ holdfast.Characterized = (*Hedge)(nil)
 
 // New makes a Hedge. Every value of every option means something; see Options.
 func New(o Options) *Hedge {
@@ -87,13 +87,15 @@ func (h *Hedge) Stats(target string) (stats Stats) {
 	return stats
 }
 
+// Traits tells that it hedges.
+func (h *Hedge) Traits() holdfast.Traits { return holdfast.Traits{Name: "hedge", Hedges: h.made()} }
+
 // Wrap returns a Handler that hedges what next does.
 func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 	if !h.made() || h.o.Extra < 1 {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		call.Record.Claim() // what stands further in stands around an attempt
 		if call.Attempt > 1 || call.Hedge || !call.Repeatable || call.Stream {
 			return next(ctx, call)
 		}

@@ -142,6 +142,11 @@ func (l *InFlight) refusal(target, reason string, err error) error {
 	return &Error{Target: target, Limit: fmt.Sprintf("%d calls in flight", l.o.Max), Reason: reason}
 }
 
+// Traits tells that it holds places.
+func (l *InFlight) Traits() holdfast.Traits {
+	return holdfast.Traits{Name: "limit", Holds: l != nil && l.rooms != nil}
+}
+
 // Wrap returns a Handler that sends a call while there is room for it.
 func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 	if !l.made() || l.o.Max < 0 {

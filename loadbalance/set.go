@@ -207,6 +207,16 @@ const moves = 2
 // Wrap returns a Handler that sends each attempt to an endpoint. Where nothing
 // further out repeats calls, an attempt that did not connect moves to another one.
 func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
+	return s.WrapAt(holdfast.Place{}, next)
+}
+
+// Traits tells that it balances: it moves a call that did not connect, so that what stands
+// further in stands around an attempt.
+func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s != nil} }
+
+// WrapAt is Wrap for a place in a chain. Where nothing further out makes attempts, the
+// endpoint is chosen for all that are made further in.
+func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	if s == nil {
 		return next
 	}
@@ -214,16 +224,15 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 		if err := s.wait(ctx); err != nil {
 			return s.none(ctx, call, err)
 		}
-		mine := call.Record.Claim()
 		for moved := 0; ; moved++ {
-			res := s.send(ctx, call, next)
+			res := s.send(ctx, call, next, !at.Attempt)
 			if res.Class != holdfast.Refused || res.Code != holdfast.CodeDial {
 				return after(call, res, moved)
 			}
 			if r, ok := s.resolver.(discovery.Refresher); ok {
 				r.Refresh()
 			}
-			if !mine || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) || !mayMove(ctx, call) {
+			if call.Record.Claimed() || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) || !mayMove(ctx, call) {
 				return after(call, res, moved)
 			}
 			call.Record.Log(call, res)
@@ -262,12 +271,16 @@ func (s *Set) another(call *holdfast.Call) bool {
 }
 
 // send sends one attempt to a node, which has it in flight until its answer is done.
-func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler, pin bool) holdfast.Result {
 	picked, ok, err := s.await(ctx, PickInfo{Ctx: ctx, Call: call})
 	if !ok {
 		return s.none(ctx, call, err)
 	}
-	call.SendTo(picked.Node.addr)
+	if pin {
+		call.Pin(picked.Node.addr)
+	} else {
+		call.SendTo(picked.Node.addr)
+	}
 	returned := false
 	defer func() {
 		if !returned { // a panic, or an exited goroutine: it says nothing of the node

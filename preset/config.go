@@ -130,17 +130,6 @@ func (p *parts) effective() Config {
 	return c
 }
 
-// wrap puts the policies around next.
-func (p *parts) wrap(next holdfast.Handler) holdfast.Handler {
-	list := p.list()
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] != nil {
-			next = list[i].Wrap(next)
-		}
-	}
-	return next
-}
-
 // list is the canonical order.
 func (p *parts) list() []holdfast.Policy {
 	list := append([]holdfast.Policy(nil), p.config.Outer...)

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -186,6 +188,8 @@ func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 	p := c.Policies()
 	limit, brk := p[0], p[4]
 	long, short := timeout.New(10*time.Second), timeout.New(time.Second)
+	set := loadbalance.New(discovery.Static("a:1"), nil)
+	defer set.Close()
 	stack, err := preset.NewStack(c)
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +209,8 @@ func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 		"limit inside":           {[]holdfast.Policy{r, limit, short}, "calls in flight limited inside retry"},
 		"longer inside":          {[]holdfast.Policy{short, r, long}, "can never run out"},
 		"nothing between":        {[]holdfast.Policy{long, short, r, short}, "only the shorter one counts"},
+		"balancer outside":       {[]holdfast.Policy{set, r, short}, "a balancer outside retry"},
+		"balancer inside":        {[]holdfast.Policy{r, set, short}, ""},
 		"no limit of an attempt": {[]holdfast.Policy{long, r, brk}, "retry without a timeout"},
 	} {
 		switch err := preset.Misplaced(x.policies...); {

@@ -42,11 +42,16 @@ var _ holdfast.Policy = (*perMethod)(nil)
 
 // Wrap returns a Handler that sends each call through the policies of its method.
 func (p *perMethod) Wrap(next holdfast.Handler) holdfast.Handler {
-	handlers := map[*parts]holdfast.Handler{p.rest: p.rest.wrap(next)}
+	return p.WrapAt(holdfast.Place{}, next)
+}
+
+// WrapAt is Wrap for a place in a chain.
+func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
+	handlers := map[*parts]holdfast.Handler{p.rest: at.Wrap(next, p.rest.list()...)}
 	byName := make(map[MethodName]holdfast.Handler, len(p.byName))
 	for name, made := range p.byName {
 		if handlers[made] == nil {
-			handlers[made] = made.wrap(next)
+			handlers[made] = at.Wrap(next, made.list()...)
 		}
 		byName[name] = handlers[made]
 	}

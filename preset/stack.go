@@ -45,12 +45,17 @@ func NewStack(c Config) (*Stack, error) {
 // Wrap returns a Handler that runs a call through the policies that there are
 // when it begins.
 func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
+	return s.WrapAt(holdfast.Place{}, next)
+}
+
+// WrapAt is Wrap for a place in a chain.
+func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	if s == nil || s.now() == nil { // NewStack has not made it
 		return next
 	}
 	var last atomic.Pointer[wrapped]
 	with := func(p *parts) *wrapped {
-		w := &wrapped{p, p.wrap(next)}
+		w := &wrapped{p, at.Wrap(next, p.list()...)}
 		last.Store(w)
 		return w
 	}

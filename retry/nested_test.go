@@ -30,7 +30,7 @@ func TestR11_NestedLayersDoNotMultiply(t *testing.T) {
 		"refused, all repeatable":        {[]layer{{true, 4}, {true, 4}, {true, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 4},
 		"refused, none is":               {[]layer{{false, 4}, {false, 4}, {false, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 4},
 		"refused, the outer one is not":  {[]layer{{false, 2}, {true, 3}, {true, 4}}, holdfast.Mark(errBoom, holdfast.Refused, 0), 3},
-		"an outer layer without repeats": {[]layer{{true, -1}, {true, 3}}, errBoom, 1},
+		"an outer layer without repeats": {[]layer{{true, -1}, {true, 3}}, errBoom, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

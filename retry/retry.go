@@ -79,7 +79,7 @@ type Retry struct {
 	onRetry, onStop      func(context.Context, Event)
 }
 
-var _ holdfast.Policy = (*Retry)(nil)
+var _ holdfast.Characterized = (*Retry)(nil)
 
 const day = 24 * time.Hour
 
@@ -147,16 +147,21 @@ func orOff(d time.Duration) time.Duration {
 // Budget returns the Budget that r draws from, to share it or to read its figures.
 func (r *Retry) Budget() *Budget { return r.budget }
 
+// Traits tells that it retries, also where one attempt is all: what stands further in
+// stands around an attempt.
+func (r *Retry) Traits() holdfast.Traits { return holdfast.Traits{Name: "retry", Retries: r != nil} }
+
 // Wrap returns a Handler that repeats what next does. A nil Retry does nothing.
 func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 	if r == nil {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		// Claimed with a single attempt too, so that what is further in knows
-		// that it stands around an attempt.
-		mine := call.Record.Claim()
+		mine := r.attempts > 1 && call.Record.Claim()
 		res := next(ctx, call)
+		if r.attempts == 1 { // another policy may repeat the call
+			mine = !call.Record.Claimed()
+		}
 		if mine {
 			r.pay(call, 0)
 		}

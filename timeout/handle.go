@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
+func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		start := time.Now()
 		left := never
@@ -17,7 +17,7 @@ func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
 				return tooLate(ctx, left, t.floor)
 			}
 		}
-		b := t.bound(call, start)
+		b := t.bound(call, start, !at.Attempt && !call.Record.Claimed())
 		if t.ifNone && left != never {
 			b.limit = 0
 		}
@@ -41,15 +41,14 @@ func (t *Timeout) handler(next holdfast.Handler) holdfast.Handler {
 }
 
 // bound says what of t holds for this call, which begins now.
-func (t *Timeout) bound(call *holdfast.Call, now time.Time) terms {
+func (t *Timeout) bound(call *holdfast.Call, now time.Time, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{start: now, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream}
+	b := terms{start: now, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
 	if t.adaptive != nil && !stream {
 		b.target = t.adaptive.table.Get(call.Target)
 		b.ceiling = t.adaptive.ceiling
 		b.limit = t.adaptive.limit(b.target, now)
-		b.whole = call.Record.Bound()
-	} else if b.whole = call.Record.Bound(); b.whole && stream && !t.streams {
+	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}
 	if call.Unary || (b.whole || stream) && !t.named {

@@ -62,7 +62,7 @@ type Timeout struct {
 	adaptive           *adaptive
 }
 
-var _ holdfast.Policy = (*Timeout)(nil)
+var _ holdfast.Placed = (*Timeout)(nil)
 
 // New returns the policy that limits a call, or an attempt, to d. 0 means
 // DefaultLimit, and a negative d no limit. It is With(Options{Limit: d}).
@@ -145,12 +145,23 @@ func (t *Timeout) Limit(target string) time.Duration {
 	return t.adaptive.limit(t.adaptive.table.Get(target), time.Now())
 }
 
-// Wrap returns next under the limit, and next itself when nothing is limited.
+// Traits tells the limit.
+func (t *Timeout) Traits() holdfast.Traits {
+	return holdfast.Traits{Name: "timeout", Limit: t.Options().Limit}
+}
+
+// Wrap returns next under the limit, and next itself when nothing is limited. The limit is
+// around the whole call, but for calls that a policy further out repeats.
 func (t *Timeout) Wrap(next holdfast.Handler) holdfast.Handler {
+	return t.WrapAt(holdfast.Place{}, next)
+}
+
+// WrapAt is Wrap for a place in a chain.
+func (t *Timeout) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	if t == nil || next == nil || t.limit == 0 && t.idle == 0 {
 		return next
 	}
-	return t.handler(next)
+	return t.handler(at, next)
 }
 
 // plus adds two times, the second of which may be absurdly long.
