@@ -39,8 +39,9 @@ type Call struct {
 	// one where it is nil.
 	Record *Record
 
-	sent int64 // when the transport got it, by monotonic(); 0: not yet
-	ctx  callContext
+	chain *chain // what its Handler has learnt; nil: not sent yet
+	sent  int64  // when the transport got it, by monotonic(); 0: not yet
+	ctx   callContext
 }
 
 // A Sender makes one attempt at a time, and may be asked for several at once:
@@ -58,8 +59,11 @@ type Sender interface {
 // Attempt number, for a balancer to send where it will. It is safe to call while
 // c is under way.
 func (c *Call) Again() *Call {
+	endpoint := ""
 	c.Record.mu.Lock()
-	endpoint := c.Record.fixed
+	if j := c.Record.journal.Load(); j != nil {
+		endpoint = j.pinned
+	}
 	c.Record.mu.Unlock()
 	return &Call{
 		Target: c.Target, Method: c.Method, Repeatable: c.Repeatable, Stream: c.Stream, Unary: c.Unary,
@@ -144,7 +148,7 @@ func (c *Call) choose(endpoint string, forAll bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if forAll {
-		r.fixed = endpoint
+		r.journaled().pinned = endpoint
 	}
 	switch {
 	case r.first == "":
@@ -214,11 +218,8 @@ type Record struct {
 	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
 
 	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
-	chain    atomic.Pointer[chain]    // the outermost that the request goes through
-	told     atomic.Pointer[told]     // what a call within this one has said of an error
 
 	mu      sync.Mutex
-	fixed   string                  // the endpoint chosen for all attempts
 	first   string                  // the endpoint that was tried first
 	journal atomic.Pointer[journal] // written under mu
 }
@@ -236,12 +237,14 @@ func (r *Record) mark(m uint32) bool { return r.marks.Or(m)&m == 0 }
 func (r *Record) marked(m uint32) bool { return r.marks.Load()&m != 0 }
 
 // A journal is what few calls need of their Record: nil while one attempt is
-// enough.
+// enough, and is sent where the Target says.
 type journal struct {
 	attempts []Attempt
 	omitted  int
 	stopped  string
 	tried    []string // endpoints beyond the first
+	pinned   string   // the endpoint of all attempts
+	told     *told    // what a call within this one has said of an error
 }
 
 // journaled returns the journal, made if need be; the lock is held.

@@ -163,7 +163,7 @@ func (c *chain) silence(name string, sent, now int64) time.Duration {
 // fiftieth of a limit is let off, since it begins a little before the transport gets the
 // call.
 func (c *Call) chance() time.Duration {
-	chance := c.Record.chain.Load().beyond(c)
+	chance := c.chain.beyond(c)
 	if limit := time.Duration(c.Record.limit.Load()); limit > 0 {
 		chance = min(limit-limit/50, chance)
 	}
@@ -191,7 +191,7 @@ func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 	switch {
 	case had >= chance+longest, own && stood == 0:
 		return Failure
-	case had >= chance*2/5 && c.Record.chain.Load() != nil && c.Record.chain.Load().silence(c.Target, c.sent, now) >= max(chance, chanceUnknown):
+	case had >= chance*2/5 && c.chain != nil && c.chain.silence(c.Target, c.sent, now) >= max(chance, chanceUnknown):
 		return Failure // one that had next to nothing says nothing
 	case stood == 0 || had+stood < chance && !own:
 		return Ignored

@@ -51,17 +51,13 @@ var (
 // A nil Policy is skipped. A Policy whose Wrap returns nil makes a Handler that
 // answers every call with an error naming that policy.
 func Chain(policies ...Policy) Handler {
-	next := Place{}.Wrap(send, policies...)
-	learnt := newChain()
+	next := Place{}.Wrap(newChain().send, policies...)
 	return func(ctx context.Context, call *Call) Result {
 		if call == nil {
 			return Result{Err: errNoCall, Class: LocalFault, Code: CodeConfig}
 		}
 		if call.Record == nil {
 			call.Record = new(Record)
-		}
-		if call.Record.chain.Load() == nil {
-			call.Record.chain.CompareAndSwap(nil, learnt)
 		}
 		if call.Attempt == 0 {
 			call.Attempt = 1
@@ -78,27 +74,25 @@ func wrapsNothing(i int, p Policy) error {
 }
 
 // send is the innermost Handler.
-func send(ctx context.Context, call *Call) Result {
+func (c *chain) send(ctx context.Context, call *Call) Result {
 	if call.Sender == nil {
 		return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
 	}
-	call.sent = monotonic()
+	call.sent, call.chain = monotonic(), c
 	if call.Attempt > 1 {
 		call.repeats(ctx)
 	}
-	res := watched(ctx, call)
-	if c := call.Record.chain.Load(); c != nil && (res.Class.Sample() || c.silent.Load() > 0) {
+	w := pause.Begin(call.sent) // pauses of this process are noticed meanwhile
+	defer call.left(w)
+	res := call.Send(ctx, call)
+	if res.Class.Sample() || c.silent.Load() > 0 {
 		c.learn(call, res)
 	}
 	return res
 }
 
-// watched sends a call, and has pauses of this process noticed meanwhile.
-func watched(ctx context.Context, call *Call) Result {
-	w := pause.Begin(call.sent)
-	defer func() {
-		atomic.StoreUint32(&call.over, 1)
-		w.End()
-	}()
-	return call.Send(ctx, call)
+// left notes that the Sender is done with the call.
+func (c *Call) left(w pause.Watch) {
+	atomic.StoreUint32(&c.over, 1)
+	w.End()
 }

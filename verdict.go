@@ -174,19 +174,17 @@ func Within(ctx context.Context, res Result) {
 	case LocalShortage:
 		t.verdict.Class = Ignored
 	}
-	for {
-		before := outer.Record.told.Load()
-		t.before, t.n = before, 1
-		if before != nil {
-			t.n += before.n
-		}
-		if t.n > maxTold {
-			t.before, t.n = nil, 1
-		}
-		if outer.Record.told.CompareAndSwap(before, t) {
-			return
-		}
+	outer.Record.mu.Lock()
+	defer outer.Record.mu.Unlock()
+	j := outer.Record.journaled()
+	t.before, t.n = j.told, 1
+	if t.before != nil {
+		t.n += t.before.n
 	}
+	if t.n > maxTold {
+		t.before, t.n = nil, 1
+	}
+	j.told = t
 }
 
 // toldOf returns what was told of err within the attempt of ctx. Where several calls came to
@@ -196,7 +194,14 @@ func toldOf(ctx context.Context, err error) (v Verdict, is bool) {
 	if call == nil {
 		return v, false
 	}
-	for t := call.Record.told.Load(); t != nil; t = t.before {
+	j := call.Record.journal.Load()
+	if j == nil {
+		return v, false
+	}
+	call.Record.mu.Lock()
+	t := j.told
+	call.Record.mu.Unlock()
+	for ; t != nil; t = t.before {
 		if t.attempt != call.Attempt || !errors.Is(err, t.err) {
 			continue
 		}

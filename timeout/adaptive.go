@@ -100,9 +100,8 @@ func (c *bounded) sample(class holdfast.Class) {
 	if c.target == nil {
 		return
 	}
-	took := time.Since(c.start)
-	now := c.start.Add(took)
-	stood, _ := pause.Between(pause.At(c.start), math.MaxInt64)
+	took, now := c.since(), time.Now()
+	stood, _ := pause.Between(c.began, math.MaxInt64)
 	ran := took - stood // what passed while this process stood still is not the target's
 	switch {
 	case class.Sample():

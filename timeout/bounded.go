@@ -13,7 +13,7 @@ import (
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
-	start         time.Time
+	began         int64 // by pause.Now
 	limit, idle   time.Duration
 	ceiling       time.Duration // of an adaptive limit
 	target        *target       // where the limit learns; nil: nowhere
@@ -55,6 +55,9 @@ type boundedKey struct{}
 
 var _ context.Context = (*bounded)(nil)
 
+// since is the time since it began.
+func (c *bounded) since() time.Duration { return time.Duration(pause.Now() - c.began) }
+
 // fixed reports whether the limit is a plain deadline for all of the call.
 func (c *bounded) fixed() bool {
 	return c.limit > 0 && c.idle == 0 && (c.unary || c.whole)
@@ -66,7 +69,7 @@ func (c *bounded) fixed() bool {
 func (c *bounded) deadline() (time.Time, bool) {
 	if c.limit > 0 && (c.whole || !c.stream && c.phase() == asking) {
 		more := c.extension(0, c.limit)
-		deadline := c.start.Add(c.limit + more)
+		deadline := pause.Time(c.began + int64(c.limit+more))
 		if more > 0 { // which the caller's is not moved by
 			if theirs, ok := c.parent.Deadline(); ok && theirs.Before(deadline) {
 				return theirs, false
@@ -106,10 +109,12 @@ func (c *bounded) Done() <-chan struct{} {
 func (c *bounded) Err() error {
 	c.mu.Lock()
 	if c.inner == nil && !c.ended && c.parent.Err() == nil {
-		now := time.Since(c.start)
-		if now >= c.due() { // unless this process stood still, and nobody has looked yet
-			pause.Look(pause.Now())
+		now := c.since()
+		if now < c.least() {
+			c.mu.Unlock()
+			return nil
 		}
+		pause.Look(c.began + int64(now)) // this process may have stood still, and nobody has looked yet
 		if now < c.due() {
 			c.mu.Unlock()
 			return nil

@@ -19,7 +19,7 @@ const (
 func (c *bounded) phase() int64 { return c.state.Load() & 3 }
 
 func (c *bounded) enter(phase int64) (state int64) {
-	state = int64(time.Since(c.start))<<2 | phase
+	state = int64(c.since())<<2 | phase
 	c.state.Store(state)
 	return state
 }
@@ -109,9 +109,8 @@ func (c *bounded) next(now, due time.Duration) time.Duration {
 // fire is what the timer runs.
 func (c *bounded) fire() {
 	if due := c.armed.Load(); due > 0 && due < int64(never) {
-		start := pause.At(c.start)
 		now := pause.Now()
-		pause.Note(start+due, now)
+		pause.Note(c.began+due, now)
 		pause.Look(now)
 	}
 	c.wake(true)
@@ -140,7 +139,7 @@ func (c *bounded) wake(fired bool) {
 func (c *bounded) arm() (cause error) {
 	for {
 		state := c.state.Load()
-		now, due := time.Since(c.start), c.dueIn(state)
+		now, due := c.since(), c.dueIn(state)
 		if due <= now {
 			pause.Look(pause.Now())
 			due = c.dueIn(state)
@@ -164,6 +163,15 @@ func (c *bounded) arm() (cause error) {
 }
 
 func (c *bounded) due() time.Duration { return c.dueIn(c.state.Load()) }
+
+// least returns when, since start, the context may end at the earliest, whether or not this
+// process stood still.
+func (c *bounded) least() time.Duration {
+	if c.idle != 0 || c.outer != nil || !c.limited(c.phase()) {
+		return 0 // it is to be looked at more closely
+	}
+	return c.limit
+}
 
 // dueIn returns when, since start, the context is to end if nothing changes.
 func (c *bounded) dueIn(state int64) time.Duration {
@@ -190,13 +198,13 @@ func (c *bounded) outerDue() time.Duration {
 		return never
 	}
 	limit := plus(c.outer.limit, c.outer.extension(0, c.outer.limit))
-	return max(plus(limit, c.outer.start.Sub(c.start)), 0)
+	return max(plus(limit, time.Duration(c.outer.began-c.began)), 0)
 }
 
 // extension is what a limit that began at a time since start gets for the time during which
 // this process did not run. It never moves the caller's own deadline.
 func (c *bounded) extension(since, limit time.Duration) time.Duration {
-	return pause.Extension(pause.At(c.start)+int64(since), limit)
+	return pause.Extension(c.began+int64(since), limit)
 }
 
 // limited reports whether the limit, and not the idle one alone, counts now.

@@ -51,13 +51,12 @@ func (r *root) Err() error {
 			c.mu.Unlock()
 			return err
 		}
-		start := pause.At(c.start)
 		seen := pause.Now()
 		if due := c.armed.Load(); due > 0 {
-			pause.Note(start+due, seen)
+			pause.Note(c.began+due, seen)
 		}
 		pause.Look(seen)
-		now, due := time.Since(c.start), c.due()
+		now, due := c.since(), c.due()
 		if due <= now {
 			cause := c.ranOut(c.state.Load(), now)
 			ended, tell := context.WithCancelCause(context.Background())
@@ -92,7 +91,7 @@ func (r *root) Value(key any) any {
 
 // hangBeneath makes the context beneath a limit that is a plain deadline; c.mu is held.
 func (c *bounded) hangBeneath() {
-	above, now, due := c.above(), time.Since(c.start), c.due()
+	above, now, due := c.above(), c.since(), c.due()
 	if due <= now { // unless this process stood still, and nobody has looked yet
 		pause.Look(pause.Now())
 		due = c.due()
@@ -104,7 +103,7 @@ func (c *bounded) hangBeneath() {
 	case due <= now:
 		c.ended = true
 		var cancel context.CancelFunc
-		c.inner, cancel = context.WithDeadlineCause(above, c.start, c.ranOut(c.state.Load(), now))
+		c.inner, cancel = context.WithDeadlineCause(above, pause.Time(c.began), c.ranOut(c.state.Load(), now))
 		c.cancel = func(error) { cancel() }
 		return
 	}

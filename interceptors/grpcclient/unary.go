@@ -88,9 +88,9 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	if u.sent {
 		forget(u.opts, u.reply)
-		u.trailer = nil
+		u.trailer, u.peer = nil, peer.Peer{}
 	}
-	u.sent, u.peer = true, peer.Peer{Addr: nowhere}
+	u.sent, u.peer.Addr = true, nowhere
 	opts := append(append(u.room[:0], u.opts...), grpc.Trailer(&u.trailer), grpc.Peer(&u.peer))
 	header := &untold
 	if !call.Repeatable && u.door.cautious.is() {

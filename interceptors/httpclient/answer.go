@@ -22,10 +22,10 @@ type answer struct {
 	trip   *trip           // nil: nobody looks at its connections
 	resp   *http.Response
 	body   io.ReadCloser // the base's
-	class  holdfast.Class
+	put    *putBy        // what is left of it, once it was put by
 	named  holdfast.Code
+	class  holdfast.Class
 	empty  bool        // there is nothing to read
-	put    *putBy      // what is left of it, once it was put by
 	closed atomic.Bool // by the caller
 	whole  atomic.Bool // read to its end; what is read again ends so again, whatever the context
 	letGo  sync.Once   // by Discard or Keep

@@ -18,8 +18,11 @@ import (
 // call. It is closed exactly once: by the base where the base got it, else when
 // the call no longer needs it and no attempt reads it.
 type body struct {
-	source source                // of a body without GetBody; nil: there is none, or it has GetBody
-	used   atomic.Bool           // the base has got the caller's own Body
+	source source      // of a body without GetBody; nil: there is none, or it has GetBody
+	used   atomic.Bool // the base has got the caller's own Body
+
+	misdirected atomic.Bool // a repeat is to use another connection; here since there is room
+
 	failed atomic.Pointer[error] // what reading a body failed with that is not source's
 }
 

@@ -66,7 +66,7 @@ func codeOf(status int) holdfast.Code {
 }
 
 // judgeError is the table of errors. ctx is the attempt's.
-func (x *exchange) judgeError(ctx context.Context, s sending, err error) holdfast.Result {
+func (x *exchange) judgeError(ctx context.Context, s *sending, err error) holdfast.Result {
 	req, v := x.req, holdfast.VerdictOf(ctx, err)
 	res := holdfast.Result{Err: err, Class: v.Class, Code: v.Code, After: v.After}
 	if limit := ranOut(ctx); limit != nil && !errors.As(err, new(*holdfast.TimeoutError)) {
@@ -122,7 +122,7 @@ type verdict struct {
 
 // ofConnection judges errors of making a connection, or of a connection that has
 // not taken the request; nil for others.
-func (x *exchange) ofConnection(s sending, err error, text string) *verdict {
+func (x *exchange) ofConnection(s *sending, err error, text string) *verdict {
 	var op *net.OpError
 	_ = errors.As(err, &op)
 	switch {

@@ -36,7 +36,7 @@ func isExhausted(op *net.OpError, err error, text string) bool {
 // body's own and returns as it is, too, so that a request with a body counts only when
 // nothing was read of the body: net/http writes the headers first. It does not for a body
 // in memory, which it sends again by itself.
-func (x *exchange) isUnwritten(s sending, op *net.OpError, text string) bool {
+func (x *exchange) isUnwritten(s *sending, op *net.OpError, text string) bool {
 	if s.out == nil || x.door.wire.speaks(x.req.URL.Scheme) != 1 && s.trip.speaks() != 1 || strings.HasPrefix(text, "net/http: ") {
 		return false
 	}
@@ -54,7 +54,7 @@ func (x *exchange) isUnwritten(s sending, op *net.OpError, text string) bool {
 
 // noProxy reports whether the error is that of the base's Proxy, which was to say where the
 // request goes: there was no connection, and no server.
-func (x *exchange) noProxy(s sending, err error) bool {
+func (x *exchange) noProxy(s *sending, err error) bool {
 	if !x.door.leaf || x.door.wire.base.Proxy == nil || s.out == nil {
 		return false
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -20,8 +19,6 @@ type exchange struct {
 	record holdfast.Record
 	body   body
 	first  answer
-
-	misdirected atomic.Bool // a repeat is to use another connection
 }
 
 // Replayable reports whether the request can be sent again.
@@ -45,7 +42,8 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		v := holdfast.VerdictOf(inside, err)
 		return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
 	}
-	s, res := x.request(ctx, inside, call)
+	var s sending
+	res := x.request(ctx, inside, call, &s)
 	if s.out == nil {
 		return res
 	}
@@ -70,7 +68,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 			_ = resp.Body.Close()
 			resp = nil
 		}
-		res = x.failed(inside, s, err)
+		res = x.failed(inside, &s, err)
 	case resp == nil:
 		s.close()
 		res = holdfast.Result{
@@ -83,9 +81,9 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		if resp.Body != nil {
 			_ = resp.Body.Close()
 		}
-		res = x.failed(inside, s, context.Cause(inside))
+		res = x.failed(inside, &s, context.Cause(inside))
 	default:
-		res = x.answered(inside, call, s, resp)
+		res = x.answered(inside, call, &s, resp)
 	}
 	settled = true
 	return res
@@ -114,7 +112,7 @@ func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 		}
 		rt = t
 	}
-	if call.Attempt > 1 && x.misdirected.Load() {
+	if call.Attempt > 1 && x.body.misdirected.Load() {
 		if t, ok := rt.(*http.Transport); ok {
 			return d.wire.another(t)
 		}
@@ -124,7 +122,7 @@ func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 
 // failed makes a Result of the error of an attempt. Its upload is ended, since a
 // transport may still be reading it.
-func (x *exchange) failed(ctx context.Context, s sending, err error) holdfast.Result {
+func (x *exchange) failed(ctx context.Context, s *sending, err error) holdfast.Result {
 	defer s.close()
 	if s.trip != nil && s.trip.stopped.Load() {
 		err = errOnce
@@ -142,7 +140,7 @@ func (x *exchange) failed(ctx context.Context, s sending, err error) holdfast.Re
 }
 
 // answered makes a Result of the response to an attempt.
-func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s sending, resp *http.Response) holdfast.Result {
+func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s *sending, resp *http.Response) holdfast.Result {
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
@@ -184,7 +182,7 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s sending,
 		s.up.hold()
 	}
 	if resp.StatusCode == http.StatusMisdirectedRequest {
-		x.misdirected.Store(true)
+		x.body.misdirected.Store(true)
 	}
 	a := &x.first
 	if call != &x.call {

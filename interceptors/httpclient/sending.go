@@ -23,7 +23,7 @@ type sending struct {
 
 // request makes the request of one attempt: the caller's own when it is a first
 // one and nothing has to change, else a copy. Without a request it returns why.
-func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (s sending, res holdfast.Result) {
+func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *sending) (res holdfast.Result) {
 	d, own := x.door, x.req
 	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
 	if elsewhere && x.to(call) == nil {
@@ -31,14 +31,14 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (s 
 		if d.endpoints != nil {
 			err = fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", own.URL.Host, maxNames)
 		}
-		return s, holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
+		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 	}
 	if cancelled(own) {
-		return s, holdfast.Result{Err: errCancelled, Code: holdfast.CodeCancelled}
+		return holdfast.Result{Err: errCancelled, Code: holdfast.CodeCancelled}
 	}
 	rc, up, err := x.body.next(inside, own)
 	if err != nil {
-		return s, holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody}
+		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody}
 	}
 	attempt := d.AttemptHeader != "" && call.Attempt > 1
 	deadline, limited := inside.Deadline()
@@ -58,7 +58,8 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (s 
 	_, watched := rc.(*noted)
 	if d.leaf && !watched && !d.CountReplays && c == none && !traced && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil &&
 		same(ctx, own.Context()) {
-		return sending{out: own}, res // no layer of ours is beneath a Transport to look for the Call
+		s.out = own
+		return res // no layer of ours is beneath a Transport to look for the Call
 	}
 	s.up = up
 	if d.CountReplays {
@@ -104,7 +105,7 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call) (s 
 			s.out = aged(out)
 		}
 	}
-	return s, res
+	return res
 }
 
 // addr is where the attempt goes.

@@ -79,7 +79,7 @@ func TestErrorsAreJudgedByOneTable(t *testing.T) {
 
 func judged(ctx context.Context, err error) holdfast.Result {
 	x := &exchange{door: new(door), req: &http.Request{URL: &url.URL{Scheme: "http", Host: "a"}}}
-	return x.judgeError(ctx, sending{}, err)
+	return x.judgeError(ctx, new(sending), err)
 }
 
 type timeoutError struct{}

@@ -62,7 +62,7 @@ func TestWhatWasNotWritten(t *testing.T) {
 			req.Header.Set("Expect", "100-continue")
 		}
 		x := &exchange{door: d, req: req}
-		if res := x.judgeError(t.Context(), sending{out: req}, c.err); res.Class != c.class {
+		if res := x.judgeError(t.Context(), &sending{out: req}, c.err); res.Class != c.class {
 			t.Errorf("%s: judged as %v %s, want %v", name, res.Class, res.Code, c.class)
 		}
 	}
