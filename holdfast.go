@@ -85,6 +85,7 @@ func (c *chain) send(ctx context.Context, call *Call) Result {
 	w := pause.Begin(call.sent) // pauses of this process are noticed meanwhile
 	defer call.left(w)
 	res := call.Send(ctx, call)
+	res.Attempt = call.Attempt
 	if res.Class.Sample() || c.silent.Load() > 0 {
 		c.learn(call, res)
 	}

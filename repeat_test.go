@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,5 +97,33 @@ func TestCallsSideBySideAreStrangers(t *testing.T) {
 	}
 	if sends != 6 || why != "" {
 		t.Errorf("%d sends (%s), want two for each of three calls", sends, why)
+	}
+}
+
+// A Result says which attempt it is of; one that a policy makes is of none.
+func TestAResultSaysWhichAttemptItIsOf(t *testing.T) {
+	var seen []int
+	see := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			res := next(ctx, call)
+			seen = append(seen, res.Attempt)
+			return res
+		}
+	})
+	rejects := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			if call.Attempt == 2 {
+				return holdfast.Result{Err: context.Canceled}
+			}
+			return next(ctx, call)
+		}
+	})
+	var why string
+	h := holdfast.Chain(see, repeater(&why), see, rejects)
+	res := h(t.Context(), &holdfast.Call{Repeatable: true, Sender: senderFunc(func(context.Context, *holdfast.Call) holdfast.Result {
+		return holdfast.Result{Err: context.Canceled, Attempt: 9} // which Chain knows better
+	})})
+	if want := []int{1, 0, 0}; !slices.Equal(seen, want) || res.Attempt != 0 {
+		t.Errorf("attempts %v, want %v", seen, want)
 	}
 }

@@ -23,6 +23,10 @@ type Result struct {
 	// certain; any other negative value is the transport's own caution, which a
 	// policy that was told better (retry.Options.Codes) may overrule.
 	After time.Duration
+	// Attempt is the number of the attempt that the Result is of (Call.Attempt), also
+	// when a policy has put its error into one of its own. 0: a policy has made the
+	// Result itself. Chain fills it in.
+	Attempt int
 }
 
 // Never is the After of what must not be repeated.

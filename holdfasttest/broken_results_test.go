@@ -31,6 +31,19 @@ var brokenResults = []breach{
 		}
 		return res
 	}), "a Result was changed on its way up"},
+	{"changes the verdict on an error", stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+		res := next(ctx, call)
+		if res.Err != nil {
+			res.Class = holdfast.Relayed
+		}
+		return res
+	}), "was changed on its way up"},
+	{"makes up an attempt", stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+		next(ctx, call).Discard()
+		made := own
+		made.Attempt = 7
+		return made
+	}), "was changed on its way up, or never came"},
 	{"forgets to discard", stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 		if res := next(ctx, call); !may(ctx, call, res) {
 			return res

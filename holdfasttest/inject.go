@@ -70,6 +70,7 @@ func (f Fault) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.R
 	res = alone(ctx, &holdfast.Call{
 		Target: call.Target, Method: call.Method, Attempt: call.Attempt, Record: call.Record, Sender: (*idler)(&f),
 	})
+	res.Attempt = 0 // the Fault's own Result
 	return res, res.Err != nil
 }
 

@@ -1,7 +1,9 @@
 package holdfasttest
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -67,6 +69,9 @@ func (s *Script) judge(res holdfast.Result, returned map[holdfast.Reply]bool) (w
 		if res.Err == nil {
 			wrong = append(wrong, "a Result was returned with neither a Reply nor an error")
 		}
+		if res.Attempt != 0 && !s.came(res) {
+			wrong = append(wrong, fmt.Sprintf("the Result of attempt %d was changed on its way up, or never came: {%v %s}; one that a policy makes has no Attempt", res.Attempt, res.Class, res.Code))
+		}
 		return wrong
 	}
 	if res.Err != nil {
@@ -87,6 +92,13 @@ func (s *Script) judge(res holdfast.Result, returned map[holdfast.Reply]bool) (w
 		return wrong
 	}
 	return append(wrong, "a Reply was returned that was not received: "+reflect.TypeOf(res.Reply).String()+"; only doors make Replies")
+}
+
+// came reports whether an attempt has come to the error of res, as it is judged there.
+func (s *Script) came(res holdfast.Result) bool {
+	return slices.ContainsFunc(s.sendings, func(x *Sending) bool {
+		return x.Attempt == res.Attempt && x.Result.Reply == nil && x.Result.Class == res.Class && x.Result.Code == res.Code && x.Result.After == res.After
+	})
 }
 
 func (s *Script) verifySending(t TB, x *Sending, returned map[holdfast.Reply]bool, open map[*holdfast.Record]bool) {

@@ -152,7 +152,9 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 	switch {
 	case res.Err == nil:
 	case ctx.Err() != nil:
-		res.Err = withEnd(ctx, res.Err)
+		if !tells(ctx, res.Err) {
+			res.Err, res.Attempt = &endedError{last: res.Err, err: ctx.Err(), cause: context.Cause(ctx)}, 0
+		}
 	case l.had && res.Class.Server() == holdfast.Unknown:
 		ended, res = res.Err, l.last
 		l.last, l.had = holdfast.Result{}, false
@@ -176,11 +178,8 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 	return res
 }
 
-// withEnd makes an error of a call whose context has ended say so, if it does not: that
+// tells reports whether the error of a call whose context has ended says so. It must: that
 // the caller gave up just as an attempt was failing must not depend on which was first.
-func withEnd(ctx context.Context, err error) error {
-	if errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
-		return err
-	}
-	return &endedError{last: err, err: ctx.Err(), cause: context.Cause(ctx)}
+func tells(ctx context.Context, err error) bool {
+	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
 }

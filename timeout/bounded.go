@@ -108,20 +108,20 @@ func (c *bounded) Done() <-chan struct{} {
 // Err returns context.DeadlineExceeded once a limit has run out.
 func (c *bounded) Err() error {
 	c.mu.Lock()
-	if c.inner == nil && !c.ended && c.parent.Err() == nil {
-		now := c.since()
-		if now < c.least() {
-			c.mu.Unlock()
-			return nil
-		}
-		pause.Look(c.began + int64(now)) // this process may have stood still, and nobody has looked yet
-		if now < c.due() {
-			c.mu.Unlock()
-			return nil
-		}
+	due := !c.ended && c.isDue()
+	if c.inner == nil && !c.ended && !due && c.parent.Err() == nil {
+		c.mu.Unlock()
+		return nil
 	}
-	inner := c.real()
+	inner, hang := c.real(), c.hang
 	c.mu.Unlock()
+	switch { // what the timer would do a moment later
+	case !due:
+	case hang != nil:
+		hang()
+	default:
+		c.wake(true)
+	}
 	c.catchUp()
 	err := inner.Err()
 	if err == context.Canceled {
@@ -131,6 +131,16 @@ func (c *bounded) Err() error {
 		}
 	}
 	return err
+}
+
+// isDue reports whether the time has come. c.mu is held.
+func (c *bounded) isDue() bool {
+	now := c.since()
+	if now < c.least() {
+		return false
+	}
+	pause.Look(c.began + int64(now)) // this process may have stood still, and nobody has looked yet
+	return now >= c.due()
 }
 
 // Value finds what the caller's context has.

@@ -288,3 +288,26 @@ func TestTheContextIsRaceFree(t *testing.T) {
 		}
 	})
 }
+
+// A timer that is a moment late is not waited for: who asks ends the context, and what is
+// beneath it.
+func TestWhoAsksEndsIt(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		under(t.Context(), k, func(ctx context.Context) {
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			ctx.(*bounded).timer.Stop() //nolint:errcheck // it is one
+			time.Sleep(time.Second - 1)
+			if err := ctx.Err(); err != nil || child.Err() != nil {
+				t.Errorf("%v before the limit", err)
+			}
+			time.Sleep(1)
+			if err := ctx.Err(); err != context.DeadlineExceeded || child.Err() == nil {
+				t.Errorf("%v at the limit, and beneath %v", err, child.Err())
+			}
+			if _, ok := context.Cause(child).(*holdfast.TimeoutError); !ok {
+				t.Errorf("cause %v", context.Cause(child))
+			}
+		})
+	})
+}

@@ -69,7 +69,6 @@ type rpc struct {
 // gRPC, which came to an error. The error is the transport's own, unless a limit of ours
 // has ended the attempt.
 func (r *rpc) failed(ctx context.Context, err error, at arrival) holdfast.Result {
-	lapse(ctx)
 	v := r.judge(ctx, err, at)
 	if err = inTimeOf(ctx, err); v.Code == holdfast.CodeTimeout && statusIn(err).Code() == codes.Canceled {
 		err = &statusError{fmt.Errorf("%w: %w", context.DeadlineExceeded, err), status.New(codes.DeadlineExceeded, err.Error())}
@@ -127,22 +126,6 @@ func (r *rpc) judge(ctx context.Context, err error, at arrival) holdfast.Verdict
 
 // closed reports whether this process itself has closed the connection.
 func (r *rpc) closed() bool { return r.cc != nil && r.cc.GetState() == connectivity.Shutdown }
-
-// lapse lets a context end whose deadline has passed. The server has the same
-// deadline, and the stream that it resets for it can be here before our own timer
-// has run; but whose deadline it was only the context's cause can tell.
-func lapse(ctx context.Context) {
-	deadline, ok := ctx.Deadline()
-	if !ok || ctx.Err() != nil || time.Now().Before(deadline) {
-		return
-	}
-	enough := time.NewTimer(time.Second) // for a context that does not keep its deadline
-	defer enough.Stop()
-	select {
-	case <-ctx.Done():
-	case <-enough.C:
-	}
-}
 
 // statusIn returns the status of any error: also of a plain one, which an interceptor
 // further in may return.

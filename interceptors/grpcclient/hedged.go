@@ -24,7 +24,9 @@ type hedged struct {
 	header  metadata.MD
 	trailer metadata.MD
 	peer    peer.Peer
-	err     error
+	attempt int
+	failed  bool
+	next    *hedged // another one that failed
 }
 
 // An answered is a Reply that is over as soon as it is there.
@@ -47,7 +49,7 @@ func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	if u.native() {
 		return holdfast.Result{Err: errNative, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 	}
-	h := &hedged{of: u, header: untold, peer: peer.Peer{Addr: nowhere}}
+	h := &hedged{of: u, attempt: call.Attempt, header: untold, peer: peer.Peer{Addr: nowhere}}
 	var err error
 	if h.reply, err = u.another(); err != nil {
 		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
@@ -73,9 +75,9 @@ func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	previous(&h.header, call.Attempt)
 	if err != nil {
 		res := u.failed(ctx, call, err, &from, at)
-		h.err = res.Err
+		h.failed = true
 		u.mu.Lock()
-		u.fails = append(u.fails, h)
+		h.next, u.fails = u.fails, h
 		u.mu.Unlock()
 		return res
 	}
@@ -113,7 +115,7 @@ func (h *hedged) publish() {
 			set(o.PeerAddr, h.peer)
 		}
 	}
-	if h.err != nil {
+	if h.failed {
 		reset(h.of.reply)
 		return
 	}

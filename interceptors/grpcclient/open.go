@@ -3,7 +3,6 @@ package grpcclient
 import (
 	"context"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,12 +26,10 @@ type session struct {
 	streamer grpc.Streamer
 	own      ownOptions
 	witness  witness
+	plain    plainness
 
 	busy atomic.Bool // an attempt is under way; what follows is its
 	last *open       // the last attempt's stream, if it got one
-
-	errs sync.Mutex
-	err  error // what the last attempt came to
 
 	won atomic.Pointer[open] // what the caller reads
 }
@@ -60,7 +57,7 @@ func (s *session) run() (*open, error) {
 		a.OnDone(s, 0)
 		return a, nil
 	}
-	err := s.door.settle(s.ctx, res, s.lastError())
+	err := s.door.settle(s.ctx, res, &s.plain)
 	holdfast.Within(s.ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
 	if s.last != nil {
 		s.last.out.publish(s.last.attempt)
@@ -70,18 +67,10 @@ func (s *session) run() (*open, error) {
 }
 
 // came makes the Result of an attempt that came to an error.
-func (s *session) came(ctx context.Context, err error, at arrival) holdfast.Result {
+func (s *session) came(ctx context.Context, call *holdfast.Call, err error, at arrival) holdfast.Result {
 	res := s.leftToNative(s.failed(ctx, err, at))
-	s.errs.Lock()
-	s.err = res.Err
-	s.errs.Unlock()
+	s.plain.note(call.Attempt, res.Err)
 	return res
-}
-
-func (s *session) lastError() error {
-	s.errs.Lock()
-	defer s.errs.Unlock()
-	return s.err
 }
 
 // settled returns the Result with an error in the place of a Reply that no caller can be
@@ -106,7 +95,7 @@ func (s *session) Outcome(ctx context.Context, res holdfast.Result) holdfast.Cod
 	if res.Err == nil && res.Reply != nil {
 		return "OK"
 	}
-	return codeFor(s.door.settle(ctx, s.settled(res), s.lastError()))
+	return codeFor(s.door.settle(ctx, s.settled(res), &s.plain))
 }
 
 // Done runs the caller's OnFinish callbacks, once for the call: at the end of the

@@ -48,7 +48,7 @@ func (p *passed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	}
 	a, err := p.open(ctx, call)
 	if err != nil {
-		return p.came(ctx, err, arrival{heard: p.witness.tells(call.Attempt)})
+		return p.came(ctx, call, err, arrival{heard: p.witness.tells(call.Attempt)})
 	}
 	return a.result()
 }

@@ -194,7 +194,7 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	r.last = nil
 	a, err := r.open(ctx, call)
 	if err != nil {
-		return r.came(ctx, err, arrival{heard: r.witness.tells(call.Attempt)})
+		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)})
 	}
 	goesOn := false
 	defer func() {
@@ -212,7 +212,7 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
 	default:
 		r.last = a
-		return r.came(ctx, err, at)
+		return r.came(ctx, call, err, at)
 	}
 }
 

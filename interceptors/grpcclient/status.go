@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -58,13 +57,30 @@ func inside(err error) *status.Status {
 	return nil
 }
 
-// settle makes what the caller gets of the error that the policies returned. ctx
-// is the caller's, and last the error of the last attempt.
-func (d *door) settle(ctx context.Context, res holdfast.Result, last error) error {
-	if own(res.Err) != nil || same(res.Err, last) {
-		return res.Err
+// A plainness says which attempts came to an error that is no status, as an interceptor
+// further in may return one: a bit for each, by number.
+type plainness struct{ bits atomic.Uint64 }
+
+// note takes in what an attempt came to.
+func (p *plainness) note(attempt int, err error) {
+	if own(err) == nil {
+		p.bits.Or(1 << (attempt % 64))
 	}
-	s, ledger := statusOf(ctx, res, last)
+}
+
+func (p *plainness) of(attempt int) bool {
+	return attempt != 0 && p.bits.Load()&(1<<(attempt%64)) != 0
+}
+
+// settle makes what the caller gets of the error that the policies returned. ctx
+// is the caller's.
+func (d *door) settle(ctx context.Context, res holdfast.Result, p *plainness) error {
+	_, several := res.Err.(*holdfast.AttemptsError)
+	if own(res.Err) != nil || p.of(res.Attempt) && !several {
+		return res.Err // one attempt's, as it came
+	}
+	ledger, err := lastOf(res.Err)
+	s := statusOf(ctx, res, err, p)
 	if d.LedgerInStatus {
 		s = withLedger(s, ledger)
 	}
@@ -73,26 +89,6 @@ func (d *door) settle(ctx context.Context, res holdfast.Result, last error) erro
 
 // codeFor names the status that the caller gets with an error.
 func codeFor(err error) holdfast.Code { return holdfast.CodeOfGRPC(uint32(status.Code(err))) }
-
-// same is a == b that does not panic on an error that cannot be compared.
-func same(a, b error) bool {
-	return b != nil && reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
-}
-
-// holds reports whether err is b, or wraps it. Unlike errors.Is it takes no other status
-// for it that says the same.
-func holds(err, b error) bool {
-	if err == nil || same(err, b) {
-		return err != nil
-	}
-	switch err := err.(type) {
-	case interface{ Unwrap() error }:
-		return holds(err.Unwrap(), b)
-	case interface{ Unwrap() []error }:
-		return slices.ContainsFunc(err.Unwrap(), func(e error) bool { return holds(e, b) })
-	}
-	return false
-}
 
 // lastOf is the error of the last attempt that a server has had in that of several, and
 // the ledger.
@@ -106,14 +102,14 @@ func lastOf(err error) (ledger holdfast.Ledger, last error) {
 	}
 }
 
-// statusOf gives an error that is not itself a status the one it stands for.
-func statusOf(ctx context.Context, res holdfast.Result, last error) (*status.Status, holdfast.Ledger) {
-	ledger, err := lastOf(res.Err)
+// statusOf gives a Result whose error is not itself a status the one that it stands for. err
+// is the error without the ledger.
+func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainness) *status.Status {
 	if s := own(err); s != nil {
-		return s, ledger // the last attempt's code, message and details
+		return s // the last attempt's code, message and details
 	}
-	if same(err, last) {
-		return statusIn(err), ledger // of an interceptor further in: what the attempt was judged by
+	if p.of(res.Attempt) {
+		return statusIn(err) // of an interceptor further in: what the attempt was judged by
 	}
 	answered := inside(err)
 	var code codes.Code
@@ -128,14 +124,14 @@ func statusOf(ctx context.Context, res holdfast.Result, last error) (*status.Sta
 	case errors.Is(err, context.Canceled):
 		code = codes.Canceled
 	case answered != nil:
-		return answered, ledger
+		return answered
 	case errors.As(err, &overload) && overload.Overloaded():
 		code = codes.ResourceExhausted
 	default:
 		code = rejected(res.Code)
 	}
 	if answered != nil && answered.Code() == code {
-		return answered, ledger // which says it already
+		return answered // which says it already
 	}
 	s := status.New(code, err.Error())
 	if details := answered.Proto().GetDetails(); len(details) > 0 {
@@ -143,7 +139,7 @@ func statusOf(ctx context.Context, res holdfast.Result, last error) (*status.Sta
 		p.Details = details // what the last server said survives
 		s = status.FromProto(p)
 	}
-	return s, ledger
+	return s
 }
 
 // rejected is the status code of what a policy has rejected, by the name that it gives to

@@ -55,6 +55,7 @@ type unary struct {
 	kind       protoreflect.MessageType // of reply; nil: it is no protocol buffer
 	invoker    grpc.UnaryInvoker
 	witness    witness
+	plain      plainness
 
 	busy    atomic.Bool // an attempt that is no hedge is under way; what follows is its
 	sent    bool        // there was one
@@ -63,8 +64,7 @@ type unary struct {
 	room    [4]grpc.CallOption
 
 	mu    sync.Mutex
-	last  error     // what the last attempt that is no hedge came to
-	fails []*hedged // that came to an error
+	fails *hedged // those that came to an error
 }
 
 // Protocol tells observers what is sent.
@@ -110,11 +110,7 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		return holdfast.Result{Reply: (*answer)(u), Class: holdfast.Success, Code: "OK"}
 	}
 	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, *header), trailer: u.trailer}
-	res := u.failed(ctx, call, err, &u.peer, at)
-	u.mu.Lock()
-	u.last = res.Err
-	u.mu.Unlock()
-	return res
+	return u.failed(ctx, call, err, &u.peer, at)
 }
 
 // failed makes the Result of an attempt that came to an error.
@@ -127,7 +123,9 @@ func (u *unary) failed(ctx context.Context, call *holdfast.Call, err error, p *p
 	if on && at.heard == unknown && !call.Repeatable && isRefusedStream(statusIn(err)) {
 		u.door.cautious.become()
 	}
-	return u.leftToNative(u.rpc.failed(ctx, err, at))
+	res := u.leftToNative(u.rpc.failed(ctx, err, at))
+	u.plain.note(call.Attempt, res.Err)
+	return res
 }
 
 // outcome is what the caller gets for the Result of the policies.
@@ -139,7 +137,7 @@ func (u *unary) outcome(ctx context.Context, res holdfast.Result) error {
 	if res.Err == nil {
 		return nil
 	}
-	err := u.door.settle(ctx, res, u.lastError(hedge))
+	err := u.door.settle(ctx, res, &u.plain)
 	holdfast.Within(ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
 	return err
 }
@@ -150,8 +148,8 @@ func (u *unary) Outcome(ctx context.Context, res holdfast.Result) holdfast.Code 
 	if res.Err == nil && res.Reply != nil {
 		return "OK"
 	}
-	res, hedge := u.settled(res)
-	return codeFor(u.door.settle(ctx, res, u.lastError(hedge)))
+	res, _ = u.settled(res)
+	return codeFor(u.door.settle(ctx, res, &u.plain))
 }
 
 // settled returns the Result with an error in the place of a Reply that no caller can be
@@ -175,22 +173,11 @@ func (u *unary) settled(res holdfast.Result) (holdfast.Result, *hedged) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, h := range u.fails {
-		if holds(res.Err, h.err) {
-			return res, h
-		}
+	hedge := u.fails
+	for hedge != nil && hedge.attempt != res.Attempt {
+		hedge = hedge.next
 	}
-	return res, nil
-}
-
-// lastError is what the last attempt came to: the hedge, where it was that one.
-func (u *unary) lastError(h *hedged) error {
-	if h != nil {
-		return h.err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.last
+	return res, hedge
 }
 
 // An answer is the Reply of the attempts that have the caller's own places.
