@@ -214,12 +214,13 @@ func (r *Record) hasTried(endpoint string) bool {
 // is ready. It is safe for concurrent use and must not be copied.
 type Record struct {
 	again atomic.Int32  // attempts beyond the first
-	marks atomic.Uint32 // claimed, repeated, and how often it was replayed
+	marks atomic.Uint32 // claimed and the like, and how often it was replayed
 	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
 
 	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
 
 	mu      sync.Mutex
+	held    Hook                    // what it holds; more is in journal
 	first   string                  // the endpoint that was tried first
 	journal atomic.Pointer[journal] // written under mu
 }
@@ -228,6 +229,8 @@ type Record struct {
 const (
 	claimed  = 1 << iota // a policy of this chain repeats the call
 	repeated             // a layer further in has repeated it
+	lent                 // what it holds is lent to a call within it
+	probing              // calls within it are sent once
 	replay               // one of the transport's own; they are counted in the bits from here on
 )
 
@@ -245,6 +248,7 @@ type journal struct {
 	tried    []string // endpoints beyond the first
 	pinned   string   // the endpoint of all attempts
 	told     *told    // what a call within this one has said of an error
+	held     []holding
 }
 
 // journaled returns the journal, made if need be; the lock is held.
@@ -284,8 +288,8 @@ func (c *Call) Replayable() (why string, ok bool) {
 // MayRepeat asks leave to repeat the call once more, beyond what its Result
 // says. It is refused, with the reason, when the caller has switched repeats
 // off (WithoutRepeats), when an outer layer repeats the call that c is made
-// within, and when a layer further in has repeated it. ctx is the context that
-// the policy got.
+// within, when that one is a Probe, and when a layer further in has repeated it.
+// ctx is the context that the policy got.
 //
 // A call is made within the one whose context it has, until that one's attempt is
 // over. What goes on without it (context.WithoutCancel, a goroutine that is left
@@ -298,7 +302,11 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 		return "a layer further in has repeated it", false
 	}
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		if outer.Repeatable && outer.Record.marked(claimed) && outer.encloses(ctx) {
+		switch {
+		case !outer.encloses(ctx):
+		case outer.Record.marked(probing):
+			return "it is made within a probe", false
+		case outer.Repeatable && outer.Record.marked(claimed):
 			return "an outer layer repeats it", false
 		}
 	}

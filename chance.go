@@ -199,6 +199,20 @@ func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 	return LocalPause
 }
 
+// spent judges an attempt that came to nothing since its time had run out. Where a limit of ours
+// had run out before it was sent, some policy has spent that time and has sent it all the same: one
+// that stands in for a slow server. One that waits for something of this process answers the call
+// itself.
+func (c *Call) spent(ctx context.Context) Class {
+	limit := RanOut(ctx)
+	deadline, ok := ctx.Deadline()
+	if limit == nil || !c.Limits(limit) || !ok || pause.At(deadline) > c.sent {
+		return Ignored
+	}
+	c.sent = pause.At(deadline) - int64(limit.Limit)
+	return c.outOfTime(c.chance(), false)
+}
+
 // ownTimeout judges an attempt that ended by a limit of the transport's own.
 func ownTimeout(ctx context.Context) Class {
 	call := CallFrom(ctx)

@@ -36,6 +36,9 @@
 //   - may be called by many goroutines at once, each with a Call of its own. It
 //     passes a Call to next at most once; for another sending of the same
 //     logical call it passes [Call.Again].
+//   - answers a call itself whose time ends while it waits for something of this process, such
+//     as a place ([Call.Reject]). One that is sent all the same, when a limit has run out, is
+//     judged as if its server had taken that time.
 //   - touches nothing that belongs to the caller (request, header, body, reply
 //     message, slice) and returns promptly once its context is done.
 //   - runs what it was given by a user (callbacks, listeners) with no lock held,

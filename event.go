@@ -94,7 +94,8 @@ type Observable interface {
 type Rejection struct {
 	Policy         string // "breaker", "limit", "rate", "balance"
 	Target, Method string
-	Reason         string // one of few: "open", "no room", "no endpoint"
+	Code           Code   // of the Result
+	Reason         string // one of few words: "open", "full", "deadline"
 	Err            error  // what the call was answered with
 }
 

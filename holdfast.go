@@ -86,6 +86,9 @@ func (c *chain) send(ctx context.Context, call *Call) Result {
 	defer call.left(w)
 	res := call.Send(ctx, call)
 	res.Attempt = call.Attempt
+	if res.Class == Ignored && res.Code == CodeTimeout {
+		res.Class = call.spent(ctx)
+	}
 	if res.Class.Sample() || c.silent.Load() > 0 {
 		c.learn(call, res)
 	}

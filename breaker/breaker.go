@@ -91,6 +91,12 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 		}
 		age := c.age.Load() // before the state: a change in between makes it an earlier one
 		if State(c.state.Load()) != Closed {
+			if holdfast.CallFrom(ctx) != nil { // made within a call, which may be the probe, and decides alone
+				if back, ok := call.Borrow(ctx, c); ok {
+					defer back()
+					return next(ctx, call)
+				}
+			}
 			switch probe, err, ok := c.admit(o); {
 			case ok && probe > 0:
 				return c.send(ctx, call, next, o, probe)
@@ -127,10 +133,7 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast.Result {
-	if call.Heard() {
-		call.Tell(ctx, holdfast.Rejection{Policy: "breaker", Target: call.Target, Method: call.Method, Reason: err.State.String(), Err: err})
-	}
-	res := holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeCircuitOpen}
+	res := call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Code: holdfast.CodeCircuitOpen, Reason: err.State.String(), Err: err})
 	if !err.Until.IsZero() {
 		res.After = max(time.Until(err.Until), 1)
 	}

@@ -67,7 +67,9 @@ func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.H
 		}
 	}()
 	c.herald.Tell() // that it is half-open
-	res = watched(ctx, call, next, start)
+	w := pause.Begin(start)
+	defer w.End()
+	res = call.Probe(ctx, next, c)
 	answered = true
 	age, closed := c.settle(o, probe, res, slow(o, start))
 	if closed && !call.Unary && res.Reply != nil {

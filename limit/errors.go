@@ -47,12 +47,10 @@ func (e *Error) word() string {
 }
 
 func rejected(ctx context.Context, call *holdfast.Call, policy string, err error) holdfast.Result {
+	r := holdfast.Rejection{Policy: policy, Err: err}
 	var limited *Error
 	if errors.As(err, &limited) {
-		if call.Heard() {
-			call.Tell(ctx, holdfast.Rejection{Policy: policy, Target: call.Target, Method: call.Method, Reason: limited.word(), Err: err})
-		}
-		return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeLimited}
+		r.Code, r.Reason = holdfast.CodeLimited, limited.word()
 	}
-	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
+	return call.Reject(ctx, r)
 }

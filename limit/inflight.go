@@ -147,30 +147,24 @@ func (l *InFlight) Traits() holdfast.Traits {
 	return holdfast.Traits{Name: "limit", Holds: l != nil && l.rooms != nil}
 }
 
-// Wrap returns a Handler that sends a call while there is room for it.
+// Wrap returns a Handler that sends a call while there is room for it. A call that is made
+// within one which has a place shares that place, one at a time, so that none waits for itself.
 func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 	if !l.made() || l.o.Max < 0 {
 		return next
 	}
-	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
+			if back, ok := call.Borrow(ctx, l.room(call.Target)); ok {
+				defer back()
+				return next(ctx, call)
+			}
+		}
 		slot, err := l.Acquire(ctx, call.Target)
 		if err != nil {
 			return rejected(ctx, call, "limit", err)
 		}
-		returned := false
-		defer func() {
-			if !returned {
-				slot.Release()
-			}
-		}()
-		res = next(ctx, call)
-		returned = true
-		if res.Reply == nil {
-			slot.Release()
-		} else {
-			res.OnDone(slot.of, uint64(slot.max))
-		}
-		return res
+		return call.Hold(ctx, next, slot.of, uint64(slot.max))
 	}
 }
 

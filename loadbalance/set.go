@@ -195,10 +195,7 @@ func (s *Set) wait(ctx context.Context) error {
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, Resolver: discovery.Name(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
-	if call.Heard() {
-		call.Tell(ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Reason: "no_endpoint", Err: err})
-	}
-	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeNoEndpoint}
+	return call.Reject(ctx, holdfast.Rejection{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 }
 
 // moves bounds the further endpoints that a call tries which did not connect.

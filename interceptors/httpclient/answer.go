@@ -22,7 +22,6 @@ type answer struct {
 	trip   *trip           // nil: nobody looks at its connections
 	resp   *http.Response
 	body   io.ReadCloser // the base's
-	put    *putBy        // what is left of it, once it was put by
 	named  holdfast.Code
 	class  holdfast.Class
 	empty  bool        // there is nothing to read
@@ -148,9 +147,6 @@ type reader answer
 // *holdfast.TimeoutError.
 func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
-	if a.put != nil {
-		return a.put.Read(p)
-	}
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
 	if n > 0 {
@@ -185,9 +181,6 @@ func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.ctx.Err() 
 // Close closes the body.
 func (r *reader) Close() error {
 	a := (*answer)(r)
-	if a.put != nil {
-		return a.put.Close()
-	}
 	if a.ending.Finished() { // read to its end, as most are
 		return a.body.Close()
 	}

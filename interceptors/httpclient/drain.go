@@ -131,8 +131,7 @@ func (a *answer) Keep() { a.letGo.Do(a.keep) }
 func (a *answer) keep() {
 	put := &putBy{end: errPutBy}
 	defer func() { // also when reading panics
-		a.put = put
-		a.resp.Body = (*reader)(a)
+		a.resp.Body = put
 		if a.upload != nil {
 			_ = a.upload.Close()
 		}

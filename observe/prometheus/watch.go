@@ -23,25 +23,9 @@ func (c *client) around() (calls, attempts holdfast.Policy) {
 
 func (c *client) countCalls(next holdfast.Handler) holdfast.Handler {
 	listener := holdfast.NewListener(c.event)
-	return func(ctx context.Context, call *holdfast.Call) (res holdfast.Result) {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		call.Record.Listen(listener)
-		p := c.pair(call.Target, call.Method)
-		began := monotonic()
-		returned := false
-		defer func() {
-			if !returned { // a panic, or an exited goroutine
-				(*callEnd)(p).Done(uint64(began), holdfast.End{Code: holdfast.CodePanic})
-			}
-		}()
-		res = next(ctx, call)
-		returned = true
-		if res.Reply == nil || call.Unary {
-			p.calls.get(res.Class, res.Code).Inc()
-			p.callTime.observe(time.Duration(monotonic() - began))
-		} else {
-			res.OnDone((*callEnd)(p), uint64(began))
-		}
-		return res
+		return call.Track(ctx, next, (*callEnd)(c.pair(call.Target, call.Method)), uint64(monotonic()))
 	}
 }
 
