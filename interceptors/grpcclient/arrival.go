@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -50,14 +51,23 @@ func (a arrival) silent() bool {
 }
 
 // refused reports whether an attempt that failed as UNAVAILABLE did no work at any server:
-// gRPC had no connection to put it on; or the server has refused the stream for the second
-// time (gRPC repeats the first itself), and has sent nothing else on it.
-func (a arrival) refused(s *status.Status) bool {
-	if a.on {
-		return isRefusedStream(s) && a.silent()
-	}
-	return unconnected(s)
+// gRPC had no connection to put it on, or the server has refused the stream, for the second
+// time, and has sent nothing else on it.
+func (a arrival) refused(s *status.Status) bool { return a.untaken(s) || !a.on && unconnected(s) }
+
+// untaken reports whether the stream of an attempt was refused, or let go as the server was
+// about to close its connection, and nothing else was sent on it.
+func (a arrival) untaken(s *status.Status) bool {
+	return a.on && (isRefusedStream(s) || s.Code() == codes.Unavailable && begins(s, drained)) && a.silent()
 }
+
+// drained is what gRPC says of a stream that a GOAWAY left out.
+const drained = "the stream is rejected because server is draining the connection"
+
+// noReplay keeps gRPC from sending a message once more by itself. It does so where a stream was
+// refused, or let go by a GOAWAY, also when the server had begun to answer on it; what no server
+// has begun is sent once more from here.
+var noReplay grpc.CallOption = grpc.MaxRetryRPCBufferSize(0)
 
 // overdue reports whether the server gave the call up at the deadline that it was told. A
 // limit of ours that has moved since, as it does when this process stood still, has it go on
@@ -175,19 +185,3 @@ func witnessOf(call *holdfast.Call) *witness {
 	}
 	return nil
 }
-
-// caution is for how long headers are asked for once a refusal could not be believed.
-const caution = time.Minute
-
-// The header of a unary call costs a successful one three allocations, and is needed only
-// to tell a stream that was refused from a status which says so. So it is not asked for
-// until a refusal was met that could not be believed, and then for a while: a server that
-// refuses streams rarely refuses only one.
-type cautious struct{ until atomic.Int64 }
-
-func (c *cautious) is() bool {
-	until := c.until.Load()
-	return until != 0 && time.Now().UnixNano() < until
-}
-
-func (c *cautious) become() { c.until.Store(time.Now().Add(caution).UnixNano()) }

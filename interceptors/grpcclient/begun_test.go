@@ -15,8 +15,8 @@ import (
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 )
 
-// Beneath our balancer gRPC does not send again what a server has begun, whatever becomes of
-// the stream, and whoever else watches.
+// gRPC does not send again what a server has begun, whatever becomes of the stream, and whoever
+// else watches: beneath our balancer, and with its own where the call has one request.
 func TestWhatHasBegunIsNotSentAgain(t *testing.T) {
 	for name, act := range map[string]func(w *wire) error{
 		"refused":  func(w *wire) error { _ = w.begin(); return w.reset(http2.ErrCodeRefusedStream) },
@@ -32,15 +32,25 @@ func TestWhatHasBegunIsNotSentAgain(t *testing.T) {
 			return w.reset(http2.ErrCodeRefusedStream)
 		},
 	} {
-		for _, watched := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/watched %v", name, watched), func(t *testing.T) {
+		for i := range 8 {
+			balanced, watched, stream := i&1 != 0, i&2 != 0, i&4 != 0
+			t.Run(fmt.Sprintf("%s/balanced %v, watched %v, stream %v", name, balanced, watched, stream), func(t *testing.T) {
 				addr, executed := wired(t, true, act)
-				opts := append(grpcclient.DialOptions(again(4)), grpc.WithDefaultServiceConfig(inTurn))
+				opts := grpcclient.DialOptions(again(4))
+				if balanced {
+					opts = append(opts, grpc.WithDefaultServiceConfig(inTurn))
+				}
 				if watched {
 					opts = append(opts, grpcclient.WireAttempts(nil))
 				}
 				cc := dialed(t, addr, opts...)
-				if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err == nil || executed.Load() != 1 {
+				var err error
+				if stream {
+					_, err = read(lister(t, t.Context(), cc, "x"))
+				} else {
+					err = cc.Invoke(t.Context(), get, say("x"), new(message))
+				}
+				if err == nil || executed.Load() != 1 {
 					t.Errorf("%v, sent %d times", err, executed.Load())
 				}
 			})
@@ -75,6 +85,44 @@ func TestTheLedgerStaysHere(t *testing.T) {
 		}
 		if name == "failed" && status.Code(err) != codes.Unavailable {
 			t.Errorf("the last attempt's code became %v", status.Code(err))
+		}
+	}
+}
+
+// What no server has begun with is sent once more, as a bare client does it, whatever the call:
+// a stream that was refused, and one that a GOAWAY left out.
+func TestWhatNobodyHasBegunIsSentOnceMore(t *testing.T) {
+	for name, leaves := range map[string]func(w *wire) error{
+		"refused":  func(w *wire) error { return w.reset(http2.ErrCodeRefusedStream) },
+		"draining": func(w *wire) error { return w.WriteGoAway(0, http2.ErrCodeNo, nil) },
+	} {
+		for i := range 8 {
+			balanced, bare, stream := i&1 != 0, i&2 != 0, i&4 != 0
+			t.Run(fmt.Sprintf("%s/balanced %v, bare %v, stream %v", name, balanced, bare, stream), func(t *testing.T) {
+				addr, requests := wired(t, true, func(w *wire) error {
+					if w.n == 1 {
+						return leaves(w)
+					}
+					return w.answer()
+				})
+				opts := []grpc.DialOption{}
+				if !bare {
+					opts = grpcclient.DialOptions()
+				}
+				if balanced {
+					opts = append(opts, grpc.WithDefaultServiceConfig(inTurn))
+				}
+				cc := dialed(t, addr, opts...)
+				var err error
+				if stream {
+					_, err = read(lister(t, t.Context(), cc, "x"))
+				} else {
+					err = cc.Invoke(t.Context(), get, say("x"), new(message))
+				}
+				if err != nil || requests.Load() != 2 {
+					t.Errorf("%v, sent %d times", err, requests.Load())
+				}
+			})
 		}
 	}
 }

@@ -59,10 +59,10 @@ func tabled(code codes.Code) holdfast.Verdict {
 
 // An rpc is one call as gRPC is given it, whatever its kind.
 type rpc struct {
-	door   *door
-	cc     *grpc.ClientConn
-	method string
-	opts   []grpc.CallOption
+	door *door
+	cc   *grpc.ClientConn
+	of   *holdfast.Call // names the method; nil: there is none
+	opts []grpc.CallOption
 }
 
 // failed makes the Result of an attempt under ctx, the context that was passed on to
@@ -104,7 +104,7 @@ func (r *rpc) judge(ctx context.Context, err error, at arrival) holdfast.Verdict
 	}
 	classified := false
 	if r.door.Classify != nil {
-		if said, ok := r.door.Classify(r.method, s); ok {
+		if said, ok := r.door.Classify(r.of.Method, s); ok {
 			v, classified = holdfast.Verdict{Class: said.Class, Code: cmp.Or(said.Code, v.Code), After: said.After}, true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // fallBack asks for another answer than err. What it gets is copied: the caller keeps
 // its own reply, and whoever made the answer may keep that.
 func (u *unary) fallBack(ctx context.Context, err error) error {
-	from, fallbackErr := u.door.Fallback(ctx, u.method, u.req, err)
+	from, fallbackErr := u.door.Fallback(ctx, u.call.Method, u.req, err)
 	if fallbackErr != nil || from == nil {
 		return err
 	}

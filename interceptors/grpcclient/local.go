@@ -124,7 +124,7 @@ func (r *rpc) oversized(message any) bool {
 		}
 	}
 	if r.cc != nil {
-		if config := r.cc.GetMethodConfig(r.method).MaxReqSize; config != nil {
+		if config := r.cc.GetMethodConfig(r.of.Method).MaxReqSize; config != nil {
 			limit = min(limit, *config)
 		}
 	}
@@ -142,7 +142,7 @@ func (r *rpc) limitIs(s *status.Status) bool {
 		}
 	}
 	if r.cc != nil {
-		if config := r.cc.GetMethodConfig(r.method).MaxRespSize; config != nil {
+		if config := r.cc.GetMethodConfig(r.of.Method).MaxRespSize; config != nil {
 			limit = min(limit, *config)
 		}
 	}

@@ -31,7 +31,7 @@ func DialOptions(policies ...holdfast.Policy) []grpc.DialOption {
 // service config tells it to. It is known once the first call has waited for the
 // resolver, so it is asked after a failure and before a hedge.
 func (r *rpc) native() bool {
-	return !r.door.NoNativeRetry && r.cc != nil && r.cc.GetMethodConfig(r.method).RetryPolicy != nil
+	return !r.door.NoNativeRetry && r.cc != nil && r.cc.GetMethodConfig(r.of.Method).RetryPolicy != nil
 }
 
 // leftToNative has an attempt not repeated that gRPC repeats itself.
@@ -40,8 +40,8 @@ func (r *rpc) leftToNative(res holdfast.Result) holdfast.Result {
 		return res
 	}
 	res.After = holdfast.Never
-	if _, told := r.door.toldNative.LoadOrStore(r.method, true); !told && r.door.OnNativeRetry != nil {
-		r.door.OnNativeRetry(r.method)
+	if _, told := r.door.toldNative.LoadOrStore(r.of.Method, true); !told && r.door.OnNativeRetry != nil {
+		r.door.OnNativeRetry(r.of.Method)
 	}
 	return res
 }

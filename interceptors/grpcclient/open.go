@@ -35,10 +35,10 @@ type session struct {
 }
 
 func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
-	s := &session{rpc: rpc{door: d, cc: cc, method: method}, ctx: ctx, desc: desc, streamer: streamer}
+	s := &session{rpc: rpc{door: d, cc: cc}, ctx: ctx, desc: desc, streamer: streamer}
 	s.opts, s.own = takeOwn(d.ready(method, opts))
 	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
-	s.call.Record = &s.record
+	s.call.Record, s.of = &s.record, &s.call
 	return s
 }
 
@@ -135,11 +135,12 @@ var errNoStream = status.Error(codes.Internal, "grpcclient: an interceptor furth
 
 // open creates a stream under ctx, the context that carries the attempt's Call.
 // The stream has a context of its own, so that it can be let go of alone.
-func (s *session) open(ctx context.Context, call *holdfast.Call) (*open, error) {
+func (s *session) open(ctx context.Context, call *holdfast.Call, more ...grpc.CallOption) (*open, error) {
 	a := &open{of: s, ctx: ctx, attempt: call.Attempt}
 	a.due, _ = ctx.Deadline()
 	var opts []grpc.CallOption
 	opts, a.out = private(s.opts)
+	opts = append(opts, more...)
 	inner, cancel := context.WithCancel(outgoing(ctx, call))
 	a.cancel = cancel
 	defer func() {
@@ -148,7 +149,7 @@ func (s *session) open(ctx context.Context, call *holdfast.Call) (*open, error) 
 		}
 	}()
 	var err error
-	if a.inner, err = s.streamer(inner, s.desc, s.cc, s.method, opts...); err != nil {
+	if a.inner, err = s.streamer(inner, s.desc, s.cc, s.of.Method, opts...); err != nil {
 		a.inner = nil
 		return nil, err
 	}

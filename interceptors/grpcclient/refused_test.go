@@ -3,6 +3,7 @@ package grpcclient_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -29,15 +30,15 @@ func refuses(n int) func(w *wire) error {
 	}
 }
 
-// gRPC repeats a refused stream once by itself, unseen by interceptors; refused
-// again, it comes out as UNAVAILABLE, and is harmless to repeat all the same.
+// A refused stream is sent once more, unseen by policies; refused again, it comes out as
+// UNAVAILABLE, and is harmless to repeat all the same.
 func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 	for n, want := range map[int][]grpcclient.WireAttempt{
 		0: {{Attempt: 1, Code: "OK"}},
-		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "OK"}},
-		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
+		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Code: "OK"}},
+		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
 	} {
-		addr, _ := wired(t, false, refuses(n))
+		addr, _ := wired(t, true, refuses(n))
 		var mu sync.Mutex
 		var told []grpcclient.WireAttempt
 		note := grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) {
@@ -77,11 +78,9 @@ func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 	}
 }
 
-// Whether the server has sent something on a stream that it refused is known of streams,
-// of hedges and beneath our balancer. Of other unary calls it is not, so that the first
-// refusal is not believed; from then on the header is asked for, and they are. (A
-// stats.Handler knows it too: see above.)
-func TestARefusalIsBelievedOnceItCanBe(t *testing.T) {
+// Whether the server has sent something on a stream that it refused is known of streams, and of
+// unary calls that are not repeatable.
+func TestARefusalIsBelievedWhereItCanBe(t *testing.T) {
 	unary := func(ctx context.Context, cc *grpc.ClientConn) error {
 		return cc.Invoke(ctx, get, say("x"), new(message))
 	}
@@ -101,12 +100,12 @@ func TestARefusalIsBelievedOnceItCanBe(t *testing.T) {
 		opts    []grpc.DialOption
 		believe []bool // of one call after the other
 	}{
-		"unary":         {unary, nil, []bool{false, true, true}},
+		"unary":         {unary, nil, []bool{true, true}},
 		"stream":        {stream, nil, []bool{true, true}},
 		"our balancer":  {unary, []grpc.DialOption{balanced}, []bool{true, true}},
-		"with a header": {unary, []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.Header(new(metadata.MD)))}, []bool{false, true}},
+		"with a header": {unary, []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.Header(new(metadata.MD)))}, []bool{true, true}},
 	} {
-		addr, requests := wired(t, false, refuses(2))
+		addr, requests := wired(t, true, refuses(2))
 		p := &probe{}
 		cc := dialed(t, addr, append(c.opts, grpcclient.DialOptions(again(2), p)...)...)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -169,45 +168,34 @@ func TestForgedRefusalsAreFailures(t *testing.T) {
 	}
 }
 
-// The header costs a call that succeeds, so it is asked for only for a minute after a
-// refusal that could not be believed, and not for what is repeatable anyway.
+// The header costs a call that succeeds, so it is asked for only where a refusal must be told from
+// an answer that says so: for what is not repeatable. There gRPC is kept from sending anything again.
 func TestTheHeaderIsAskedForOnlyWhereItMatters(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		refused := status.Error(codes.Unavailable, forgeries[0])
-		asked := false
-		invoke := func(err error) grpc.UnaryInvoker {
-			return func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
-				asked = false
-				for _, o := range opts {
-					switch o := o.(type) {
-					case grpc.HeaderCallOption:
-						asked = true
-					case grpc.PeerCallOption:
-						o.PeerAddr.Addr = nil // there was a connection, though not to an address
-					}
-				}
-				return err
+	asked := map[string]bool{}
+	invoke := func(_ context.Context, method string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+		for _, o := range opts {
+			switch o := o.(type) {
+			case grpc.HeaderCallOption:
+				asked[method+" header"] = true
+			case grpc.MaxRetryRPCBufferSizeCallOption:
+				asked[method+" once"] = o.MaxRetryRPCBufferSize == 0
 			}
 		}
-		w := grpcclient.Wrapper{Repeatable: func(method string) bool { return method == get }}
-		p := &probe{}
-		call := w.Unary(p)
-		for i, c := range []struct {
-			method string
-			err    error
-			wait   time.Duration
-			asked  bool
-		}{
-			{put, nil, 0, false}, {put, unavailable, 0, false}, {put, nil, 0, false}, {get, refused, 0, false}, {put, nil, 0, false},
-			{put, refused, 0, false}, {put, nil, 0, true}, {get, nil, 59 * time.Second, false}, {put, nil, 0, true}, {put, nil, time.Second, false},
-		} {
-			pass(c.wait)
-			if _ = call(t.Context(), c.method, say("x"), new(message), nil, invoke(c.err)); asked != c.asked {
-				t.Errorf("call %d: asked for %v", i, asked)
-			}
-			if res := p.results[i]; c.err != nil && res.Class != holdfast.Failure {
-				t.Errorf("call %d: %v", i, res.Class)
-			}
+		return nil
+	}
+	for _, native := range []bool{false, true} {
+		clear(asked)
+		w := grpcclient.Wrapper{Repeatable: func(method string) bool { return method == get }, NoNativeRetry: !native}
+		call := w.Unary()
+		for _, method := range []string{get, put} {
+			_ = call(t.Context(), method, say("x"), new(message), nil, invoke)
 		}
-	})
+		want := map[string]bool{put + " header": true, put + " once": true}
+		if native { // its own retries are its own matter
+			delete(want, put+" once")
+		}
+		if !maps.Equal(asked, want) {
+			t.Errorf("gRPC's own retry is on: %v: asked for %v, want %v", native, asked, want)
+		}
+	}
 }

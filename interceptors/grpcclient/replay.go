@@ -44,7 +44,7 @@ var (
 func newReplayed(s *session) *replayed {
 	r := &replayed{session: s, asked: make(chan struct{}), ready: make(chan struct{})}
 	s.call.Sender = r
-	s.call.Repeatable = s.own.may(s.door, s.method)
+	s.call.Repeatable = s.own.may(s.door, s.call.Method)
 	return r
 }
 
@@ -191,10 +191,27 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	if call.Attempt > 1 {
 		reset(r.into)
 	}
+	res, untaken := r.send(ctx, call)
+	if untaken && ctx.Err() == nil { // as gRPC itself would
+		call.Replayed(ctx)
+		reset(r.into)
+		res, _ = r.send(ctx, call)
+	}
+	return res
+}
+
+// send sends the request on a stream of its own. untaken says that no server has begun with it,
+// and that gRPC was kept from sending it once more.
+func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.Result, untaken bool) {
+	var opts []grpc.CallOption
+	once := !call.Repeatable && !r.now && r.door.NoNativeRetry
+	if once {
+		opts = []grpc.CallOption{noReplay}
+	}
 	r.last = nil
-	a, err := r.open(ctx, call)
+	a, err := r.open(ctx, call, opts...)
 	if err != nil {
-		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)})
+		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)}), false
 	}
 	goesOn := false
 	defer func() {
@@ -205,14 +222,14 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	switch at, err := r.answered(a); err {
 	case nil:
 		goesOn = true
-		return a.result()
+		return a.result(), false
 	case io.EOF: // no message at all, and all is well
 		a.held, a.first = true, err
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
-		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}
+		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}, false
 	default:
 		r.last = a
-		return r.came(ctx, call, err, at)
+		return r.came(ctx, call, err, at), once && at.untaken(statusIn(err))
 	}
 }
 

@@ -28,13 +28,13 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 			return errNoContext
 		}
 		opts, own := takeOwn(d.ready(method, opts))
-		u := &unary{rpc: rpc{d, cc, method, opts}, req: req, reply: reply, invoker: invoker}
+		u := &unary{rpc: rpc{d, cc, nil, opts}, req: req, reply: reply, invoker: invoker}
 		if m, ok := reply.(proto.Message); ok {
 			u.kind = m.ProtoReflect().Type() // now, while nobody fills it
 		}
 		u.call.Target, u.call.Method, u.call.Unary = targetOf(cc), method, true
 		u.call.Repeatable = own.may(d, method)
-		u.call.Sender, u.call.Record = u, &u.record
+		u.call.Sender, u.call.Record, u.of = u, &u.record, &u.call
 		err := u.outcome(ctx, d.handle(ctx, &u.call))
 		if err != nil && d.Fallback != nil {
 			err = u.fallBack(ctx, err)
@@ -59,6 +59,7 @@ type unary struct {
 
 	busy    atomic.Bool // an attempt that is no hedge is under way; what follows is its
 	sent    bool        // there was one
+	header  metadata.MD // of what is not repeatable
 	trailer metadata.MD
 	peer    peer.Peer
 	room    [4]grpc.CallOption
@@ -92,13 +93,22 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	u.sent, u.peer.Addr = true, nowhere
 	opts := append(append(u.room[:0], u.opts...), grpc.Trailer(&u.trailer), grpc.Peer(&u.peer))
-	header := &untold
-	if !call.Repeatable && u.door.cautious.is() {
-		header = &metadata.MD{untoldKey: nil}
-		opts = append(opts, grpc.Header(header))
+	once := !call.Repeatable && u.door.NoNativeRetry
+	u.header = untold
+	if !call.Repeatable {
+		opts = append(opts, grpc.Header(&u.header))
+	}
+	if once {
+		opts = append(opts, noReplay)
 	}
 	due, _ := ctx.Deadline()
-	err := u.invoker(outgoing(ctx, call), u.method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+	err := u.invoker(outgoing(ctx, call), u.call.Method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+	if err != nil && once && ctx.Err() == nil && u.untaken(call, err) { // as gRPC itself would
+		call.Replayed(ctx)
+		forget(u.opts, u.reply)
+		u.header, u.trailer, u.peer = untold, nil, peer.Peer{Addr: nowhere}
+		err = u.invoker(outgoing(ctx, call), u.call.Method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+	}
 	if call.Attempt > 1 {
 		for _, o := range u.opts {
 			if o, ok := o.(grpc.HeaderCallOption); ok {
@@ -109,8 +119,14 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if err == nil {
 		return holdfast.Result{Reply: (*answer)(u), Class: holdfast.Success, Code: "OK"}
 	}
-	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, *header), trailer: u.trailer}
+	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, u.header), trailer: u.trailer}
 	return u.failed(ctx, call, err, &u.peer, at)
+}
+
+// untaken reports whether no server has begun with an attempt that came to err.
+func (u *unary) untaken(call *holdfast.Call, err error) bool {
+	at := arrival{on: u.peer.Addr != nowhere, heard: u.witness.heard(call.Attempt, u.header), trailer: u.trailer}
+	return at.untaken(statusIn(err))
 }
 
 // failed makes the Result of an attempt that came to an error.
@@ -119,9 +135,6 @@ func (u *unary) failed(ctx context.Context, call *holdfast.Call, err error, p *p
 	at.on = on
 	if call.Endpoint == "" {
 		call.Endpoint = addr // for the ledger
-	}
-	if on && at.heard == unknown && !call.Repeatable && isRefusedStream(statusIn(err)) {
-		u.door.cautious.become()
 	}
 	res := u.leftToNative(u.rpc.failed(ctx, err, at))
 	u.plain.note(call.Attempt, res.Err)

@@ -93,7 +93,6 @@ type door struct {
 	Wrapper
 	handle     holdfast.Handler
 	toldNative sync.Map // methods
-	cautious   cautious
 }
 
 func (w Wrapper) door(policies []holdfast.Policy) *door {
