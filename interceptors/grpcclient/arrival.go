@@ -58,11 +58,11 @@ func (a arrival) refused(s *status.Status) bool { return a.untaken(s) || !a.on &
 // untaken reports whether the stream of an attempt was refused, or let go as the server was
 // about to close its connection, and nothing else was sent on it.
 func (a arrival) untaken(s *status.Status) bool {
-	return a.on && (isRefusedStream(s) || s.Code() == codes.Unavailable && begins(s, drained)) && a.silent()
+	return a.on && (isRefusedStream(s) || s.Code() == codes.Unavailable && begins(s, drained...)) && a.silent()
 }
 
 // drained is what gRPC says of a stream that a GOAWAY left out.
-const drained = "the stream is rejected because server is draining the connection"
+var drained = []string{"the connection is draining", "the stream is rejected because server is draining the connection"}
 
 // noReplay keeps gRPC from sending a message once more by itself. It does so where a stream was
 // refused, or let go by a GOAWAY, also when the server had begun to answer on it; what no server
