@@ -109,27 +109,38 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 			age = c.age.Load()
 		}
-		var res holdfast.Result
-		start := int64(0)
 		if o.Slow > 0 {
-			start = pause.Now()
-			res = watched(ctx, call, next, start)
-		} else {
-			res = next(ctx, call)
+			start := pause.Now()
+			return c.counted(o, age, call, watched(ctx, call, next, start), slow(o, start))
 		}
-		counted := false
-		defer func() {
-			if !counted { // a listener has panicked
-				res.Discard()
-			}
-		}()
-		c.observe(o, age, res, slow(o, start))
-		if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
-			res.OnDone(c, age)
-		}
-		counted = true
-		return res
+		return c.counted(o, age, call, next(ctx, call), false)
 	}
+}
+
+// counted counts what a call came to, and returns it.
+func (c *circuit) counted(o *Options, age uint64, call *holdfast.Call, res holdfast.Result, slow bool) holdfast.Result {
+	if res.Class.Server() != holdfast.Well || slow {
+		c.observeAndTell(o, age, res, slow)
+	} else {
+		c.observe(o, age, res.Class, 0, false)
+	}
+	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
+		res.OnDone(c, age)
+	}
+	return res
+}
+
+// observeAndTell is observe where the circuit may open. When a listener panics, nobody is left
+// to read the answer.
+func (c *circuit) observeAndTell(o *Options, age uint64, res holdfast.Result, slow bool) {
+	told := false
+	defer func() {
+		if !told {
+			res.Discard()
+		}
+	}()
+	c.observe(o, age, res.Class, res.After, slow)
+	told = true
 }
 
 func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast.Result {

@@ -82,8 +82,8 @@ func judge(o *Options, class holdfast.Class) (failed, counted bool) {
 }
 
 // observe counts an outcome of a call that began in the given age of a closed circuit.
-func (c *circuit) observe(o *Options, age uint64, res holdfast.Result, slow bool) {
-	failed, counted := judge(o, res.Class)
+func (c *circuit) observe(o *Options, age uint64, class holdfast.Class, after time.Duration, slow bool) {
+	failed, counted := judge(o, class)
 	if !counted || c.age.Load() != age {
 		return
 	}
@@ -105,7 +105,7 @@ func (c *circuit) observe(o *Options, age uint64, res holdfast.Result, slow bool
 	n.failures = 1
 	c.window.add(turn(now, o.Window), n)
 	c.row.Add(1)
-	c.check(o, age, now, res.After)
+	c.check(o, age, now, after)
 }
 
 // Done counts the end of an answer that began well: one that broke off was a

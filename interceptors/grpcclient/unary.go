@@ -35,7 +35,12 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 		u.call.Target, u.call.Method, u.call.Unary = targetOf(cc), method, true
 		u.call.Repeatable = own.may(d, method)
 		u.call.Sender, u.call.Record, u.of = u, &u.record, &u.call
-		err := u.outcome(ctx, d.handle(ctx, &u.call))
+		res := d.handle(ctx, &u.call)
+		if a, mine := res.Reply.(*answer); mine && a == (*answer)(u) && res.Err == nil {
+			own.finish(nil)
+			return nil
+		}
+		err := u.outcome(ctx, res)
 		if err != nil && d.Fallback != nil {
 			err = u.fallBack(ctx, err)
 		}
