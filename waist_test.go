@@ -132,10 +132,25 @@ func TestEndpointsTriedAreRemembered(t *testing.T) {
 }
 
 func TestABalancerOutsideTheRepeaterPicksForAllAttempts(t *testing.T) {
+	var record holdfast.Record
 	call := &holdfast.Call{Record: new(holdfast.Record)}
 	call.Pin("a")
 	if again := call.Again(); again.Endpoint != "a" {
 		t.Errorf("endpoint %q, want a", again.Endpoint)
+	}
+	for _, next := range []string{"b", "b", "a", "c"} { // it moves
+		call.Pin(next)
+		if again := call.Again(); again.Endpoint != next {
+			t.Errorf("endpoint %q, want %q", again.Endpoint, next)
+		}
+	}
+	other := &holdfast.Call{Record: new(holdfast.Record)}
+	other.SendTo("a")
+	if again := other.Again(); again.Endpoint != "" {
+		t.Errorf("endpoint %q of an attempt, want none", again.Endpoint)
+	}
+	if n := testing.AllocsPerRun(100, func() { call := holdfast.Call{Record: &record}; call.Pin("a") }); n != 0 && !raceEnabled {
+		t.Errorf("%v allocations for one that does not move", n)
 	}
 }
 
