@@ -115,7 +115,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 
 func TestDescribeTellsWhereEachValueComesFrom(t *testing.T) {
 	c := preset.Background()
-	if err := c.UnmarshalJSON([]byte(`{"hedge": {"extra": 1, "share": "off"}, "retry": {"base": "1s", "cap": "30s"}}`)); err != nil {
+	if err := c.UnmarshalJSON([]byte(`{"hedge": {"extra": 1, "minAttempt": "off"}, "retry": {"base": "1s", "cap": "30s"}}`)); err != nil {
 		t.Fatal(err)
 	}
 	c.Retry.Cap = time.Minute
@@ -123,7 +123,7 @@ func TestDescribeTellsWhereEachValueComesFrom(t *testing.T) {
 	text := c.Describe()
 	for _, want := range []string{
 		"timeout.limit 2m0s background", "retry.attempts 5 background", "retry.base 1s json", "retry.cap 1m0s set",
-		"breaker.row 7 set", "hedge.extra 1 json", "hedge.share off json", "breaker.open 200ms default", "retry.jitter full default",
+		"breaker.row 7 set", "hedge.extra 1 json", "hedge.minAttempt off json", "breaker.open 200ms default", "retry.jitter full default",
 		"breaker.probeLimit 10s default", "timeout.idle off default", "attempt.idle 10s default", "rate.perSecond off default",
 		"limit.queue 1000 default", "retry.maxAfter 1m0s default", "budget.targets 1024 default",
 	} {

@@ -242,6 +242,9 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	default:
 		return fmt.Errorf("%s: cannot be set here", path)
 	}
+	if err := checkOff(to, path); err != nil {
+		return err
+	}
 	noted[path] = show(to)
 	return nil
 }
@@ -249,7 +252,7 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 // MarshalJSON writes what is set, so that Parse reads the same again: also what is not
 // set, where Parse would take Standard's.
 func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(write(reflect.ValueOf(c), reflect.ValueOf(Standard())))
+	return json.Marshal(write(reflect.ValueOf(c.written()), reflect.ValueOf(Standard())))
 }
 
 func write(v, standard reflect.Value) map[string]any {

@@ -1,0 +1,63 @@
+package preset_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/preset"
+	"github.com/holdfast-go/holdfast/retry"
+	"github.com/holdfast-go/holdfast/timeout"
+)
+
+// "off" switches off, or it is refused, with what to write: a bound that is off would be none.
+func TestOffSwitchesOffOrIsRefused(t *testing.T) {
+	for path, off := range map[string]bool{
+		"hedge.share": false, "hedge.delay": false, "hedge.samples": false, "hedge.window": false, "hedge.quantile": false, "hedge.targets": false,
+		"retry.cap": false, "retry.maxAfter": false, "retry.overloadBase": false, "budget.window": false, "breaker.maxOpen": false,
+		"breaker.samples": false, "breaker.keys": false, "rate.burst": false, "attempt.adaptive.factor": false,
+		"hedge.extra": true, "hedge.minAttempt": true, "retry.attempts": true, "retry.base": true, "retry.minAttempt": true, "budget.ratio": true,
+		"breaker.ratio": true, "breaker.row": true, "breaker.maxAfter": true, "limit.max": true, "rate.perSecond": true, "attempt.limit": true,
+	} {
+		text := `"off"`
+		keys := strings.Split(path, ".")
+		for i := len(keys) - 1; i >= 0; i-- {
+			text = fmt.Sprintf(`{%q: %s}`, keys[i], text)
+		}
+		_, err := preset.Parse([]byte(text))
+		if (err == nil) != off || err != nil && (!strings.Contains(err.Error(), path+": it cannot be") || strings.Count(err.Error(), ": ") < 3) {
+			t.Errorf("%s: %v, want accepted: %v", text, err, off)
+		}
+	}
+	for _, text := range []string{`{"hedge": {"share": -1}}`, `{"retry": {"cap": "-1s"}}`} {
+		if _, err := preset.Parse([]byte(text)); err == nil {
+			t.Errorf("%s was accepted", text)
+		}
+	}
+}
+
+// What code sets to a negative value is written as what it means, and read again.
+func TestWhatCannotBeOffIsWrittenAsItIs(t *testing.T) {
+	c := preset.Standard()
+	c.Retry.Cap, c.Retry.MaxAfter, c.Retry.OverloadBase = -1, -1, -1
+	c.Hedge = hedge.Options{Extra: 2, Share: -1, Delay: -1, Samples: -1, Window: -1}
+	c.Budget = retry.BudgetOptions{Window: -1, Targets: -1}
+	c.Attempt.Adaptive = &timeout.Adaptive{Factor: -1, Window: -1}
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := preset.Parse(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if again.Retry.Cap != 24*time.Hour || again.Retry.OverloadBase != c.Retry.Base || again.Hedge.Samples != 1 || again.Hedge.Share != 1 || again.Attempt.Adaptive.Factor != 1 {
+		t.Errorf("%s", text)
+	}
+	if c.Attempt.Adaptive.Factor != -1 || c.Hedge.Share != -1 {
+		t.Error("writing it has changed it")
+	}
+}
