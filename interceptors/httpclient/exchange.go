@@ -58,9 +58,9 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		}
 		s.close()
 	}()
-	resp, err := x.to(call).RoundTrip(s.out)
+	resp, err := s.via.RoundTrip(s.out)
 	if err != nil && resp == nil && s.stripped && untaken(err) && inside.Err() == nil && x.renew(inside, &s) {
-		resp, err = x.to(call).RoundTrip(s.out)
+		resp, err = s.via.RoundTrip(s.out)
 	}
 	switch {
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -15,23 +16,19 @@ import (
 
 // A sending is what one attempt gives to the base.
 type sending struct {
-	out      *http.Request
-	up       upload // what its body is; nil: nothing of ours
-	trip     *trip  // nil: nobody looks at its connections
-	stripped bool   // net/http cannot send it again, and would
+	own, out *http.Request     // the caller's, and what the base gets
+	via      http.RoundTripper // what sends it
+	up       upload            // what its body is; nil: nothing of ours
+	trip     *trip             // nil: nobody looks at its connections
+	stripped bool              // net/http cannot send it again, and would
 }
 
-// request makes the request of one attempt: the caller's own when it is a first
-// one and nothing has to change, else a copy. Without a request it returns why.
+// request makes the request of one attempt: the caller's own when nothing has to change, else
+// a copy. It decides where the request goes, too. Without a request it returns why.
 func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *sending) (res holdfast.Result) {
 	d, own := x.door, x.req
-	elsewhere := call.Endpoint != "" && call.Endpoint != own.URL.Host
-	if elsewhere && x.to(call) == nil {
-		err := fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", own.URL.Host, own.URL.Scheme)
-		if d.endpoints != nil {
-			err = fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", own.URL.Host, maxNames)
-		}
-		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
+	if s.via = x.to(call); s.via == nil {
+		return holdfast.Result{Err: x.unreachable(), Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 	}
 	if cancelled(own) {
 		return holdfast.Result{Err: errCancelled, Code: holdfast.CodeCancelled}
@@ -40,28 +37,9 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *
 	if err != nil {
 		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody}
 	}
-	attempt := d.AttemptHeader != "" && call.Attempt > 1
-	deadline, limited := inside.Deadline()
-	limited = limited && d.DeadlineHeader != ""
-	header := x.key != nil || attempt || limited
-	var c care
-	traced := false
-	if d.leaf {
-		w := d.wire.look()
-		if !call.Repeatable {
-			c = w.care(own, x.addr(call))
-		}
-		traced = c == watch || c == guard || w.slots > 0
-	} else if !call.Repeatable && own.GetBody != nil && own.Body != nil && own.Body != http.NoBody {
-		c = strip // beneath a base that wraps a transport, which would send it again
-	}
-	_, watched := rc.(*noted)
-	if d.leaf && !watched && !d.CountReplays && c == none && !traced && call.Attempt == 1 && !call.Hedge && !header && !elsewhere && up == nil &&
-		same(ctx, own.Context()) {
-		s.out = own
-		return res // no layer of ours is beneath a Transport to look for the Call
-	}
-	s.up = up
+	s.own, s.out, s.up = own, own, up
+	c := x.care(call)
+	traced := d.leaf && (c == watch || c == guard || d.wire.slots > 0)
 	if d.CountReplays {
 		inside = replays(inside, call)
 	}
@@ -69,43 +47,100 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *
 		s.trip, inside = d.wire.trip(inside, x.addr(call))
 		s.trip.guard, s.trip.strict = c == guard, c == guard && replayable(own)
 	}
-	out := own.WithContext(inside)
-	out.Body, s.out = rc, out
+	// The attempt has a context of its own where something is to be found in it: the Call by a
+	// layer of ours beneath a base that is no Transport, a trace, a limit.
+	if traced || d.CountReplays || !d.leaf || call.Attempt > 1 || call.Hedge || !same(ctx, own.Context()) {
+		s.edit(inside)
+	}
+	if up != nil || isNoted(rc) || s.out != own {
+		s.edit(inside).Body = rc
+	}
 	if c == strip {
+		s.edit(inside)
 		s.strip()
 	}
-	if header || call.Hedge { // attempts under way at once share no map
-		out.Header = own.Header.Clone()
-	}
-	cloned := header || call.Hedge
-	call.Headers(ctx, func(key, value string) {
-		if !cloned {
-			out.Header, cloned = own.Header.Clone(), true
-		}
-		out.Header.Set(key, value)
-	})
-	if x.key != nil {
-		out.Header.Set("Idempotency-Key", *x.key)
-	}
-	if attempt {
-		out.Header.Set(d.AttemptHeader, strconv.Itoa(call.Attempt))
-	}
-	if limited { // never 0, which some servers take for "no limit"
-		out.Header.Set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10))
-	}
-	if elsewhere {
-		u := new(url.URL)
-		*u = *own.URL
-		u.Host = call.Endpoint
-		out.URL = u
-		if out.Host == "" {
-			out.Host = own.URL.Host // the server is still addressed by its logical name
-		}
-		if d.endpoints != nil && d.ConnLifetime > 0 {
-			s.out = aged(out)
-		}
+	x.head(ctx, inside, call, s)
+	if call.Endpoint != "" && call.Endpoint != own.URL.Host {
+		x.readdress(inside, call, s)
 	}
 	return res
+}
+
+// edit returns the request of the attempt, to be changed: a copy of the caller's.
+func (s *sending) edit(inside context.Context) *http.Request {
+	if s.out == s.own {
+		s.out = s.own.WithContext(inside)
+	}
+	return s.out
+}
+
+func isNoted(rc io.ReadCloser) bool {
+	_, is := rc.(*noted)
+	return is
+}
+
+// care is what keeps net/http from sending the attempt twice.
+func (x *exchange) care(call *holdfast.Call) care {
+	d, own := x.door, x.req
+	switch {
+	case d.leaf:
+		if w := d.wire.look(); !call.Repeatable {
+			return w.care(own, x.addr(call))
+		}
+	case !call.Repeatable && own.GetBody != nil && own.Body != nil && own.Body != http.NoBody:
+		return strip // beneath a base that wraps a transport, which would send it again
+	}
+	return none
+}
+
+// head sets the headers of the attempt. Attempts under way at once share no map.
+func (x *exchange) head(ctx, inside context.Context, call *holdfast.Call, s *sending) {
+	d, own := x.door, x.req
+	cloned := false
+	set := func(key, value string) {
+		if !cloned {
+			s.edit(inside).Header, cloned = own.Header.Clone(), true
+		}
+		s.out.Header.Set(key, value)
+	}
+	if call.Hedge {
+		s.edit(inside).Header, cloned = own.Header.Clone(), true
+	}
+	call.Headers(ctx, set)
+	if x.key != nil {
+		set("Idempotency-Key", *x.key)
+	}
+	if d.AttemptHeader != "" && call.Attempt > 1 {
+		set(d.AttemptHeader, strconv.Itoa(call.Attempt))
+	}
+	if d.DeadlineHeader == "" {
+		return
+	}
+	if deadline, limited := inside.Deadline(); limited { // never 0, which some servers take for "no limit"
+		set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10))
+	}
+}
+
+// readdress sends the attempt to the endpoint that was chosen. The server is still addressed
+// by its logical name.
+func (x *exchange) readdress(inside context.Context, call *holdfast.Call, s *sending) {
+	d, own, out := x.door, x.req, s.edit(inside)
+	u := new(url.URL)
+	*u = *own.URL
+	u.Host = call.Endpoint
+	out.URL, out.Host = u, cmp.Or(out.Host, own.URL.Host)
+	if d.endpoints != nil && d.ConnLifetime > 0 {
+		s.out = aged(out)
+	}
+}
+
+// unreachable says why a request cannot be sent to the endpoint that was chosen.
+func (x *exchange) unreachable() error {
+	u := x.req.URL
+	if x.door.endpoints != nil {
+		return fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", u.Host, maxNames)
+	}
+	return fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", u.Host, u.Scheme)
 }
 
 // addr is where the attempt goes.
