@@ -30,9 +30,9 @@
 //     every other, once. Only the package that made the Sender makes Replies: a
 //     door that is handed a foreign one answers with an error.
 //   - lets go of what it holds (a context, a slot, an in-flight count) when the
-//     call is over and not when it returns: through [Result.OnDone], which runs
-//     at the end of the Reply, or at once when there is none; and in a deferred
-//     function when next panics or exits its goroutine.
+//     call is over and not when it returns: through [Call.Hold], or by itself with
+//     [Result.OnDone], which runs at the end of the Reply, or at once when there is
+//     none, and in a deferred function when next panics or exits its goroutine.
 //   - may be called by many goroutines at once, each with a Call of its own. It
 //     passes a Call to next at most once; for another sending of the same
 //     logical call it passes [Call.Again].
@@ -91,6 +91,20 @@
 // and [Pauses] tells how often and how long the process stood still. A server that is silent
 // altogether is not excused for ever: once it has been for as long as its chance while this
 // process ran, running out of time is its failure.
+//
+// # A policy of your own
+//
+// Most policies do one of three things before they pass a call on, and the root has a method
+// for each: [Call.Hold] sends it while something is held, [Call.Reject] answers it in the place
+// of sending it, and [Call.Again] makes the Call of another attempt. A policy that must know
+// where it stands in its chain is [Placed], one whose neighbours must know what it does tells its
+// [Traits], and one that is made of others is a [Group] and wraps with [Place.Wrap].
+// examples/custompolicy is a whole one.
+//
+// A call can be made within a call: a client that logs in on the connection of its first command
+// does so. While the outer attempt is being sent, the inner call leaves repeating to the outer
+// one where that repeats, shares its place in the same limit, and passes the circuit whose probe
+// the outer call is.
 //
 // Package holdfasttest checks these sentences: run its TestPolicy on a policy
 // and its TestTransport on a door.
