@@ -44,3 +44,46 @@ func TestACallbackUnderALockIsCaught(t *testing.T) {
 		t.Errorf("it said %q", r)
 	}
 }
+
+// An event that is told with the policy's own lock held keeps everybody else from calling.
+func TestAnEventUnderALockIsCaught(t *testing.T) {
+	holdfasttest.Hurry(t)
+	for name, locked := range map[string]bool{"with the lock held": true, "without": false} {
+		policy := func() holdfast.Policy {
+			var mu sync.Mutex
+			underWay := 0
+			return holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					mu.Lock()
+					full := underWay == 4
+					if !full {
+						underWay++
+					}
+					if !locked {
+						mu.Unlock()
+					}
+					if full {
+						res := call.Reject(ctx, holdfast.Rejection{Policy: "p", Code: "full", Reason: "full", Err: context.Canceled})
+						if locked {
+							mu.Unlock()
+						}
+						return res
+					}
+					if locked {
+						mu.Unlock()
+					}
+					return call.Hold(ctx, next, hook(func(holdfast.End) {
+						mu.Lock()
+						underWay--
+						mu.Unlock()
+					}), 0)
+				}
+			})
+		}
+		r := new(recorder)
+		holdfasttest.CheckEvents(r, policy)
+		if caught := strings.Contains(r.String(), "an event was told with a lock held"); caught != locked {
+			t.Errorf("%s: %q", name, r.String())
+		}
+	}
+}

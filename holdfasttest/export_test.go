@@ -36,5 +36,8 @@ func Hurry(t *testing.T) {
 	t.Cleanup(func() { patience = old })
 }
 
-// CheckCallbacks is TestCallbacks, which reports to r.
-var CheckCallbacks = runCallbackCheck
+// CheckCallbacks is TestCallbacks, and CheckEvents the check of events, which report to r.
+var (
+	CheckCallbacks = runCallbackCheck
+	CheckEvents    = runEventCheck
+)

@@ -27,7 +27,8 @@ import (
 //     several places in one;
 //   - a nil pointer of the policy's type does nothing, in Wrap too;
 //   - no goroutine is left behind, and after 1,000 calls nothing keeps hold of
-//     them, as a timer that was not stopped would.
+//     them, as a timer that was not stopped would;
+//   - events, and changes of its state, are told with no lock held.
 //
 // A policy whose callbacks run with a lock held would hang here; TestCallbacks
 // tells. One that waits for a lock for ever ends with the test's own time limit.
@@ -38,4 +39,5 @@ func TestPolicy(t *testing.T, policy func() holdfast.Policy) {
 			synctest.Test(t, func(t *testing.T) { runPolicyCheck(t, policy, c) })
 		})
 	}
+	t.Run("events", func(t *testing.T) { runEventCheck(t, policy) })
 }
