@@ -70,63 +70,158 @@ func TestWhatACallHoldsIsGivenBackOnce(t *testing.T) {
 	}
 }
 
-// A call within one that holds something borrows it, one at a time, and nobody else does: not
-// another call, nor one that goes on when the outer one is over, nor one of another holder.
-func TestACallWithinACallBorrowsWhatThatHolds(t *testing.T) {
-	p, other := new(place), new(place)
-	inner := func(ctx context.Context, want bool, of *place, f func()) {
-		t.Helper()
-		_, _ = holdfast.Do(ctx, holdfast.Chain(holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
-			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-				back, ok := call.Borrow(ctx, of)
-				if ok != want {
-					t.Errorf("borrowed: %v, want %v", ok, want)
-				}
-				res := next(ctx, call)
-				if ok {
-					back()
-				}
+// sharing is a policy that shares of if it can, and notes whether it did.
+func sharing(of holdfast.Hook, shared *bool, free *<-chan struct{}) holdfast.Policy {
+	return holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			res, ok, lent := call.Share(ctx, next, of)
+			if *shared, *free = ok, lent; ok {
 				return res
 			}
-		})), holdfast.Call{Target: "inner"}, func(context.Context) (int, error) { f(); return 0, nil })
-	}
-	nothing := func() {}
-	var left context.Context
-	_, _ = holdfast.Do(t.Context(), holdfast.Chain(holding(other), holding(p), holding(p)), holdfast.Call{Target: "outer"}, func(ctx context.Context) (int, error) {
-		left = ctx
-		inner(ctx, true, p, func() {
-			inner(ctx, true, p, func() { // the second of two places
-				inner(ctx, false, p, nothing) // both are lent
-				inner(ctx, true, other, nothing)
-			})
-		})
-		inner(ctx, true, p, nothing) // given back
-		inner(t.Context(), false, p, nothing)
-		inner(context.WithoutCancel(ctx), false, p, nothing)
-		inner(ctx, false, new(place), nothing)
-		return 0, nil
+			return next(ctx, call)
+		}
 	})
-	inner(left, false, p, nothing)
 }
 
-// What is made within a probe is sent once, whoever would repeat it.
-func TestWhatIsMadeWithinAProbeIsSentOnce(t *testing.T) {
-	p := new(place)
-	for _, probes := range []bool{true, false} {
-		h := holdfast.Chain(holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
-			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-				if !probes {
-					return next(ctx, call)
-				}
-				return call.Probe(ctx, next, p)
+// A call within one that holds something shares it, one at a time, and nobody else does: not
+// another call, nor one that goes on when the outer one is over, nor one of another holder. What
+// is shared can be shared in turn.
+func TestACallWithinACallSharesWhatThatHolds(t *testing.T) {
+	p, other := new(place), new(place)
+	inner := func(ctx context.Context, want, comes bool, of *place, f func(context.Context)) (free <-chan struct{}) {
+		t.Helper()
+		var shared bool
+		_, _ = holdfast.Do(ctx, holdfast.Chain(sharing(of, &shared, &free)), holdfast.Call{Target: "inner"}, func(ctx context.Context) (int, error) {
+			if f != nil {
+				f(ctx)
 			}
+			return 0, nil
+		})
+		if shared != want || (free != nil) != comes {
+			t.Errorf("shared: %v, want %v; it will be free: %v, want %v", shared, want, free != nil, comes)
+		}
+		return free
+	}
+	var left context.Context
+	_, _ = holdfast.Do(t.Context(), holdfast.Chain(holding(other), holding(p)), holdfast.Call{Target: "outer"}, func(ctx context.Context) (int, error) {
+		left = ctx
+		var free <-chan struct{}
+		inner(ctx, true, false, p, func(within context.Context) {
+			free = inner(ctx, false, true, p, nil) // it is lent
+			inner(ctx, true, false, other, nil)
+			inner(within, true, false, p, func(deeper context.Context) {
+				inner(deeper, true, false, p, nil) // and can be shared in turn
+				inner(within, false, true, p, nil)
+			})
+		})
+		select {
+		case <-free:
+		default:
+			t.Error("it has come back, and nobody is told")
+		}
+		inner(ctx, true, false, p, nil)
+		inner(t.Context(), false, false, p, nil)
+		inner(context.WithoutCancel(ctx), false, false, p, nil)
+		inner(ctx, false, false, new(place), nil)
+		return 0, nil
+	})
+	inner(left, false, false, p, nil)
+	if len(p.ends) != 1 || len(other.ends) != 1 {
+		t.Errorf("given back %d and %d times", len(p.ends), len(other.ends))
+	}
+}
+
+// What is shared is given back when the last call that has it is over, whichever that is.
+func TestWhatIsSharedIsGivenBackByTheLast(t *testing.T) {
+	for _, innerLast := range []bool{false, true} {
+		p := new(place)
+		var shared bool
+		var free <-chan struct{}
+		var replies []*openReply
+		send := senderFunc(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			ctx = call.Context(ctx)
+			if len(replies) == 0 {
+				replies = append(replies, new(openReply))
+				holdfast.Chain(sharing(p, &shared, &free))(ctx, &holdfast.Call{Target: "inner", Sender: call.Sender})
+				return holdfast.Result{Reply: replies[0], Class: holdfast.Success}
+			}
+			replies = append(replies, new(openReply))
+			return holdfast.Result{Reply: replies[1], Class: holdfast.Success}
+		})
+		holdfast.Chain(holding(p))(t.Context(), &holdfast.Call{Target: "outer", Sender: send})
+		first, last := replies[1], replies[0]
+		if innerLast {
+			first, last = last, first
+		}
+		first.Discard()
+		if !shared || len(p.ends) != 0 {
+			t.Errorf("shared: %v; given back %d times while a call goes on", shared, len(p.ends))
+		}
+		last.Discard()
+		if len(p.ends) != 1 || p.tokens[0] != 7 || p.ends[0].Code != "read" {
+			t.Errorf("given back %v %v", p.tokens, p.ends)
+		}
+	}
+}
+
+// A loan that outlives its holder's attempt is none of the next one's.
+func TestALoanOfAnEarlierAttempt(t *testing.T) {
+	p := new(place)
+	var why string
+	var shared bool
+	var free <-chan struct{}
+	var inner []*openReply
+	attempts := 0
+	send := senderFunc(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		if call.Target == "inner" {
+			inner = append(inner, new(openReply))
+			return holdfast.Result{Reply: inner[len(inner)-1], Class: holdfast.Success}
+		}
+		attempts++
+		ctx = call.Context(ctx)
+		h := holdfast.Chain(sharing(p, &shared, &free))
+		h(ctx, &holdfast.Call{Target: "inner", Sender: call.Sender})
+		if !shared {
+			t.Errorf("attempt %d does not lend", attempts)
+		}
+		if attempts == 2 {
+			inner[0].Discard() // that of the first attempt
+			if h(ctx, &holdfast.Call{Target: "inner", Sender: call.Sender}); shared || free == nil {
+				t.Error("two share what the second attempt holds")
+			}
+		}
+		return holdfast.Result{Err: errors.New("again"), Class: holdfast.Failure}
+	})
+	holdfast.Chain(repeater(&why), holding(p))(t.Context(), &holdfast.Call{Target: "outer", Repeatable: true, Sender: send})
+	for _, reply := range inner {
+		reply.Discard()
+	}
+	if attempts != 2 || len(p.ends) != 2 {
+		t.Errorf("%d attempts, given back %d times", attempts, len(p.ends))
+	}
+}
+
+// What shares the leave of a probe is sent once, whoever would repeat it; what else is made
+// within it repeats as ever.
+func TestWhatSharesAProbesLeaveIsSentOnce(t *testing.T) {
+	p := new(place)
+	for _, shares := range []bool{true, false} {
+		h := holdfast.Chain(holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result { return call.Probe(ctx, next, p) }
 		}))
 		var why string
+		var shared bool
+		var free <-chan struct{}
 		sends := 0
-		within := func(ctx context.Context) { do(ctx, true, &why, func(context.Context) { sends++ }) }
-		_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) { within(ctx); return 0, nil })
-		if want := map[bool]int{true: 1, false: 2}[probes]; sends != want {
-			t.Errorf("a probe: %v; sent %d times, want %d: %q", probes, sends, want, why)
+		_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
+			policies := []holdfast.Policy{repeater(&why)}
+			if shares {
+				policies = append(policies, sharing(p, &shared, &free))
+			}
+			return holdfast.Do(ctx, holdfast.Chain(policies...), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { sends++; return 0, nil })
+		})
+		if want := map[bool]int{true: 1, false: 2}[shares]; sends != want {
+			t.Errorf("it shares: %v; sent %d times, want %d: %q", shares, sends, want, why)
 		}
 	}
 }
@@ -147,7 +242,7 @@ func TestARejectionAnswersTheCall(t *testing.T) {
 			cancel()
 		}
 		var told []holdfast.Rejection
-		l := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { told = append(told, e.(holdfast.Rejection)) }) //nolint:errcheck // there is no other
+		l := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { told = append(told, e.(holdfast.Rejection)) })
 		h := holdfast.Chain(holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 				call.Record.Listen(l)

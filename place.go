@@ -14,7 +14,8 @@ type Place struct {
 }
 
 // A Placed policy asks where it stands: Chain calls WrapAt in the place of Wrap, which
-// is WrapAt at the zero Place.
+// is WrapAt at the zero Place. A type that embeds one and has a Wrap of its own must have a
+// WrapAt of its own, too.
 type Placed interface {
 	Policy
 	WrapAt(at Place, next Handler) Handler

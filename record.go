@@ -26,8 +26,7 @@ type Record struct {
 const (
 	claimed  = 1 << iota // a policy of this chain repeats the call
 	repeated             // a layer further in has repeated it
-	lent                 // what it holds is lent to a call within it
-	probing              // calls within it are sent once
+	once                 // it shares a probe's leave, and is sent once
 	pinned               // to its first endpoint, for all attempts
 	replay               // one of the transport's own; they are counted in the bits from here on
 )
@@ -43,10 +42,10 @@ type journal struct {
 	attempts []Attempt
 	omitted  int
 	stopped  string
-	tried    []string // endpoints beyond the first
-	pinned   string   // the endpoint of all attempts, where it is not the first
-	told     *told    // what a call within this one has said of an error
-	held     []holding
+	tried    []string  // endpoints beyond the first
+	pinned   string    // the endpoint of all attempts, where it is not the first
+	told     *told     // what a call within this one has said of an error
+	held     []holding // the first has the loan of Record.held alone
 }
 
 // journaled returns the journal, made if need be; the lock is held.

@@ -24,7 +24,8 @@ func (c *Call) Replayable() (why string, ok bool) {
 // MayRepeat asks leave to repeat the call once more, beyond what its Result
 // says. It is refused, with the reason, when the caller has switched repeats
 // off (WithoutRepeats), when an outer layer repeats the call that c is made
-// within, when that one is a Probe, and when a layer further in has repeated it.
+// within, when c shares the leave of a Probe, and when a layer further in has
+// repeated it.
 // ctx is the context that the policy got.
 //
 // A call is made within the one whose context it has, until that one's attempt is
@@ -34,15 +35,14 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 	if ctx.Value(noRepeatKey{}) != nil {
 		return "repeats are switched off by the context", false
 	}
+	if c.Record.marked(once) {
+		return "it is made within a probe", false
+	}
 	if !c.Repeatable && c.Record.marked(repeated) {
 		return "a layer further in has repeated it", false
 	}
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		switch {
-		case !outer.encloses(ctx):
-		case outer.Record.marked(probing):
-			return "it is made within a probe", false
-		case outer.Repeatable && outer.Record.marked(claimed):
+		if outer.Repeatable && outer.Record.marked(claimed) && outer.encloses(ctx) {
 			return "an outer layer repeats it", false
 		}
 	}
@@ -63,7 +63,9 @@ func (c *Call) encloses(ctx context.Context) bool {
 // repeats notes at the calls which c is made within that it is being repeated.
 func (c *Call) repeats(ctx context.Context) {
 	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
-		outer.Record.mark(repeated)
+		if outer.encloses(ctx) {
+			outer.Record.mark(repeated)
+		}
 	}
 }
 

@@ -202,7 +202,7 @@ func toldOf(ctx context.Context, err error) (v Verdict, is bool) {
 	t := j.told
 	call.Record.mu.Unlock()
 	for ; t != nil; t = t.before {
-		if t.attempt != call.Attempt || !errors.Is(err, t.err) {
+		if t.attempt != call.Attempt || !sameError(err, t.err) {
 			continue
 		}
 		if is && v != t.verdict {
@@ -211,4 +211,15 @@ func toldOf(ctx context.Context, err error) (v Verdict, is bool) {
 		v, is = t.verdict, true
 	}
 	return v, is
+}
+
+// sameError is errors.Is for errors of any type, also of one that looks as if it could be
+// compared and cannot.
+func sameError(err, target error) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	return errors.Is(err, target)
 }

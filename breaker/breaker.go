@@ -91,11 +91,8 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 		}
 		age := c.age.Load() // before the state: a change in between makes it an earlier one
 		if State(c.state.Load()) != Closed {
-			if holdfast.CallFrom(ctx) != nil { // made within a call, which may be the probe, and decides alone
-				if back, ok := call.Borrow(ctx, c); ok {
-					defer back()
-					return next(ctx, call)
-				}
+			if res, shared := c.share(ctx, call, next, o); shared {
+				return res
 			}
 			switch probe, err, ok := c.admit(o); {
 			case ok && probe > 0:
@@ -115,6 +112,47 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 		}
 		return c.counted(o, age, call, next(ctx, call), false)
 	}
+}
+
+// share sends a call that is made within the probe, which decides alone. One at a time passes;
+// another one waits for it, for half as long as the probe may take.
+func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options) (res holdfast.Result, shared bool) {
+	if holdfast.CallFrom(ctx) == nil || !c.probed() {
+		return res, false
+	}
+	res, shared, free := call.Share(ctx, next, c)
+	if free == nil {
+		return res, shared
+	}
+	limit := o.ProbeLimit
+	if limit <= 0 {
+		limit = 10 * time.Second
+	}
+	timer := pause.Start(limit / 2)
+	defer timer.Stop()
+	for free != nil {
+		select {
+		case <-free:
+			if !c.probed() {
+				return res, false
+			}
+			res, shared, free = call.Share(ctx, next, c)
+		case <-timer.C:
+			if timer.Over() {
+				return res, false
+			}
+		case <-ctx.Done():
+			return call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Err: context.Cause(ctx)}), true
+		}
+	}
+	return res, shared
+}
+
+// probed reports whether a probe is under way that decides.
+func (c *circuit) probed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.probing != nil
 }
 
 // counted counts what a call came to, and returns it.

@@ -66,10 +66,17 @@ func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.H
 			c.settle(o, probe, holdfast.Result{}, false)
 		}
 	}()
-	c.herald.Tell() // that it is half-open
+	c.herald.Tell()       // that it is half-open
+	if ctx.Err() != nil { // listeners took its time
+		return call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Err: context.Cause(ctx)})
+	}
 	w := pause.Begin(start)
 	defer w.End()
-	res = call.Probe(ctx, next, c)
+	if o.ObserveOnly {
+		res = next(ctx, call)
+	} else {
+		res = call.Probe(ctx, next, c)
+	}
 	answered = true
 	age, closed := c.settle(o, probe, res, slow(o, start))
 	if closed && !call.Unary && res.Reply != nil {

@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func TestACallWithinAProbeBelongsToIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := breaker.New(breaker.Options{Row: 1})
+				b := breaker.New(breaker.Options{Row: 1, ProbeLimit: time.Hour})
 				h := holdfast.Chain(b)
 				call := holdfast.Call{Target: "redis"}
 				_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
@@ -39,11 +40,13 @@ func TestACallWithinAProbeBelongsToIt(t *testing.T) {
 					}
 					if err := login(func(context.Context) (int, error) {
 						logins++
-						// A second one at the same time is no part of it, and nor is a call of somebody else.
-						for _, ctx := range []context.Context{ctx, t.Context()} {
-							if _, err := holdfast.Do(ctx, h, call, func(context.Context) (int, error) { return 0, nil }); !errors.Is(err, breaker.ErrOpen) {
-								t.Errorf("a call beside the probe: %v, want a rejection", err)
-							}
+						// A call of somebody else is no part of it.
+						if _, err := holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, nil }); !errors.Is(err, breaker.ErrOpen) {
+							t.Errorf("a call beside the probe: %v, want a rejection", err)
+						}
+						// Nor can it wait for itself: a call by the context of the outer one does, as long as a probe may take.
+						if _, err := holdfast.Do(ctx, h, call, func(context.Context) (int, error) { return 0, nil }); !errors.Is(err, breaker.ErrOpen) {
+							t.Errorf("a call that waits for the one it is made in: %v, want a rejection", err)
 						}
 						return 0, c.inner
 					}); !errors.Is(err, c.inner) {
@@ -60,4 +63,89 @@ func TestACallWithinAProbeBelongsToIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Several at once, and a call within a call within the probe, are parts of it as well.
+func TestCallsWithinAProbeWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.New(breaker.Options{Row: 1})
+		h := holdfast.Chain(b)
+		call := holdfast.Call{Target: "redis"}
+		_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
+		time.Sleep(time.Minute)
+		var atOnce, most, made int
+		var mu sync.Mutex
+		busy := func(context.Context) (int, error) {
+			mu.Lock()
+			atOnce++
+			most, made = max(most, atOnce), made+1
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			atOnce--
+			mu.Unlock()
+			return 0, nil
+		}
+		_, err := holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					if _, err := holdfast.Do(ctx, h, call, func(ctx context.Context) (int, error) { return holdfast.Do(ctx, h, call, busy) }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			return 0, nil
+		})
+		if s := b.Status("redis"); err != nil || made != 3 || most != 1 || s.State != breaker.Closed || s.Rejected != 0 {
+			t.Errorf("%v; %d calls, %d at once; %+v", err, made, most, s)
+		}
+	})
+}
+
+// A breaker that only observes changes nothing of what is sent.
+func TestAnObserverLeavesItsProbesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.New(breaker.Options{Row: 1, ObserveOnly: true})
+		h := holdfast.Chain(b)
+		call := holdfast.Call{Target: "t"}
+		_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
+		time.Sleep(time.Minute)
+		_, _ = holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+			return holdfast.Do(ctx, holdfast.Chain(holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					res := next(ctx, call)
+					if why, may := call.MayRepeat(ctx); !may {
+						t.Errorf("it may not be repeated: %s", why)
+					}
+					return res
+				}
+			}), b), call, func(context.Context) (int, error) { return 0, nil })
+		})
+	})
+}
+
+// A probe whose time a listener has spent is none: it was not sent, and blames nobody.
+func TestAListenerThatTakesAProbesTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := false
+		b := breaker.New(breaker.Options{Row: 1, OnChange: func(breaker.Change) {
+			if slow {
+				time.Sleep(2 * time.Second)
+			}
+		}})
+		h := holdfast.Chain(b)
+		call := holdfast.Call{Target: "t"}
+		_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
+		time.Sleep(time.Minute)
+		slow = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		asked := false
+		_, err := holdfast.Do(ctx, h, call, func(context.Context) (int, error) { asked = true; return 0, nil })
+		if s := b.State("t"); asked || !errors.Is(err, context.DeadlineExceeded) || s != breaker.HalfOpen {
+			t.Errorf("asked: %v, %v, %v", asked, err, s)
+		}
+	})
 }

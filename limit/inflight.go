@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -116,12 +117,19 @@ func (s Slot) Release() {
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says. It returns an *Error, or the error of ctx.
 func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
+	return l.acquire(ctx, target, nil)
+}
+
+// errFree ends a wait since free was closed.
+var errFree = errors.New("limit: what was waited for is free")
+
+func (l *InFlight) acquire(ctx context.Context, target string, free <-chan struct{}) (Slot, error) {
 	if !l.made() || l.o.Max < 0 {
 		return Slot{}, nil
 	}
 	for {
 		r := l.room(target)
-		if reason, err := r.enter(ctx, &l.o); err != nil || reason != "" {
+		if reason, err := r.enter(ctx, &l.o, free); err != nil || reason != "" {
 			return Slot{}, l.refusal(target, reason, err)
 		}
 		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
@@ -144,27 +152,35 @@ func (l *InFlight) refusal(target, reason string, err error) error {
 
 // Traits tells that it holds places.
 func (l *InFlight) Traits() holdfast.Traits {
-	return holdfast.Traits{Name: "limit", Holds: l != nil && l.rooms != nil}
+	return holdfast.Traits{Name: "limit", Holds: l.made() && l.o.Max >= 0}
 }
 
 // Wrap returns a Handler that sends a call while there is room for it. A call that is made
-// within one which has a place shares that place, one at a time, so that none waits for itself.
+// within one which has a place shares that place, one at a time: it takes another one where
+// there is, and waits for whichever is free first.
 func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 	if !l.made() || l.o.Max < 0 {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-			if back, ok := call.Borrow(ctx, l.room(call.Target)); ok {
-				defer back()
-				return next(ctx, call)
+		var free <-chan struct{}
+		for {
+			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
+				res, ok, lent := call.Share(ctx, next, l.room(call.Target))
+				if ok {
+					return res
+				}
+				free = lent
+			}
+			slot, err := l.acquire(ctx, call.Target, free)
+			switch {
+			case err == errFree: // what the outer call has is to be had now
+			case err != nil:
+				return rejected(ctx, call, "limit", err)
+			default:
+				return call.Hold(ctx, next, slot.of, uint64(slot.max))
 			}
 		}
-		slot, err := l.Acquire(ctx, call.Target)
-		if err != nil {
-			return rejected(ctx, call, "limit", err)
-		}
-		return call.Hold(ctx, next, slot.of, uint64(slot.max))
 	}
 }
 

@@ -156,7 +156,7 @@ func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
 	case d > l.o.Wait:
 		turn.CancelAt(now)
 		return l.reject(b, target, fmt.Sprintf("the next token is %v away", d.Round(time.Millisecond)))
-	case limited && deadline.Sub(now) < d:
+	case limited && deadline.Sub(now) <= d:
 		turn.CancelAt(now)
 		return l.reject(b, target, "the wait would pass the deadline")
 	}
@@ -164,11 +164,13 @@ func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
 	case <-ctx.Done():
 		turn.Cancel()
+	}
+	if ctx.Err() != nil { // also as its turn came
 		return context.Cause(ctx)
 	}
+	return nil
 }
 
 // Wrap returns a Handler that sends a call when it is its turn.

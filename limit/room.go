@@ -22,19 +22,19 @@ type waiter struct{ let chan struct{} }
 
 // enter takes a place, or waits for one. reason says why there is none; err is
 // the error of ctx.
-func (r *room) enter(ctx context.Context, o *InFlightOptions) (reason string, err error) {
+func (r *room) enter(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (reason string, err error) {
 	r.mu.Lock()
 	if r.inside < o.Max && len(r.queue) == 0 {
 		r.inside++
 		r.mu.Unlock()
 		return "", nil
 	}
-	return r.queueUp(ctx, o)
+	return r.queueUp(ctx, o, free)
 }
 
 // queueUp waits in turn, if there is a queue and room in it; the lock is held, and
 // given back.
-func (r *room) queueUp(ctx context.Context, o *InFlightOptions) (reason string, err error) {
+func (r *room) queueUp(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (reason string, err error) {
 	switch {
 	case o.Wait <= 0:
 		reason = "no room"
@@ -49,16 +49,19 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions) (reason string, 
 	w := &waiter{make(chan struct{})}
 	r.queue = append(r.queue, w)
 	r.mu.Unlock()
-	return r.wait(ctx, o, w)
+	return r.wait(ctx, o, w, free)
 }
 
-func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter) (reason string, err error) {
+func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, free <-chan struct{}) (reason string, err error) {
 	timer := pause.Start(o.Wait)
 	defer timer.Stop()
-	for reason == "" && err == nil {
+	let := false
+	for !let && reason == "" && err == nil {
 		select {
 		case <-w.let:
-			return "", nil
+			let = true
+		case <-free:
+			err = errFree
 		case <-timer.C:
 			if timer.Over() {
 				reason = fmt.Sprintf("waited %v", o.Wait)
@@ -67,10 +70,13 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter) (reason 
 			err = context.Cause(ctx)
 		}
 	}
+	if ctx.Err() != nil { // its time may have run out as it was let in
+		err = context.Cause(ctx)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := slices.Index(r.queue, w)
-	if i < 0 { // let in at this very moment
+	if i < 0 { // let in, now or at this very moment
 		if err == nil {
 			return "", nil
 		}
@@ -79,7 +85,9 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter) (reason 
 		return "", err
 	}
 	r.queue = slices.Delete(r.queue, i, i+1)
-	r.rejected++
+	if err != errFree {
+		r.rejected++
+	}
 	return reason, err
 }
 

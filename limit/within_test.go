@@ -3,6 +3,7 @@ package limit_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,5 +60,96 @@ func TestTwoCallsWithinACallDoNotShareAPlaceAtOnce(t *testing.T) {
 	})
 	if err != nil || !errors.Is(second, limit.ErrLimited) {
 		t.Errorf("%v; the second: %v, want no room", err, second)
+	}
+}
+
+// A call three deep, and several at once, wait for what their outer call has, and not for
+// themselves.
+func TestCallsWithinACallWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Hour, Queue: 10})
+		h := holdfast.Chain(l)
+		call := holdfast.Call{Target: "a"}
+		start := time.Now()
+		_, err := holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					if _, err := holdfast.Do(ctx, h, call, func(ctx context.Context) (int, error) {
+						return holdfast.Do(ctx, h, call, func(context.Context) (int, error) { time.Sleep(time.Second); return 0, nil })
+					}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			return 0, nil
+		})
+		if took := time.Since(start); err != nil || took != 3*time.Second {
+			t.Errorf("%v after %v, want three calls, one after the other", err, took)
+		}
+		if s := l.Stats(""); s.InFlight != 0 || s.Waiting != 0 || s.Rejected != 0 {
+			t.Errorf("%+v is left", s)
+		}
+	})
+}
+
+// Where there is room, calls within a call take places of their own beside the one they share.
+func TestCallsWithinACallRunAtOnceWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 3, Wait: time.Hour})
+		h := holdfast.Chain(l)
+		call := holdfast.Call{Target: "a"}
+		start := time.Now()
+		_, _ = holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					_, _ = holdfast.Do(ctx, h, call, func(context.Context) (int, error) { time.Sleep(time.Second); return 0, nil })
+				})
+			}
+			wg.Wait()
+			return 0, nil
+		})
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("three calls took %v", took)
+		}
+	})
+}
+
+// A wait of ours that ends as the call's time does blames nobody.
+func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
+	for range 50 { // both are ready at once, and chance decides which is seen
+		synctest.Test(t, func(t *testing.T) {
+			inFlight := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 1})
+			slot, _ := inFlight.Acquire(t.Context(), "")
+			time.AfterFunc(time.Second, slot.Release)
+			rate := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, Queue: 1})
+			if err := rate.Acquire(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []holdfast.Policy{inFlight, rate} {
+				asked := false
+				limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						ctx, cancel := context.WithTimeoutCause(ctx, time.Second, call.TimedOut(time.Second, "attempt"))
+						defer cancel()
+						call.Limit(time.Second)
+						res := next(ctx, call)
+						if want := map[bool]holdfast.Class{true: holdfast.Success, false: holdfast.Ignored}[asked]; res.Class != want {
+							t.Errorf("%T: asked: %v, judged as %v", p, asked, res.Class)
+						}
+						return res
+					}
+				})
+				go func() {
+					_, _ = holdfast.Do(t.Context(), holdfast.Chain(limited, p), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { asked = true; return 0, nil })
+				}()
+			}
+			time.Sleep(2 * time.Second)
+			if s := inFlight.Stats(""); s.InFlight != 0 {
+				t.Errorf("%+v is left", s)
+			}
+		})
 	}
 }

@@ -32,6 +32,8 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 				return picked, ok, nil
 			}
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // also as something changed
 			return Picked{}, false, context.Cause(ctx)
 		}
 	}

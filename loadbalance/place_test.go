@@ -15,9 +15,12 @@ type thrice struct{}
 func (thrice) Traits() holdfast.Traits { return holdfast.Traits{Name: "retry", Retries: true} }
 func (thrice) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		call.Record.Claim()
+		mine := call.Record.Claim()
 		res := next(ctx, call)
 		for range 2 {
+			if !mine {
+				break
+			}
 			res.Discard()
 			res = next(ctx, call.Again())
 		}
@@ -63,9 +66,24 @@ func TestASetClaimsNoCall(t *testing.T) {
 			t.Errorf("claimed: %v; asked %v, want all three, since nobody repeats the call", claimed, w.got)
 		}
 		w.reset()
-		w.call(t.Context(), holdfast.Chain(s, thrice{}))
-		if len(w.got) != 1 {
-			t.Errorf("asked %v, want one, three times", w.got)
+		w.call(t.Context(), holdfast.Chain(s, thrice{})) // it moves what the policy further in gave up
+		sent := 0
+		for _, n := range w.got {
+			sent += n
+		}
+		if len(w.got) != 3 || sent != 5 {
+			t.Errorf("asked %v, want one three times and the others once", w.got)
+		}
+		w.reset()
+		w.call(t.Context(), holdfast.Chain(thrice{}, s)) // it leaves it to the one further out
+		if sent = 0; len(w.got) > 3 {
+			t.Errorf("asked %v", w.got)
+		}
+		for _, n := range w.got {
+			sent += n
+		}
+		if sent != 3 {
+			t.Errorf("asked %v, want three in all", w.got)
 		}
 	})
 }

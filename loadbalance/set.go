@@ -186,10 +186,12 @@ func (s *Set) wait(ctx context.Context) error {
 	}
 	select {
 	case <-s.known:
-		return nil
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // also as the first answer came
 		return context.Cause(ctx)
 	}
+	return nil
 }
 
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
@@ -229,12 +231,14 @@ func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler 
 			if r, ok := s.resolver.(discovery.Refresher); ok {
 				r.Refresh()
 			}
-			if call.Record.Claimed() || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) || !mayMove(ctx, call) {
+			if at.Attempt && call.Record.Claimed() || moved == moves || res.After < 0 || ctx.Err() != nil || !s.another(call) || !mayMove(ctx, call) {
 				return after(call, res, moved)
 			}
 			call.Record.Log(call, res)
 			res.Discard()
-			call = call.Again()
+			again := call.Again()
+			again.Hedge = call.Hedge
+			call = again
 		}
 	}
 }

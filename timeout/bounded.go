@@ -44,6 +44,8 @@ type bounded struct {
 	inner  context.Context         // nil until it is asked for
 	cancel context.CancelCauseFunc // there with inner
 
+	seen bool // somebody has been told that the time has come: it does not move any more
+
 	// Of a limit that is a plain deadline; see root.
 	hang    func() // ends inner
 	carrier atomic.Pointer[carrier]
@@ -114,6 +116,7 @@ func (c *bounded) Err() error {
 		return nil
 	}
 	inner, hang := c.real(), c.hang
+	c.seen = c.seen || due
 	c.mu.Unlock()
 	switch { // what the timer would do a moment later
 	case !due:

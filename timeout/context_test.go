@@ -296,7 +296,7 @@ func TestWhoAsksEndsIt(t *testing.T) {
 		under(t.Context(), k, func(ctx context.Context) {
 			child, cancel := context.WithCancel(ctx)
 			defer cancel()
-			ctx.(*bounded).timer.Stop() //nolint:errcheck // it is one
+			ctx.(*bounded).timer.Stop()
 			time.Sleep(time.Second - 1)
 			if err := ctx.Err(); err != nil || child.Err() != nil {
 				t.Errorf("%v before the limit", err)
@@ -307,6 +307,26 @@ func TestWhoAsksEndsIt(t *testing.T) {
 			}
 			if _, ok := context.Cause(child).(*holdfast.TimeoutError); !ok {
 				t.Errorf("cause %v", context.Cause(child))
+			}
+		})
+	})
+}
+
+// Once somebody was told that the time has come it does not move, whatever is learnt of pauses
+// meanwhile: to ask a context for its error must never wait.
+func TestWhoAsksNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		under(t.Context(), kind{"unary", holdfast.Call{Unary: true}, false}, func(ctx context.Context) {
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			c := ctx.(*bounded)
+			c.mu.Lock()
+			c.seen = true
+			c.mu.Unlock()
+			start := time.Now()
+			c.hang()
+			if err := child.Err(); err != context.DeadlineExceeded || time.Since(start) != 0 {
+				t.Errorf("%v after %v", err, time.Since(start))
 			}
 		})
 	})

@@ -57,7 +57,7 @@ func (r *root) Err() error {
 		}
 		pause.Look(seen)
 		now, due := c.since(), c.due()
-		if due <= now {
+		if due <= now || c.seen {
 			cause := c.ranOut(c.state.Load(), now)
 			ended, tell := context.WithCancelCause(context.Background())
 			tell(cause)

@@ -61,8 +61,9 @@ func (a arrival) untaken(s *status.Status) bool {
 	return a.on && (isRefusedStream(s) || s.Code() == codes.Unavailable && begins(s, drained...)) && a.silent()
 }
 
-// drained is what gRPC says of a stream that a GOAWAY left out.
-var drained = []string{"the connection is draining", "the stream is rejected because server is draining the connection"}
+// drained is what gRPC says of a stream that a GOAWAY left out, or that was not written when its
+// connection ended.
+var drained = []string{"the connection is draining", "the stream is rejected because server is draining the connection", "transport is closing"}
 
 // noReplay keeps gRPC from sending a message once more by itself. It does so where a stream was
 // refused, or let go by a GOAWAY, also when the server had begun to answer on it; what no server

@@ -75,7 +75,7 @@ func (p *plainness) of(attempt int) bool {
 // settle makes what the caller gets of the error that the policies returned. ctx
 // is the caller's.
 func (d *door) settle(ctx context.Context, res holdfast.Result, p *plainness) error {
-	_, several := res.Err.(*holdfast.AttemptsError)
+	several := errors.As(res.Err, new(*holdfast.AttemptsError))
 	if own(res.Err) != nil || p.of(res.Attempt) && !several {
 		return res.Err // one attempt's, as it came
 	}
@@ -93,13 +93,11 @@ func codeFor(err error) holdfast.Code { return holdfast.CodeOfGRPC(uint32(status
 // lastOf is the error of the last attempt that a server has had in that of several, and
 // the ledger.
 func lastOf(err error) (ledger holdfast.Ledger, last error) {
-	for {
-		attempts, ok := err.(*holdfast.AttemptsError)
-		if !ok || attempts.Err == nil {
-			return ledger, err
-		}
-		err, ledger = attempts.Err, attempts.Ledger
+	var attempts *holdfast.AttemptsError
+	for last = err; errors.As(last, &attempts) && attempts.Err != nil; {
+		last, ledger = attempts.Err, attempts.Ledger
 	}
+	return ledger, last
 }
 
 // statusOf gives a Result whose error is not itself a status the one that it stands for. err
