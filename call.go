@@ -20,6 +20,7 @@ type Call struct {
 	Stream     bool   // it goes on after its first message: no time limit fits it but an idle one
 	Unary      bool   // it is over when its Result is there: nothing is left to be read
 	Hedge      bool   // sent beside an earlier attempt that is still under way
+	waited     bool   // for something of this process
 	over       uint32 // 1: its Sender has returned; atomic, and here since Calls are copied before they are sent
 	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Endpoint   string // the address chosen by a balancer; empty: the Target itself
@@ -106,6 +107,10 @@ func (c *Call) Limit(d time.Duration) {
 		}
 	}
 }
+
+// Waited notes that a policy has had c wait for something of this process, such as a place:
+// when its time runs out as the wait ends, no server has spent it.
+func (c *Call) Waited() { c.waited = true }
 
 // Sent reports whether c reached its Sender. It, SentAt and Ran are for whoever sent
 // the Call, once it has returned, and for what is beneath the Sender.

@@ -136,6 +136,7 @@ func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.
 			if !c.probed() {
 				return res, false
 			}
+			call.Waited()
 			res, shared, free = call.Share(ctx, next, c)
 		case <-timer.C:
 			if timer.Over() {

@@ -70,6 +70,7 @@ func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.H
 	if ctx.Err() != nil { // listeners took its time
 		return call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Err: context.Cause(ctx)})
 	}
+	call.Waited() // for listeners, if they are slow
 	w := pause.Begin(start)
 	defer w.End()
 	if o.ObserveOnly {

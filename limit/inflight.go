@@ -117,26 +117,28 @@ func (s Slot) Release() {
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says. It returns an *Error, or the error of ctx.
 func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
-	return l.acquire(ctx, target, nil)
+	slot, _, err := l.acquire(ctx, target, nil)
+	return slot, err
 }
 
 // errFree ends a wait since free was closed.
 var errFree = errors.New("limit: what was waited for is free")
 
-func (l *InFlight) acquire(ctx context.Context, target string, free <-chan struct{}) (Slot, error) {
+func (l *InFlight) acquire(ctx context.Context, target string, free <-chan struct{}) (slot Slot, waited bool, err error) {
 	if !l.made() || l.o.Max < 0 {
-		return Slot{}, nil
+		return Slot{}, false, nil
 	}
 	for {
 		r := l.room(target)
-		if reason, err := r.enter(ctx, &l.o, free); err != nil || reason != "" {
-			return Slot{}, l.refusal(target, reason, err)
+		did, reason, err := r.enter(ctx, &l.o, free)
+		if waited = waited || did; err != nil || reason != "" {
+			return Slot{}, waited, l.refusal(target, reason, err)
 		}
 		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
 			r.exit(l.o.Max)
 			continue
 		}
-		return Slot{r, l.o.Max}, nil
+		return Slot{r, l.o.Max}, waited, nil
 	}
 }
 
@@ -172,12 +174,15 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 				}
 				free = lent
 			}
-			slot, err := l.acquire(ctx, call.Target, free)
+			slot, waited, err := l.acquire(ctx, call.Target, free)
 			switch {
 			case err == errFree: // what the outer call has is to be had now
 			case err != nil:
 				return rejected(ctx, call, "limit", err)
 			default:
+				if waited {
+					call.Waited()
+				}
 				return call.Hold(ctx, next, slot.of, uint64(slot.max))
 			}
 		}

@@ -126,6 +126,11 @@ func (l *Rate) Acquire(ctx context.Context, target string) error {
 	if b.tokens.Allow() {
 		return nil
 	}
+	return l.slowly(ctx, b, target)
+}
+
+// slowly waits for a token, where that is allowed.
+func (l *Rate) slowly(ctx context.Context, b *bucket, target string) error {
 	if l.o.Wait <= 0 {
 		return l.reject(b, target, "no token left")
 	}
@@ -179,8 +184,11 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if err := l.Acquire(ctx, call.Target); err != nil {
-			return rejected(ctx, call, "rate", err)
+		if b := l.bucket(call.Target); !b.tokens.Allow() {
+			if err := l.slowly(ctx, b, call.Target); err != nil {
+				return rejected(ctx, call, "rate", err)
+			}
+			call.Waited()
 		}
 		return next(ctx, call)
 	}

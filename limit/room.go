@@ -22,14 +22,15 @@ type waiter struct{ let chan struct{} }
 
 // enter takes a place, or waits for one. reason says why there is none; err is
 // the error of ctx.
-func (r *room) enter(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (reason string, err error) {
+func (r *room) enter(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (waited bool, reason string, err error) {
 	r.mu.Lock()
 	if r.inside < o.Max && len(r.queue) == 0 {
 		r.inside++
 		r.mu.Unlock()
-		return "", nil
+		return false, "", nil
 	}
-	return r.queueUp(ctx, o, free)
+	reason, err = r.queueUp(ctx, o, free)
+	return true, reason, err
 }
 
 // queueUp waits in turn, if there is a queue and room in it; the lock is held, and

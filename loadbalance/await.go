@@ -25,6 +25,7 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 		}
 		select {
 		case <-changed:
+			info.Call.Waited()
 		case <-timer.C:
 			if timer.Over() {
 				info.patient = false

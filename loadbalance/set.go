@@ -178,7 +178,7 @@ func (e *NoEndpointError) Unwrap() []error {
 }
 
 // wait waits for the first answer.
-func (s *Set) wait(ctx context.Context) error {
+func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
 	select {
 	case <-s.known:
 		return nil
@@ -186,6 +186,7 @@ func (s *Set) wait(ctx context.Context) error {
 	}
 	select {
 	case <-s.known:
+		call.Waited()
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil { // also as the first answer came
@@ -220,7 +221,7 @@ func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler 
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if err := s.wait(ctx); err != nil {
+		if err := s.wait(ctx, call); err != nil {
 			return s.none(ctx, call, err)
 		}
 		for moved := 0; ; moved++ {

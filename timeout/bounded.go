@@ -44,6 +44,8 @@ type bounded struct {
 	inner  context.Context         // nil until it is asked for
 	cancel context.CancelCauseFunc // there with inner
 
+	cause error // what the context ends because of, where cancel is to be told
+
 	seen bool // somebody has been told that the time has come: it does not move any more
 
 	// Of a limit that is a plain deadline; see root.
@@ -115,15 +117,17 @@ func (c *bounded) Err() error {
 		c.mu.Unlock()
 		return nil
 	}
-	inner, hang := c.real(), c.hang
+	inner, hang, cancel, cause, over := c.real(), c.hang, c.cancel, c.cause, c.ended && !c.freed
 	c.seen = c.seen || due
 	c.mu.Unlock()
-	switch { // what the timer would do a moment later
-	case !due:
-	case hang != nil:
+	switch { // what the timer would do a moment later, or is about to
+	case hang != nil && (due || over):
 		hang()
-	default:
+	case hang != nil:
+	case due:
 		c.wake(true)
+	case over && cause != nil:
+		cancel(cause)
 	}
 	c.catchUp()
 	err := inner.Err()

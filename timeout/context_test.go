@@ -331,3 +331,26 @@ func TestWhoAsksNeverWaits(t *testing.T) {
 		})
 	})
 }
+
+// When a limit runs out as the caller gives up, one of both has ended what is beneath: error and
+// cause agree.
+func TestALimitAndACancelAtOnceAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancelCause(t.Context())
+		under(parent, kind{"unary", holdfast.Call{Unary: true}, false}, func(ctx context.Context) {
+			b := ctx.(*bounded)
+			child, let := context.WithCancel(ctx)
+			defer let()
+			b.timer.Stop()
+			time.Sleep(time.Second)
+			_ = (*root)(b).Err() // the timer has decided, and is about to tell
+			cancel(fmt.Errorf("mine"))
+			synctest.Wait()
+			_, limited := context.Cause(child).(*holdfast.TimeoutError)
+			if err := child.Err(); err == nil || (err == context.DeadlineExceeded) != limited {
+				t.Errorf("%v because of %v", err, context.Cause(child))
+			}
+		})
+		cancel(nil)
+	})
+}

@@ -147,7 +147,8 @@ func (c *bounded) arm() (cause error) {
 		if due <= now {
 			c.ended = true
 			c.armed.Store(0)
-			return c.ranOut(state, now)
+			c.cause = c.ranOut(state, now)
+			return c.cause
 		}
 		if due = c.next(now, due); due >= time.Duration(c.armed.Load()) {
 			return nil

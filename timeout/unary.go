@@ -47,6 +47,10 @@ func (r *root) Err() error {
 			c.mu.Unlock()
 			return context.Canceled
 		}
+		if c.carrier.Load() != nil { // it has run out: no end that comes later counts
+			c.mu.Unlock()
+			return context.DeadlineExceeded
+		}
 		if err := c.above().Err(); err != nil {
 			c.mu.Unlock()
 			return err

@@ -29,7 +29,7 @@ type session struct {
 	plain    plainness
 
 	busy atomic.Bool // an attempt is under way; what follows is its
-	last *open       // the last attempt's stream, if it got one
+	last *open       // the stream of the latest attempt that got one and failed
 
 	won atomic.Pointer[open] // what the caller reads
 }
@@ -59,6 +59,9 @@ func (s *session) run() (*open, error) {
 	}
 	err := s.door.settle(s.ctx, res, &s.plain)
 	holdfast.Within(s.ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
+	for res.Attempt != 0 && s.last != nil && s.last.attempt != res.Attempt {
+		s.last = s.last.before
+	}
 	if s.last != nil {
 		s.last.out.publish(s.last.attempt)
 	}
@@ -119,6 +122,7 @@ type open struct {
 	out    *targets
 
 	attempt int       // the number of the Call that it is of
+	before  *open     // of an earlier one
 	due     time.Time // the deadline that the server was told; zero: none
 
 	waiters atomic.Int32 // how many of the caller's goroutines wait for the server

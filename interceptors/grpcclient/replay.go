@@ -208,7 +208,6 @@ func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.
 	if once {
 		opts = []grpc.CallOption{noReplay}
 	}
-	r.last = nil
 	a, err := r.open(ctx, call, opts...)
 	if err != nil {
 		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)}), false
@@ -228,7 +227,7 @@ func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
 		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}, false
 	default:
-		r.last = a
+		a.before, r.last = r.last, a
 		return r.came(ctx, call, err, at), once && at.untaken(statusIn(err))
 	}
 }

@@ -2,6 +2,7 @@ package grpcclient
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -63,14 +64,14 @@ type unary struct {
 	plain      plainness
 
 	busy    atomic.Bool // an attempt that is no hedge is under way; what follows is its
-	sent    bool        // there was one
+	attempt int32       // the number of the latest such; 0: there was none
 	header  metadata.MD // of what is not repeatable
 	trailer metadata.MD
 	peer    peer.Peer
 	room    [4]grpc.CallOption
 
 	mu    sync.Mutex
-	fails *hedged // those that came to an error
+	fails *hedged // hedges, and earlier attempts, that came to an error
 }
 
 // Protocol tells observers what is sent.
@@ -92,11 +93,12 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if call.Hedge {
 		return u.hedge(ctx, call)
 	}
-	if u.sent {
+	if u.attempt != 0 {
+		u.remember()
 		forget(u.opts, u.reply)
 		u.trailer, u.peer = nil, peer.Peer{}
 	}
-	u.sent, u.peer.Addr = true, nowhere
+	u.attempt, u.peer.Addr = int32(min(call.Attempt, math.MaxInt32)), nowhere
 	opts := append(append(u.room[:0], u.opts...), grpc.Trailer(&u.trailer), grpc.Peer(&u.peer))
 	once := !call.Repeatable && u.door.NoNativeRetry
 	u.header = untold
@@ -126,6 +128,23 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, u.header), trailer: u.trailer}
 	return u.failed(ctx, call, err, &u.peer, at)
+}
+
+// remember keeps what the latest attempt has written to the caller's places, which the next one
+// will write to: the caller gets it where that attempt is the last one to tell of a server.
+func (u *unary) remember() {
+	before := &hedged{of: u, attempt: int(u.attempt), failed: true, trailer: u.trailer, peer: u.peer}
+	if before.peer.Addr == nowhere {
+		before.peer = peer.Peer{}
+	}
+	for _, o := range u.opts {
+		if o, ok := o.(grpc.HeaderCallOption); ok && o.HeaderAddr != nil {
+			before.header = *o.HeaderAddr
+		}
+	}
+	u.mu.Lock()
+	before.next, u.fails = u.fails, before
+	u.mu.Unlock()
 }
 
 // untaken reports whether no server has begun with an attempt that came to err.

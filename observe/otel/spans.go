@@ -79,6 +79,7 @@ type over struct {
 	target   string
 	method   string
 	code     holdfast.Code // of the Result
+	attempt  int           // likewise
 	tally    *tally
 	once     sync.Once
 }
@@ -93,7 +94,7 @@ func (o *over) run(ctx context.Context, next holdfast.Handler) holdfast.Result {
 	}()
 	res := next(ctx, o.call)
 	returned = true
-	o.code = res.Code
+	o.code, o.attempt = res.Code, res.Attempt
 	if o.span != nil && !o.whole && o.call.Endpoint != "" {
 		if host, port, ok := hostPort(o.call.Endpoint); ok {
 			o.span.SetAttributes(semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(port))
@@ -166,7 +167,7 @@ func (o *over) status(end holdfast.End) string {
 	if s, is := o.call.Sender.(interface {
 		Outcome(ctx context.Context, res holdfast.Result) holdfast.Code
 	}); is && end.Err != nil {
-		return string(s.Outcome(o.ctx, holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}))
+		return string(s.Outcome(o.ctx, holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code, Attempt: o.attempt}))
 	}
 	return statusOf(end.Code)
 }
