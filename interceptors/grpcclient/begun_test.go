@@ -35,6 +35,9 @@ func TestWhatHasBegunIsNotSentAgain(t *testing.T) {
 	} {
 		for i := range 8 {
 			balanced, watched, stream := i&1 != 0, i&2 != 0, i&4 != 0
+			if name == "no answer of gRPC" && !balanced {
+				continue // gRPC from 1.85 on tells nobody else of such a header
+			}
 			t.Run(fmt.Sprintf("%s/balanced %v, watched %v, stream %v", name, balanced, watched, stream), func(t *testing.T) {
 				addr, executed := wired(t, true, act)
 				opts := grpcclient.DialOptions(again(4))
