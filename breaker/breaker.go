@@ -107,10 +107,18 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 			age = c.age.Load()
 		}
 		if o.Slow > 0 {
-			start := pause.Now()
-			return c.counted(o, age, call, watched(ctx, call, next, start), slow(o, start))
+			return c.timed(ctx, call, next, o, age)
 		}
-		return c.counted(o, age, call, next(ctx, call), false)
+		res := next(ctx, call)
+		if res.Class.Server() == holdfast.Well {
+			c.observe(o, age, res.Class, 0, false)
+			if !call.Unary && res.Reply != nil {
+				res.OnDone(c, age)
+			}
+		} else {
+			c.observeAndTell(o, age, res, false)
+		}
+		return res
 	}
 }
 
@@ -156,13 +164,11 @@ func (c *circuit) probed() bool {
 	return c.probing != nil
 }
 
-// counted counts what a call came to, and returns it.
-func (c *circuit) counted(o *Options, age uint64, call *holdfast.Call, res holdfast.Result, slow bool) holdfast.Result {
-	if res.Class.Server() != holdfast.Well || slow {
-		c.observeAndTell(o, age, res, slow)
-	} else {
-		c.observe(o, age, res.Class, 0, false)
-	}
+// timed sends a call whose time matters, and counts what it came to.
+func (c *circuit) timed(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, age uint64) holdfast.Result {
+	start := pause.Now()
+	res := watched(ctx, call, next, start)
+	c.observeAndTell(o, age, res, slow(o, start))
 	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
 		res.OnDone(c, age)
 	}
