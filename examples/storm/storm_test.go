@@ -18,19 +18,15 @@ import (
 // One short storm, with real servers and real time, whose figures must agree
 // with each other.
 func TestStorm(t *testing.T) {
-	before := runtime.NumGoroutine()
 	s := setup{duration: 3500 * time.Millisecond, rate: 200, seed: 3}
-	var out bytes.Buffer
-	m, err := newMeter()
-	if err != nil {
-		t.Fatal(err)
+	r := stormy(t, s)
+	// On a busy machine a server can look so slow at first that the balancer does not ask it in the
+	// half second in which it answers 503. Then that fault has shown nothing, and another storm must.
+	for range 2 {
+		if r.clients[1].deeds.total(func(int) bool { return true }).repeats["503"] == 0 {
+			r = stormy(t, s)
+		}
 	}
-	r, err := storm(t.Context(), s, m, &out, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	noneLeft(t, before)
-	t.Log(out.String() + r.text())
 
 	arrivals := len(schedule(s.seed, s.rate, s.duration))
 	for i, c := range r.clients {
@@ -113,11 +109,27 @@ func checkComparison(t *testing.T, r report) {
 	if sent := f.sent - none + repeats(did) + did.hedges["sent"] - refunded; f.attempts > sent || f.attempts < sent-3 {
 		t.Errorf("%d attempts at the transport; calls and repeats make %d", f.attempts, sent)
 	}
-	// A hang is cut, or beaten by a hedge. The server that answers 503 for half a second may not be
-	// asked meanwhile, as it was a slow one before.
-	if did.repeats["dial"] == 0 || did.repeats["503"]+did.timeouts["attempt"]+did.hedges["sent"] == 0 {
+	if did.repeats["503"] == 0 || did.repeats["dial"] == 0 || did.timeouts["attempt"]+did.hedges["sent"] == 0 { // a hang is cut, or beaten by a hedge
 		t.Errorf("a fault left no trace: repeated %v, cut %v", did.repeats, did.timeouts)
 	}
+}
+
+// stormy makes a storm, which leaves nothing running.
+func stormy(t *testing.T, s setup) report {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	var out bytes.Buffer
+	m, err := newMeter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := storm(t.Context(), s, m, &out, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noneLeft(t, before)
+	t.Log(out.String() + r.text())
+	return r
 }
 
 // noneLeft checks that the goroutines are back at what they were. Those of
