@@ -64,7 +64,7 @@ func (u *unary) hedge(ctx context.Context, call *holdfast.Call) holdfast.Result 
 	}
 	opts = append(opts, grpc.Header(&h.header), grpc.Trailer(&h.trailer), grpc.Peer(&h.peer))
 	due, _ := ctx.Deadline()
-	err = u.invoker(outgoing(ctx, call), u.call.Method, u.req, h.reply, u.cc, opts[:len(opts):len(opts)]...)
+	err = u.invoke(ctx, call, h.reply, opts)
 	at, from := arrival{request: u.req, due: due, heard: headed(h.header), trailer: h.trailer}, h.peer
 	if at.heard != headers {
 		h.header = nil // there is none, and it was not left as it was

@@ -35,8 +35,8 @@ func refuses(n int) func(w *wire) error {
 func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 	for n, want := range map[int][]grpcclient.WireAttempt{
 		0: {{Attempt: 1, Code: "OK"}},
-		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Code: "OK"}},
-		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
+		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "OK"}},
+		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
 	} {
 		addr, _ := wired(t, true, refuses(n))
 		var mu sync.Mutex

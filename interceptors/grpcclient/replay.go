@@ -193,9 +193,8 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	}
 	res, untaken := r.send(ctx, call)
 	if untaken && ctx.Err() == nil { // as gRPC itself would
-		call.Replayed(ctx)
 		reset(r.into)
-		res, _ = r.send(ctx, call)
+		res, _ = r.send(replaying(ctx, call), call)
 	}
 	return res
 }

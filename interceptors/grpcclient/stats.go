@@ -11,13 +11,13 @@ import (
 )
 
 // A WireAttempt is one attempt as gRPC made it, with those that no interceptor
-// sees: gRPC repeats a call by itself that a server has refused before it began
-// (gRFC A6, "Transparent Retries"), and as a retryPolicy tells it to.
+// sees: gRPC, or the interceptor in its place, repeats a call that a server has refused
+// before it began (gRFC A6, "Transparent Retries"), and gRPC as a retryPolicy tells it to.
 type WireAttempt struct {
 	Method      string // "/users.v1.Users/Get"
 	Attempt     int    // the number of the Call that it belongs to; 0: there is none
 	Hedge       bool
-	Transparent bool          // gRPC repeated it by itself
+	Transparent bool          // it was repeated beneath all policies
 	Backend     string        // the address that it was sent to; empty: to none
 	Code        holdfast.Code // as gRPC's specification writes it
 }
@@ -34,6 +34,15 @@ type wireAttempts struct {
 }
 
 type wireKey struct{}
+
+// A replayKey is in the context of what the interceptor sends once more in gRPC's place.
+type replayKey struct{}
+
+// replaying notes that an attempt is sent once more, and returns the context for that.
+func replaying(ctx context.Context, call *holdfast.Call) context.Context {
+	call.Replayed(ctx)
+	return context.WithValue(ctx, replayKey{}, true)
+}
 
 type wire struct {
 	mu sync.Mutex
@@ -59,7 +68,7 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	var ended *WireAttempt
 	switch s := s.(type) {
 	case *stats.Begin:
-		w.Transparent = s.IsTransparentRetryAttempt
+		w.Transparent = s.IsTransparentRetryAttempt || ctx.Value(replayKey{}) != nil
 	case *stats.OutHeader:
 		if s.RemoteAddr != nil {
 			w.Backend = s.RemoteAddr.String()

@@ -109,12 +109,11 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		opts = append(opts, noReplay)
 	}
 	due, _ := ctx.Deadline()
-	err := u.invoker(outgoing(ctx, call), u.call.Method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+	err := u.invoke(ctx, call, u.reply, opts)
 	if err != nil && once && ctx.Err() == nil && u.untaken(call, err) { // as gRPC itself would
-		call.Replayed(ctx)
 		forget(u.opts, u.reply)
 		u.header, u.trailer, u.peer = untold, nil, peer.Peer{Addr: nowhere}
-		err = u.invoker(outgoing(ctx, call), u.call.Method, u.req, u.reply, u.cc, opts[:len(opts):len(opts)]...)
+		err = u.invoke(replaying(ctx, call), call, u.reply, opts)
 	}
 	if call.Attempt > 1 {
 		for _, o := range u.opts {
@@ -128,6 +127,11 @@ func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	}
 	at := arrival{request: u.req, due: due, heard: u.witness.heard(call.Attempt, u.header), trailer: u.trailer}
 	return u.failed(ctx, call, err, &u.peer, at)
+}
+
+// invoke has gRPC send an attempt. What it appends to the options is none of the next one's.
+func (u *unary) invoke(ctx context.Context, call *holdfast.Call, reply any, opts []grpc.CallOption) error {
+	return u.invoker(outgoing(ctx, call), u.call.Method, u.req, reply, u.cc, opts[:len(opts):len(opts)]...)
 }
 
 // remember keeps what the latest attempt has written to the caller's places, which the next one
