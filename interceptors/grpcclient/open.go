@@ -26,7 +26,7 @@ type session struct {
 	streamer grpc.Streamer
 	own      ownOptions
 	witness  witness
-	plain    plainness
+	plain    plainErrors
 
 	busy atomic.Bool // an attempt is under way; what follows is its
 	last *open       // the stream of the latest attempt that got one and failed

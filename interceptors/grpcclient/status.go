@@ -57,24 +57,36 @@ func inside(err error) *status.Status {
 	return nil
 }
 
-// A plainness says which attempts came to an error that is no status, as an interceptor
-// further in may return one: a bit for each, by number.
-type plainness struct{ bits atomic.Uint64 }
+// A plainErrors says which attempts came to an error that is no status, as an interceptor
+// further in may return one.
+type plainErrors struct{ last atomic.Pointer[plainError] }
+
+type plainError struct {
+	attempt int
+	before  *plainError
+}
 
 // note takes in what an attempt came to.
-func (p *plainness) note(attempt int, err error) {
-	if own(err) == nil {
-		p.bits.Or(1 << (attempt % 64))
+func (p *plainErrors) note(attempt int, err error) {
+	if own(err) != nil {
+		return
+	}
+	e := &plainError{attempt: attempt}
+	for e.before = p.last.Load(); !p.last.CompareAndSwap(e.before, e); e.before = p.last.Load() { // hedges end at once
 	}
 }
 
-func (p *plainness) of(attempt int) bool {
-	return attempt != 0 && p.bits.Load()&(1<<(attempt%64)) != 0
+func (p *plainErrors) of(attempt int) bool {
+	e := p.last.Load()
+	for e != nil && e.attempt != attempt {
+		e = e.before
+	}
+	return e != nil
 }
 
 // settle makes what the caller gets of the error that the policies returned. ctx
 // is the caller's.
-func (d *door) settle(ctx context.Context, res holdfast.Result, p *plainness) error {
+func (d *door) settle(ctx context.Context, res holdfast.Result, p *plainErrors) error {
 	several := errors.As(res.Err, new(*holdfast.AttemptsError))
 	if own(res.Err) != nil || p.of(res.Attempt) && !several {
 		return res.Err // one attempt's, as it came
@@ -102,7 +114,7 @@ func lastOf(err error) (ledger holdfast.Ledger, last error) {
 
 // statusOf gives a Result whose error is not itself a status the one that it stands for. err
 // is the error without the ledger.
-func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainness) *status.Status {
+func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainErrors) *status.Status {
 	if s := own(err); s != nil {
 		return s // the last attempt's code, message and details
 	}

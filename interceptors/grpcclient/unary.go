@@ -61,7 +61,7 @@ type unary struct {
 	kind       protoreflect.MessageType // of reply; nil: it is no protocol buffer
 	invoker    grpc.UnaryInvoker
 	witness    witness
-	plain      plainness
+	plain      plainErrors
 
 	busy    atomic.Bool // an attempt that is no hedge is under way; what follows is its
 	attempt int32       // the number of the latest such; 0: there was none
