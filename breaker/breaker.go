@@ -134,7 +134,7 @@ func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.
 	}
 	limit := o.ProbeLimit
 	if limit <= 0 {
-		limit = 10 * time.Second
+		limit = defaultProbeLimit // who waits does not do so for ever
 	}
 	timer := pause.Start(limit / 2)
 	defer timer.Stop()

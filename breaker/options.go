@@ -82,9 +82,11 @@ func (o Options) filled() Options {
 	o.Open = span(o.Open, 200*time.Millisecond, -1)
 	o.MaxOpen = span(o.MaxOpen, time.Minute, day)
 	o.MaxAfter = span(o.MaxAfter, 5*time.Minute, -1)
-	o.ProbeLimit = span(o.ProbeLimit, 10*time.Second, -1)
+	o.ProbeLimit = span(o.ProbeLimit, defaultProbeLimit, -1)
 	return o
 }
+
+const defaultProbeLimit = 10 * time.Second
 
 func count(n, zero, negative int) int {
 	switch {
