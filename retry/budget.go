@@ -162,10 +162,7 @@ func (b *Budget) Refund(target string) {
 }
 
 // Deposit pays in for one call to target that succeeded.
-func (b *Budget) Deposit(target string) { b.depositAt(target, time.Now()) }
-
-// depositAt pays in for a call that was sent at a time, which spares a look at the clock.
-func (b *Budget) depositAt(target string, sent time.Time) {
+func (b *Budget) Deposit(target string) {
 	if !b.made() {
 		return
 	}
@@ -173,9 +170,7 @@ func (b *Budget) depositAt(target string, sent time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.successes++
-	if now := b.turn(sent); now > a.bucket || now <= a.bucket-buckets && b.turn(time.Now()) <= a.bucket-buckets {
-		a.roll(now)
-	}
+	a.roll(b)
 	a.window[a.at]++
 	a.inWindow++
 	a.tokens = min(a.tokens+b.ratio, max(b.floor, b.ratio*float64(a.inWindow)))
@@ -237,13 +232,14 @@ type account struct {
 	successes, withdrawn, refused, refunded uint64
 }
 
-// turn is the number of the bucket of a time.
-func (b *Budget) turn(t time.Time) int64 { return int64(t.Sub(epoch) / b.width) }
+// now is the number of the current bucket.
+func (b *Budget) now() int64 { return int64(time.Since(epoch) / b.width) }
 
 // roll empties the buckets that have left the window. A clock that steps back a
 // little stays in its bucket; one that jumps (a Budget taken into a bubble of
 // testing/synctest, say) begins a new window.
-func (a *account) roll(now int64) {
+func (a *account) roll(b *Budget) {
+	now := b.now()
 	n := now - a.bucket
 	if n == 0 || n < 0 && n > -buckets {
 		return
@@ -260,7 +256,7 @@ func (a *account) roll(now int64) {
 }
 
 func (a *account) cap(b *Budget) float64 {
-	a.roll(b.turn(time.Now()))
+	a.roll(b)
 	return max(b.floor, b.ratio*float64(a.inWindow))
 }
 
@@ -269,7 +265,7 @@ func (a *account) cap(b *Budget) float64 {
 func (a *account) idle(b *Budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if b.turn(time.Now())-a.bucket > 10*buckets {
+	if b.now()-a.bucket > 10*buckets {
 		return true
 	}
 	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack

@@ -1,12 +1,15 @@
 package retry_test
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -214,5 +217,32 @@ func FuzzBudget(f *testing.F) {
 				}
 			}
 		})
+	})
+}
+
+// A call pays when it succeeds, however long it took: what slow calls have saved up lasts a
+// window as well.
+func TestASlowCallPaysWhenItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := retry.NewBudget(retry.BudgetOptions{Ratio: 0.5, Min: -1, Window: 10 * time.Second})
+		h := holdfast.Chain(retry.New(retry.Options{Budget: b}))
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) {
+					time.Sleep(9 * time.Second)
+					return 1, nil
+				})
+			})
+		}
+		wg.Wait()
+		time.Sleep(8 * time.Second)
+		if got := b.Stats("t").Tokens; got != 5 {
+			t.Errorf("%v tokens after 8 of 10 seconds, want 5", got)
+		}
+		time.Sleep(3 * time.Second)
+		if got := b.Stats("t").Tokens; got != 0 {
+			t.Errorf("%v tokens after the window, want none", got)
+		}
 	})
 }

@@ -42,7 +42,7 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 			l.forget() // there is better now
 		}
 		if r.succeeded(l.res) {
-			r.deposit(call)
+			r.budget.Deposit(call.Target)
 			return l.res
 		}
 		wait, why := r.decide(ctx, call, l.res, made, &l.waits)
@@ -120,15 +120,6 @@ func (l *loop) putBy(res holdfast.Result) {
 func (l *loop) forget() {
 	l.last.Discard()
 	l.last, l.had = holdfast.Result{}, false
-}
-
-// deposit pays in for a call that succeeded.
-func (r *Retry) deposit(call *holdfast.Call) {
-	if call.Sent() {
-		r.budget.depositAt(call.Target, call.SentAt())
-	} else {
-		r.budget.Deposit(call.Target)
-	}
 }
 
 // pay draws what the transport has sent by itself from the budget, as far as there is

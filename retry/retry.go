@@ -169,7 +169,7 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 		case !mine:
 			return res
 		case r.succeeded(res):
-			r.deposit(call)
+			r.budget.Deposit(call.Target)
 			return res
 		}
 		l := loop{r: r, next: next, waits: waits{of: r}, res: res}
