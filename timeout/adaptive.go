@@ -100,7 +100,8 @@ func (c *bounded) sample(class holdfast.Class) {
 	if c.target == nil {
 		return
 	}
-	took, now := c.since(), time.Now()
+	took := c.since()
+	now := c.start.Add(took)
 	stood, _ := pause.Between(c.began, math.MaxInt64)
 	ran := took - stood // what passed while this process stood still is not the target's
 	switch {

@@ -75,3 +75,20 @@ func TestALimitAndACancelAtOnceAgree(t *testing.T) {
 		cancel(nil)
 	})
 }
+
+// The deadline is right by the wall clock as well, for whoever writes it down: that clock is set,
+// and goes on while a machine sleeps.
+func TestADeadlineIsOneOfTheWallClockToo(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		if k.call.Stream {
+			return // which has none to be seen
+		}
+		want := time.Now().Add(time.Second).Round(0)
+		under(t.Context(), k, func(ctx context.Context) {
+			time.Sleep(time.Second / 2)
+			if got, ok := ctx.Deadline(); !ok || !got.Round(0).Equal(want) {
+				t.Errorf("%v, %v; want %v", got, ok, want)
+			}
+		})
+	})
+}

@@ -13,7 +13,8 @@ import (
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
-	began         int64 // by pause.Now
+	start         time.Time
+	began         int64 // start by pause.Now
 	limit, idle   time.Duration
 	ceiling       time.Duration // of an adaptive limit
 	target        *target       // where the limit learns; nil: nowhere
@@ -73,7 +74,7 @@ func (c *bounded) fixed() bool {
 func (c *bounded) deadline() (time.Time, bool) {
 	if c.limit > 0 && (c.whole || !c.stream && c.phase() == asking) {
 		more := c.extension(0, c.limit)
-		deadline := pause.Time(c.began + int64(c.limit+more))
+		deadline := c.start.Add(c.limit + more)
 		if more > 0 { // which the caller's is not moved by
 			if theirs, ok := c.parent.Deadline(); ok && theirs.Before(deadline) {
 				return theirs, false
@@ -121,9 +122,10 @@ func (c *bounded) Err() error {
 	c.seen = c.seen || due
 	c.mu.Unlock()
 	switch { // what the timer would do a moment later, or is about to
-	case hang != nil && (due || over):
-		hang()
 	case hang != nil:
+		if due || over {
+			hang()
+		}
 	case due:
 		c.wake(true)
 	case over && cause != nil:

@@ -10,15 +10,15 @@ import (
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		began := pause.Now()
+		start := time.Now()
 		left := never
 		if deadline, ok := ctx.Deadline(); ok {
-			left = time.Duration(pause.At(deadline) - began)
+			left = deadline.Sub(start)
 			if left < t.floor && ctx.Err() == nil {
 				return tooLate(ctx, left, t.floor)
 			}
 		}
-		b := t.bound(call, began, !at.Attempt && !call.Record.Claimed())
+		b := t.bound(call, start, !at.Attempt && !call.Record.Claimed())
 		if t.ifNone && left != never {
 			b.limit = 0
 		}
@@ -42,13 +42,13 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 }
 
 // bound says what of t holds for this call, which begins now.
-func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
+func (t *Timeout) bound(call *holdfast.Call, start time.Time, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
+	b := terms{start: start, began: pause.At(start), limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
 	if t.adaptive != nil && !stream {
 		b.target = t.adaptive.table.Get(call.Target)
 		b.ceiling = t.adaptive.ceiling
-		b.limit = t.adaptive.limit(b.target, time.Now())
+		b.limit = t.adaptive.limit(b.target, start)
 	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}

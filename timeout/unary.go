@@ -107,7 +107,7 @@ func (c *bounded) hangBeneath() {
 	case due <= now:
 		c.ended = true
 		var cancel context.CancelFunc
-		c.inner, cancel = context.WithDeadlineCause(above, pause.Time(c.began), c.ranOut(c.state.Load(), now))
+		c.inner, cancel = context.WithDeadlineCause(above, c.start, c.ranOut(c.state.Load(), now))
 		c.cancel = func(error) { cancel() }
 		return
 	}
