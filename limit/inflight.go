@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -117,28 +116,25 @@ func (s Slot) Release() {
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says. It returns an *Error, or the error of ctx.
 func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
-	slot, _, err := l.acquire(ctx, target, nil)
-	return slot, err
+	var p patience
+	defer p.stop()
+	return l.acquire(ctx, target, &p)
 }
 
-// errFree ends a wait since free was closed.
-var errFree = errors.New("limit: what was waited for is free")
-
-func (l *InFlight) acquire(ctx context.Context, target string, free <-chan struct{}) (slot Slot, waited bool, err error) {
+func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (Slot, error) {
 	if !l.made() || l.o.Max < 0 {
-		return Slot{}, false, nil
+		return Slot{}, nil
 	}
 	for {
 		r := l.room(target)
-		did, reason, err := r.enter(ctx, &l.o, free)
-		if waited = waited || did; err != nil || reason != "" {
-			return Slot{}, waited, l.refusal(target, reason, err)
+		if reason, err := r.enter(ctx, &l.o, p); err != nil || reason != "" {
+			return Slot{}, l.refusal(target, reason, err)
 		}
 		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
 			r.exit(l.o.Max)
 			continue
 		}
-		return Slot{r, l.o.Max}, waited, nil
+		return Slot{r, l.o.Max}, nil
 	}
 }
 
@@ -165,26 +161,30 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		var free <-chan struct{}
+		var p patience
 		for {
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				res, ok, lent := call.Share(ctx, next, l.room(call.Target))
-				if ok {
-					return res
-				}
-				free = lent
-			}
-			slot, waited, err := l.acquire(ctx, call.Target, free)
-			switch {
-			case err == errFree: // what the outer call has is to be had now
-			case err != nil:
-				return rejected(ctx, call, "limit", err)
-			default:
-				if waited {
+				if p.timer != nil {
 					call.Waited()
 				}
-				return call.Hold(ctx, next, slot.of, uint64(slot.max))
+				res, ok, free := call.Share(ctx, next, l.room(call.Target))
+				if ok {
+					p.stop()
+					return res
+				}
+				p.free = free
 			}
+			slot, err := l.acquire(ctx, call.Target, &p)
+			if err == errFree {
+				continue // what the outer call has is to be had now
+			}
+			if p.stop() {
+				call.Waited()
+			}
+			if err != nil {
+				return rejected(ctx, call, "limit", err)
+			}
+			return call.Hold(ctx, next, slot.of, uint64(slot.max))
 		}
 	}
 }

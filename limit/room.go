@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,22 +21,39 @@ type room struct {
 
 type waiter struct{ let chan struct{} }
 
+// A patience is what a call waits by, which may be several times.
+type patience struct {
+	free  <-chan struct{} // closed when there is something else to be had: errFree
+	timer *pause.Timer    // of the first wait on; nil: it has not waited
+}
+
+// errFree ends a wait since there is something else.
+var errFree = errors.New("limit: what an outer call has is free")
+
+// stop ends it, and reports whether it has waited.
+func (p *patience) stop() bool {
+	if p.timer == nil {
+		return false
+	}
+	p.timer.Stop()
+	return true
+}
+
 // enter takes a place, or waits for one. reason says why there is none; err is
 // the error of ctx.
-func (r *room) enter(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (waited bool, reason string, err error) {
+func (r *room) enter(ctx context.Context, o *InFlightOptions, p *patience) (reason string, err error) {
 	r.mu.Lock()
 	if r.inside < o.Max && len(r.queue) == 0 {
 		r.inside++
 		r.mu.Unlock()
-		return false, "", nil
+		return "", nil
 	}
-	reason, err = r.queueUp(ctx, o, free)
-	return true, reason, err
+	return r.queueUp(ctx, o, p)
 }
 
 // queueUp waits in turn, if there is a queue and room in it; the lock is held, and
 // given back.
-func (r *room) queueUp(ctx context.Context, o *InFlightOptions, free <-chan struct{}) (reason string, err error) {
+func (r *room) queueUp(ctx context.Context, o *InFlightOptions, p *patience) (reason string, err error) {
 	switch {
 	case o.Wait <= 0:
 		reason = "no room"
@@ -50,21 +68,22 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions, free <-chan stru
 	w := &waiter{make(chan struct{})}
 	r.queue = append(r.queue, w)
 	r.mu.Unlock()
-	return r.wait(ctx, o, w, free)
+	return r.wait(ctx, o, w, p)
 }
 
-func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, free <-chan struct{}) (reason string, err error) {
-	timer := pause.Start(o.Wait)
-	defer timer.Stop()
+func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patience) (reason string, err error) {
+	if p.timer == nil {
+		p.timer = pause.Start(o.Wait)
+	}
 	let := false
 	for !let && reason == "" && err == nil {
 		select {
 		case <-w.let:
 			let = true
-		case <-free:
+		case <-p.free:
 			err = errFree
-		case <-timer.C:
-			if timer.Over() {
+		case <-p.timer.C:
+			if p.timer.Over() {
 				reason = fmt.Sprintf("waited %v", o.Wait)
 			}
 		case <-ctx.Done():

@@ -153,3 +153,37 @@ func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
 		})
 	}
 }
+
+// Whatever it waits for, and however often it comes too late for it, a call waits no longer than
+// Wait in all.
+func TestAWaitIsOneWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: 5 * time.Second, Queue: 100})
+		h := holdfast.Chain(l)
+		call := holdfast.Call{Target: "a"}
+		var served, rejected int
+		var mu sync.Mutex
+		_, _ = holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					_, err := holdfast.Do(ctx, h, call, func(context.Context) (int, error) { time.Sleep(time.Second); return 0, nil })
+					mu.Lock()
+					defer mu.Unlock()
+					if served++; err != nil {
+						served, rejected = served-1, rejected+1
+						if took := time.Since(start); took != 5*time.Second || !errors.Is(err, limit.ErrLimited) {
+							t.Errorf("%v after %v", err, took)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			return 0, nil
+		})
+		if served < 5 || served > 6 || served+rejected != 20 {
+			t.Errorf("%d served, %d rejected", served, rejected)
+		}
+	})
+}
