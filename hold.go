@@ -134,16 +134,13 @@ func (r *Record) hold(h Hook, once bool) (at int) {
 	}
 	j := r.journaled()
 	for i := range j.held {
-		if i > 0 && j.held[i].hook == nil {
+		if j.held[i].hook == nil {
 			j.held[i] = holding{h, once, nil}
-			return i
+			return i + 1
 		}
 	}
-	if len(j.held) == 0 {
-		j.held = make([]holding, 1, 2) // the first is the inline one's loan
-	}
 	j.held = append(j.held, holding{h, once, nil})
-	return len(j.held) - 1
+	return len(j.held)
 }
 
 // unhold notes that the request holds h no more. It returns the hook that is to be told of the
@@ -151,15 +148,18 @@ func (r *Record) hold(h Hook, once bool) (at int) {
 func (r *Record) unhold(at int, h Hook) Hook {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at == 0 {
+	j := r.journal.Load()
+	var l *loan
+	switch {
+	case at > 0:
+		l = j.held[at-1].loan
+		j.held[at-1] = holding{}
+	case j != nil:
+		l, j.lent = j.lent, nil
+		fallthrough
+	default:
 		r.held = nil
 	}
-	j := r.journal.Load()
-	if j == nil || len(j.held) <= at {
-		return h
-	}
-	l := j.held[at].loan
-	j.held[at] = holding{}
 	if l == nil {
 		return h
 	}
@@ -172,16 +172,13 @@ func (r *Record) lend(h Hook) (l *loan, lent bool) {
 	defer r.mu.Unlock()
 	if r.held == h {
 		j := r.journaled()
-		if len(j.held) == 0 {
-			j.held = make([]holding, 1, 2)
-		}
-		if l = j.held[0].loan; l == nil {
-			j.held[0].loan = &loan{hook: h, of: r, back: make(chan struct{})}
-			return j.held[0].loan, true
+		if l = j.lent; l == nil {
+			j.lent = &loan{hook: h, of: r, back: make(chan struct{})}
+			return j.lent, true
 		}
 	}
 	j := r.journal.Load()
-	for i := 1; j != nil && i < len(j.held); i++ {
+	for i := 0; j != nil && i < len(j.held); i++ {
 		switch held := &j.held[i]; {
 		case held.hook != h:
 		case held.loan == nil:
@@ -198,11 +195,13 @@ func (r *Record) lend(h Hook) (l *loan, lent bool) {
 func (l *loan) Done(uint64, End) {
 	r := l.of
 	r.mu.Lock()
-	if j := r.journal.Load(); j != nil {
-		for i := range j.held {
-			if j.held[i].loan == l { // else it is held no more
-				j.held[i].loan = nil
-			}
+	j := r.journal.Load()
+	if j.lent == l { // else it is held no more
+		j.lent = nil
+	}
+	for i := range j.held {
+		if j.held[i].loan == l {
+			j.held[i].loan = nil
 		}
 	}
 	r.mu.Unlock()

@@ -45,7 +45,8 @@ type journal struct {
 	tried    []string  // endpoints beyond the first
 	pinned   string    // the endpoint of all attempts, where it is not the first
 	told     *told     // what a call within this one has said of an error
-	held     []holding // the first has the loan of Record.held alone
+	lent     *loan     // what a call within this one has of Record.held
+	held     []holding // beyond Record.held
 }
 
 // journaled returns the journal, made if need be; the lock is held.
