@@ -44,8 +44,9 @@ type Timer struct {
 
 // Start starts one.
 func Start(limit time.Duration) *Timer {
+	limit = min(limit, math.MaxInt64/4) // of which twice can be added to any time
 	timer, began := time.NewTimer(limit), Now()
-	return &Timer{timer.C, timer, began, began + int64(min(limit, math.MaxInt64/4)), limit}
+	return &Timer{timer.C, timer, began, began + int64(limit), limit}
 }
 
 // Over reports whether the time has run out. If not, C will tell again.
@@ -53,7 +54,7 @@ func (t *Timer) Over() bool {
 	now := Now()
 	Note(t.due, now)
 	Look(now)
-	t.due = t.began + int64(min(t.limit, math.MaxInt64/4)+Extension(t.began, t.limit))
+	t.due = t.began + int64(t.limit+Extension(t.began, t.limit))
 	if t.due <= now {
 		return true
 	}
