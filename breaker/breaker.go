@@ -22,8 +22,8 @@ import (
 //
 // What is a failure the transport's Class says: where the server is Ill or Overloaded.
 // Where nothing is known of it (a caller's cancel, a lost hedge, what we rejected or
-// could not send ourselves, a pause of this process) the call counts as nothing. An answer that breaks off while it is read turns
-// from a success into a failure.
+// could not send ourselves, a pause of this process) the call counts as nothing. An
+// answer that breaks off while it is read turns from a success into a failure.
 type Breaker struct {
 	o Options
 	s *shared
