@@ -49,6 +49,9 @@ func TestWhoAsksNeverWaits(t *testing.T) {
 			if err := child.Err(); err != context.DeadlineExceeded || time.Since(start) != 0 {
 				t.Errorf("%v after %v", err, time.Since(start))
 			}
+			if _, ok := context.Cause(child).(*holdfast.TimeoutError); !ok {
+				t.Errorf("cause %v", context.Cause(child))
+			}
 		})
 	})
 }

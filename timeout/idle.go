@@ -221,6 +221,11 @@ func (c *bounded) ranOut(state int64, now time.Duration) error {
 		return c.timedOut()
 	case c.outerDue() <= now:
 		return c.outer.timedOut()
+	case c.idle == 0 || phase == asking: // another goroutine has found a pause since it was due
+		if c.limited(phase) {
+			return c.timedOut()
+		}
+		return c.outer.timedOut()
 	case phase == waiting:
 		c.call.Limit(c.idle) // the server had its time
 		return c.call.TimedOut(c.idle, "idle")
