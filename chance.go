@@ -181,8 +181,8 @@ func (c *Call) OutOfTime() Class {
 
 // outOfTime judges an attempt whose time has run out, by how much of it the server had while
 // this process ran. After a pause it must have had as much again as the longest pause took:
-// a process that wakes has the work of that time to do, and the answer may be in it. own says that the transport's own limit has ended it, which is a chance
-// whatever its length.
+// a process that wakes has the work of that time to do, and the answer may be in it. own
+// says that the transport's own limit has ended it, which is a chance whatever its length.
 func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 	now := monotonic()
 	pause.Look(now)

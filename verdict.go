@@ -47,8 +47,9 @@ func (m *marked) Unwrap() error { return m.error }
 //     retransmission timeout that RFC 6298 makes of the times of successes, twice their
 //     mean and 100 ms at least; while fewer than eight are known, 500 ms. Time during
 //     which this process stood still is not the server's, which must have as long again
-//     after it: a Failure but for that is a LocalPause. Several attempts that had a good part of the chance each, and not a
-//     word from the server between them, are a chance together.
+//     after it: a Failure but for that is a LocalPause. Several attempts that had a good
+//     part of the chance each, and not a word from the server between them, are a chance
+//     together.
 //   - marked: what Mark said, also where time has run out meanwhile.
 //   - anything else: a Failure.
 //
