@@ -25,13 +25,15 @@ func limited(d time.Duration) holdfast.Policy {
 // judged by that time, as those of a server are.
 func TestTimeThatAPolicySpendsInAServersPlace(t *testing.T) {
 	for name, c := range map[string]struct {
-		caller, limit, lag, before time.Duration
-		want                       holdfast.Class
+		caller, limit, lag time.Duration
+		waited             bool // for something of this process
+		want               holdfast.Class
 	}{
-		"all of the attempt's limit":        {time.Hour, time.Second, 2 * time.Second, 0, holdfast.Failure},
-		"more than the attempt has":         {time.Hour, 50 * time.Millisecond, time.Second, 0, holdfast.Failure},
-		"the time that the caller has left": {50 * time.Millisecond, time.Second, 2 * time.Second, 0, holdfast.Ignored},
-		"a part of it":                      {time.Hour, time.Second, time.Second / 2, 0, holdfast.Success},
+		"all of the attempt's limit":        {time.Hour, time.Second, 2 * time.Second, false, holdfast.Failure},
+		"more than the attempt has":         {time.Hour, 50 * time.Millisecond, time.Second, false, holdfast.Failure},
+		"the time that the caller has left": {50 * time.Millisecond, time.Second, 2 * time.Second, false, holdfast.Ignored},
+		"a wait for something of ours":      {time.Hour, time.Second, 2 * time.Second, true, holdfast.Ignored},
+		"a part of it":                      {time.Hour, time.Second, time.Second / 2, false, holdfast.Success},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -44,6 +46,9 @@ func TestTimeThatAPolicySpendsInAServersPlace(t *testing.T) {
 						select {
 						case <-timer.C:
 						case <-ctx.Done():
+						}
+						if c.waited {
+							call.Waited()
 						}
 						return next(ctx, call)
 					}
