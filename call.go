@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -20,8 +21,7 @@ type Call struct {
 	Stream     bool   // it goes on after its first message: no time limit fits it but an idle one
 	Unary      bool   // it is over when its Result is there: nothing is left to be read
 	Hedge      bool   // sent beside an earlier attempt that is still under way
-	waited     bool   // for something of this process
-	over       uint32 // 1: its Sender has returned; atomic, and here since Calls are copied before they are sent
+	state      uint32 // waited and over; atomic, and no atomic.Uint32 since Calls are copied before they are sent
 	Attempt    int    // 1 for the first sending, then 2, 3, …; unique within the logical request
 	Endpoint   string // the address chosen by a balancer; empty: the Target itself
 	Sender            // the transport
@@ -37,9 +37,22 @@ type Call struct {
 	// one where it is nil.
 	Record *Record
 
-	chain *chain // what its Handler has learnt; nil: not sent yet
-	sent  int64  // when the transport got it, by monotonic(); 0: not yet
-	ctx   callContext
+	chain  *chain          // what its Handler has learnt; nil: not sent yet
+	sent   int64           // when the transport got it, by monotonic(); 0: not yet
+	within context.Context // that the Sender got; nil: it has not asked for one that carries the Call
+}
+
+// The states of a Call.
+const (
+	waited = 1 << iota // for something of this process
+	over               // its Sender has returned
+)
+
+func (c *Call) is(state uint32) bool { return atomic.LoadUint32(&c.state)&state != 0 }
+
+// becomes is for the one goroutine that has the Call.
+func (c *Call) becomes(state uint32) {
+	atomic.StoreUint32(&c.state, atomic.LoadUint32(&c.state)|state)
 }
 
 // A Sender makes one attempt at a time, and may be asked for several at once:
@@ -68,11 +81,11 @@ func (c *Call) Again() *Call {
 // find with CallFrom: a gRPC picker, a nested layer of policies. Only the
 // Sender calls it, once; it allocates nothing.
 func (c *Call) Context(parent context.Context) context.Context {
-	if c.ctx.call != nil && CallFrom(parent) == c {
+	if c.within != nil && CallFrom(parent) == c {
 		return parent // already in it; wrapping it again would make it its own parent
 	}
-	c.ctx = callContext{parent, c}
-	return &c.ctx
+	c.within = parent
+	return (*callContext)(c)
 }
 
 // CallFrom returns the Call that is being sent under ctx, the nearest where
@@ -84,16 +97,18 @@ func CallFrom(ctx context.Context) *Call {
 
 type callKey struct{}
 
-type callContext struct {
-	context.Context
-	call *Call
-}
+// A callContext is a Call as the context that carries it: no pointer to it is kept.
+type callContext Call
+
+func (c *callContext) Deadline() (time.Time, bool) { return c.within.Deadline() }
+func (c *callContext) Done() <-chan struct{}       { return c.within.Done() }
+func (c *callContext) Err() error                  { return c.within.Err() }
 
 func (c *callContext) Value(key any) any {
 	if key == (callKey{}) {
-		return c.call
+		return (*Call)(c)
 	}
-	return c.Context.Value(key)
+	return c.within.Value(key)
 }
 
 // Limit notes that a sending of this request may take no longer than d, so that
@@ -110,7 +125,7 @@ func (c *Call) Limit(d time.Duration) {
 
 // Waited notes that a policy has had c wait for something of this process, such as a place:
 // when its time runs out as the wait ends, no server has spent it.
-func (c *Call) Waited() { c.waited = true }
+func (c *Call) Waited() { c.becomes(waited) }
 
 // Sent reports whether c reached its Sender. It, SentAt and Ran are for whoever sent
 // the Call, once it has returned, and for what is beneath the Sender.

@@ -63,7 +63,7 @@ func RanOut(ctx context.Context) *TimeoutError {
 	if err == context.DeadlineExceeded {
 		return limit // also that of a policy of somebody's own
 	}
-	for call := CallFrom(ctx); call != nil; call = outside(call.ctx.Context, call) {
+	for call := CallFrom(ctx); call != nil; call = outside(call.within, call) {
 		if limit.of == call.Record {
 			return limit // a limit that moves ends its context by a cancel
 		}

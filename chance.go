@@ -206,7 +206,7 @@ func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 func (c *Call) spent(ctx context.Context) Class {
 	limit := RanOut(ctx)
 	deadline, ok := ctx.Deadline()
-	if c.waited || limit == nil || !c.Limits(limit) || !ok || pause.At(deadline) > c.sent {
+	if c.is(waited) || limit == nil || !c.Limits(limit) || !ok || pause.At(deadline) > c.sent {
 		return Ignored
 	}
 	c.sent = pause.At(deadline) - int64(limit.Limit)

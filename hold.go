@@ -66,7 +66,7 @@ func (c *Call) Probe(ctx context.Context, next Handler, h Hook) Result {
 // Where it is lent to another call, ok is false, and free is closed when it has come back. Where
 // no outer call holds it, free is nil.
 func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok bool, free <-chan struct{}) {
-	for outer := outside(ctx, c); outer != nil && h != nil; outer = outside(outer.ctx.Context, c) {
+	for outer := outside(ctx, c); outer != nil && h != nil; outer = outside(outer.within, c) {
 		if !outer.encloses(ctx) {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -51,7 +50,7 @@ var (
 // A nil Policy is skipped. A Policy whose Wrap returns nil makes a Handler that
 // answers every call with an error naming that policy.
 func Chain(policies ...Policy) Handler {
-	next := Place{}.Wrap(newChain().send, policies...)
+	next := Place{}.Wrap(newChain().handler(), policies...)
 	return func(ctx context.Context, call *Call) Result {
 		if call == nil {
 			return Result{Err: errNoCall, Class: LocalFault, Code: CodeConfig}
@@ -73,30 +72,32 @@ func wrapsNothing(i int, p Policy) error {
 	return fmt.Errorf("holdfast: policy %d (%T): its Wrap returned a nil Handler", i+1, p)
 }
 
-// send is the innermost Handler.
-func (c *chain) send(ctx context.Context, call *Call) Result {
-	if call.Sender == nil {
-		return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
+// handler is the innermost Handler. It is no method, whose wrapper would copy each Result.
+func (c *chain) handler() Handler {
+	return func(ctx context.Context, call *Call) Result {
+		if call.Sender == nil {
+			return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
+		}
+		call.sent, call.chain = monotonic(), c
+		if call.Attempt > 1 {
+			call.repeats(ctx)
+		}
+		w := pause.Begin(call.sent) // pauses of this process are noticed meanwhile
+		defer call.left(w)
+		res := call.Send(ctx, call)
+		res.Attempt = call.Attempt
+		if res.Class == Ignored && res.Code == CodeTimeout {
+			res.Class = call.spent(ctx)
+		}
+		if sampled(call.sent) || c.silent.Load() > 0 {
+			c.learn(call, res)
+		}
+		return res
 	}
-	call.sent, call.chain = monotonic(), c
-	if call.Attempt > 1 {
-		call.repeats(ctx)
-	}
-	w := pause.Begin(call.sent) // pauses of this process are noticed meanwhile
-	defer call.left(w)
-	res := call.Send(ctx, call)
-	res.Attempt = call.Attempt
-	if res.Class == Ignored && res.Code == CodeTimeout {
-		res.Class = call.spent(ctx)
-	}
-	if res.Class.Sample() || c.silent.Load() > 0 {
-		c.learn(call, res)
-	}
-	return res
 }
 
 // left notes that the Sender is done with the call.
 func (c *Call) left(w pause.Watch) {
-	atomic.StoreUint32(&c.over, 1)
+	c.becomes(over)
 	w.End()
 }

@@ -2,7 +2,6 @@ package holdfast
 
 import (
 	"context"
-	"sync/atomic"
 )
 
 // A Replayer is a Sender that can become unable to send its call again, such as one
@@ -41,7 +40,7 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 	if !c.Repeatable && c.Record.marked(repeated) {
 		return "a layer further in has repeated it", false
 	}
-	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
+	for outer := outside(ctx, c); outer != nil; outer = outside(outer.within, c) {
 		if outer.Repeatable && outer.Record.marked(claimed) && outer.encloses(ctx) {
 			return "an outer layer repeats it", false
 		}
@@ -52,17 +51,17 @@ func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 // encloses reports whether a call under ctx is made within c, which is being sent. It is not
 // where ctx cannot end when c's does: it has no end, a later one, or c's has ended already.
 func (c *Call) encloses(ctx context.Context) bool {
-	if atomic.LoadUint32(&c.over) != 0 || c.ctx.Err() != nil && ctx.Err() == nil || ctx.Done() == nil && c.ctx.Done() != nil {
+	if c.is(over) || c.within.Err() != nil && ctx.Err() == nil || ctx.Done() == nil && c.within.Done() != nil {
 		return false
 	}
-	outer, limited := c.ctx.Deadline()
+	outer, limited := c.within.Deadline()
 	inner, also := ctx.Deadline()
 	return !limited || also && !inner.After(outer)
 }
 
 // repeats notes at the calls which c is made within that it is being repeated.
 func (c *Call) repeats(ctx context.Context) {
-	for outer := outside(ctx, c); outer != nil; outer = outside(outer.ctx.Context, c) {
+	for outer := outside(ctx, c); outer != nil; outer = outside(outer.within, c) {
 		if outer.encloses(ctx) {
 			outer.Record.mark(repeated)
 		}
@@ -73,7 +72,7 @@ func (c *Call) repeats(ctx context.Context) {
 func outside(ctx context.Context, c *Call) *Call {
 	outer := CallFrom(ctx)
 	for outer != nil && outer.Record == c.Record {
-		outer = CallFrom(outer.ctx.Context)
+		outer = CallFrom(outer.within)
 	}
 	return outer
 }

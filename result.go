@@ -16,6 +16,10 @@ type Result struct {
 	Err error
 	// Class is the transport's verdict; policies decide by it alone.
 	Class Class
+	// Attempt is the number of the attempt that the Result is of (Call.Attempt), also
+	// when a policy has put its error into one of its own. 0: a policy has made the
+	// Result itself. Chain fills it in.
+	Attempt int
 	// Code names the outcome for people and metrics. It is one of few values.
 	Code Code
 	// After is the server's wish: above zero, repeat no sooner; below zero, do
@@ -23,10 +27,6 @@ type Result struct {
 	// certain; any other negative value is the transport's own caution, which a
 	// policy that was told better (retry.Options.Codes) may overrule.
 	After time.Duration
-	// Attempt is the number of the attempt that the Result is of (Call.Attempt), also
-	// when a policy has put its error into one of its own. 0: a policy has made the
-	// Result itself. Chain fills it in.
-	Attempt int
 }
 
 // Never is the After of what must not be repeated.
