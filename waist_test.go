@@ -110,7 +110,7 @@ func TestAgainSharesTheRecordAndCountsUp(t *testing.T) {
 		}
 	}
 	// Every field that a door sets is carried over: a new one must be added to Again.
-	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 16 {
+	if n := reflect.TypeFor[holdfast.Call]().NumField(); n != 15 {
 		t.Errorf("Call has %d fields; does Again copy the new ones? Then correct this number", n)
 	}
 }

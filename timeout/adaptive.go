@@ -97,20 +97,19 @@ func (a *adaptive) limit(t *target, now time.Time) time.Duration {
 
 // sample tells the target how long the call took.
 func (c *bounded) sample(class holdfast.Class) {
-	if c.target == nil {
+	if c.learns == nil {
 		return
 	}
 	took := c.since()
-	now := c.start.Add(took)
 	stood, _ := pause.Between(c.began, math.MaxInt64)
 	ran := took - stood // what passed while this process stood still is not the target's
 	switch {
 	case class.Sample():
 		took = ran
 	case c.limit > 0 && ran >= c.limit && class.Server() == holdfast.Ill:
-		took = c.ceiling // a lower bound is all that is known
+		took = c.learns.ceiling // a lower bound is all that is known
 	default:
 		return
 	}
-	c.target.window.Observe(now, took)
+	c.learns.table.Get(c.call.Target).window.Observe(time.Now(), took)
 }

@@ -17,7 +17,7 @@ func TestWhoAsksEndsIt(t *testing.T) {
 		under(t.Context(), k, func(ctx context.Context) {
 			child, cancel := context.WithCancel(ctx)
 			defer cancel()
-			ctx.(*bounded).timer.Stop()
+			ctx.(*bounded).timer.timer.Stop()
 			time.Sleep(time.Second - 1)
 			if err := ctx.Err(); err != nil || child.Err() != nil {
 				t.Errorf("%v before the limit", err)
@@ -65,7 +65,7 @@ func TestALimitAndACancelAtOnceAgree(t *testing.T) {
 			b := ctx.(*bounded)
 			child, let := context.WithCancel(ctx)
 			defer let()
-			b.timer.Stop()
+			b.timer.timer.Stop()
 			time.Sleep(time.Second)
 			_ = (*root)(b).Err() // the timer has decided, and is about to tell
 			cancel(fmt.Errorf("mine"))

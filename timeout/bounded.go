@@ -13,11 +13,9 @@ import (
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
-	start         time.Time
-	began         int64 // start by pause.Now
+	began         int64 // by pause.Now
 	limit, idle   time.Duration
-	ceiling       time.Duration // of an adaptive limit
-	target        *target       // where the limit learns; nil: nowhere
+	learns        *adaptive // what the call took is told to; nil: nothing learns of it
 	whole         bool          // the limit covers the answer to its end
 	unary, stream bool
 }
@@ -36,24 +34,24 @@ type bounded struct {
 	outer  *bounded // a deadline of ours right outside this one, which it keeps as well
 
 	state atomic.Int64 // what the idle limit counts, and since when; see idle.go
-	armed atomic.Int64 // when the timer will run, since start; 0: there is none
+	armed atomic.Int64 // when the timer will run, since it began; 0: there is none
 
 	mu     sync.Mutex
 	reads  bool                    // an answer is read: pauses are looked for
 	ended  bool                    // out of time, or let go of: no timer is to be set again
 	freed  bool                    // let go of
+	seen   bool                    // somebody has been told that the time has come: it does not move any more
 	inner  context.Context         // nil until it is asked for
 	cancel context.CancelCauseFunc // there with inner
 
-	cause error // what the context ends because of, where cancel is to be told
+	timer  *alarm                  // nil: there is none
 
-	seen bool // somebody has been told that the time has come: it does not move any more
+	cause error // what the context ends because of, where cancel is to be told
 
 	// Of a limit that is a plain deadline; see root.
 	hang    func() // ends inner
 	carrier atomic.Pointer[carrier]
 	unlink  func() bool // from the caller's context
-	timer   *time.Timer
 }
 
 type boundedKey struct{}
@@ -74,7 +72,7 @@ func (c *bounded) fixed() bool {
 func (c *bounded) deadline() (time.Time, bool) {
 	if c.limit > 0 && (c.whole || !c.stream && c.phase() == asking) {
 		more := c.extension(0, c.limit)
-		deadline := c.start.Add(c.limit + more)
+		deadline := pause.Time(c.began + int64(c.limit+more))
 		if more > 0 { // which the caller's is not moved by
 			if theirs, ok := c.parent.Deadline(); ok && theirs.Before(deadline) {
 				return theirs, false
@@ -222,9 +220,8 @@ func (c *bounded) release() {
 	c.mu.Lock()
 	c.ended, c.freed = true, true
 	c.armed.Store(0)
-	if c.timer != nil {
-		c.timer.Stop()
-	}
+	c.timer.stop()
+	c.timer = nil
 	cancel, unlink := c.cancel, c.unlink
 	c.mu.Unlock()
 	if unlink != nil {

@@ -17,13 +17,12 @@ var costs = []struct {
 	policies     []holdfast.Policy
 	quick, waits float64 // allocations at most
 }{
-	// One more than the standard library's deadline, which cannot be moved: see root.
-	{"unary", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 7},
-	{"unary attempt in a whole", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 8},
-	{"whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 6},
-	{"attempt", holdfast.Call{}, []holdfast.Policy{claim, timeout.New(time.Minute)}, 1, 6},
-	{"attempt in a whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 7},
-	{"adaptive", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.With(timeout.Options{Adaptive: &timeout.Adaptive{}})}, 1, 7},
+	{"unary", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 6},
+	{"unary attempt in a whole", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 7},
+	{"whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 4},
+	{"attempt", holdfast.Call{}, []holdfast.Policy{claim, timeout.New(time.Minute)}, 1, 4},
+	{"attempt in a whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 5},
+	{"adaptive", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.With(timeout.Options{Adaptive: &timeout.Adaptive{}})}, 1, 6},
 	{"off for a stream", holdfast.Call{Stream: true}, []holdfast.Policy{timeout.New(time.Minute)}, 0, 0},
 }
 

@@ -10,15 +10,14 @@ import (
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		start := time.Now()
-		left := never
+		began, left := pause.Now(), never
 		if deadline, ok := ctx.Deadline(); ok {
-			left = deadline.Sub(start)
+			left = time.Until(deadline)
 			if left < t.floor && ctx.Err() == nil {
 				return tooLate(ctx, left, t.floor)
 			}
 		}
-		b := t.bound(call, start, !at.Attempt && !call.Record.Claimed())
+		b := t.bound(call, began, !at.Attempt && !call.Record.Claimed())
 		if t.ifNone && left != never {
 			b.limit = 0
 		}
@@ -29,7 +28,7 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 		if b.idle >= left {
 			b.idle = 0
 		}
-		if b.limit == 0 && b.idle == 0 && b.target == nil {
+		if b.limit == 0 && b.idle == 0 && b.learns == nil {
 			return next(ctx, call) // and nothing is ours to let go of
 		}
 		c := &bounded{terms: b, parent: ctx, call: call}
@@ -42,13 +41,12 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 }
 
 // bound says what of t holds for this call, which begins now.
-func (t *Timeout) bound(call *holdfast.Call, start time.Time, whole bool) terms {
+func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{start: start, began: pause.At(start), limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
+	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
 	if t.adaptive != nil && !stream {
-		b.target = t.adaptive.table.Get(call.Target)
-		b.ceiling = t.adaptive.ceiling
-		b.limit = t.adaptive.limit(b.target, start)
+		b.learns = t.adaptive
+		b.limit = t.adaptive.limit(t.adaptive.table.Get(call.Target), time.Now())
 	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}

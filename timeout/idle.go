@@ -8,7 +8,7 @@ import (
 )
 
 // The phases of a call, which the two low bits of bounded.state hold; the rest
-// is when the phase began, in nanoseconds since start.
+// is when the phase began, in nanoseconds since it began.
 const (
 	asking  = iota // no answer yet: the limit counts
 	unread         // the answer is there, and nobody has begun to read it
@@ -74,9 +74,8 @@ func (c *bounded) answered() bool {
 	case c.inner == nil: // nobody waits
 	case due == never:
 		c.armed.Store(int64(never))
-		if c.timer != nil {
-			c.timer.Stop()
-		}
+		c.timer.stop()
+		c.timer = nil
 	default:
 		if cause := c.arm(); cause != nil {
 			c.cancel(cause)
@@ -154,18 +153,14 @@ func (c *bounded) arm() (cause error) {
 			return nil
 		}
 		c.armed.Store(int64(due))
-		if c.timer == nil {
-			c.timer = time.AfterFunc(due-now, c.fire)
-		} else {
-			c.timer.Reset(due - now)
-		}
+		c.ring(due - now)
 		// A Progress meanwhile either saw what armed is now, or is seen here.
 	}
 }
 
 func (c *bounded) due() time.Duration { return c.dueIn(c.state.Load()) }
 
-// least returns when, since start, the context may end at the earliest, whether or not this
+// least returns when, since it began, the context may end at the earliest, whether or not this
 // process stood still.
 func (c *bounded) least() time.Duration {
 	if c.idle != 0 || c.outer != nil || !c.limited(c.phase()) {
@@ -174,7 +169,7 @@ func (c *bounded) least() time.Duration {
 	return c.limit
 }
 
-// dueIn returns when, since start, the context is to end if nothing changes.
+// dueIn returns when, since it began, the context is to end if nothing changes.
 func (c *bounded) dueIn(state int64) time.Duration {
 	phase, since := state&3, time.Duration(state>>2)
 	due := c.outerDue()
@@ -193,7 +188,7 @@ func (c *bounded) dueIn(state int64) time.Duration {
 	return due
 }
 
-// outerDue returns when, since start, the deadline of ours outside runs out.
+// outerDue returns when, since it began, the deadline of ours outside runs out.
 func (c *bounded) outerDue() time.Duration {
 	if c.outer == nil {
 		return never
@@ -202,7 +197,7 @@ func (c *bounded) outerDue() time.Duration {
 	return max(plus(limit, time.Duration(c.outer.began-c.began)), 0)
 }
 
-// extension is what a limit that began at a time since start gets for the time during which
+// extension is what a limit that began at a time since c did gets for the time during which
 // this process did not run. It never moves the caller's own deadline.
 func (c *bounded) extension(since, limit time.Duration) time.Duration {
 	return pause.Extension(c.began+int64(since), limit)

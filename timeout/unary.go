@@ -107,13 +107,13 @@ func (c *bounded) hangBeneath() {
 	case due <= now:
 		c.ended = true
 		var cancel context.CancelFunc
-		c.inner, cancel = context.WithDeadlineCause(above, c.start, c.ranOut(c.state.Load(), now))
+		c.inner, cancel = context.WithDeadlineCause(above, pause.Time(c.began), c.ranOut(c.state.Load(), now))
 		c.cancel = func(error) { cancel() }
 		return
 	}
 	c.inner, c.cancel = context.WithCancelCause((*root)(c))
 	c.armed.Store(int64(due))
-	c.timer = time.AfterFunc(due-now, c.hang)
+	c.ring(due - now)
 	if linked, ok := above.(interface {
 		AfterFunc(f func()) (stop func() bool)
 	}); ok { // what it costs is its own matter

@@ -37,8 +37,8 @@ var epoch = time.Now().Add(-time.Minute)
 // testing/synctest it is decades off, and negative.
 func Now() int64 { return int64(time.Since(epoch)) }
 
-// inBubble reports whether a time is that of a bubble: the process has not run for years.
-func inBubble(now int64) bool { return uint64(now) > 1<<57 }
+// InBubble reports whether a time is that of a bubble: the process has not run for years.
+func InBubble(now int64) bool { return uint64(now) > 1<<57 }
 
 // At is what Now was at the time t.
 func At(t time.Time) int64 { return int64(t.Sub(epoch)) }
@@ -63,7 +63,7 @@ var (
 // Note takes in that a timer which was due ran now, by the clock of Now. It reports
 // whether that was late.
 func Note(due, now int64) (late bool) {
-	if now-due < int64(Late) || inBubble(now) || inBubble(due) {
+	if now-due < int64(Late) || InBubble(now) || InBubble(due) {
 		return false
 	}
 	mu.Lock()
@@ -89,7 +89,7 @@ func Note(due, now int64) (late bool) {
 // Between returns for how much of the time from one moment to another the process did
 // not run, and how much of that was in one piece.
 func Between(from, to int64) (stood, longest time.Duration) {
-	if latest.Load() <= from || inBubble(from) {
+	if latest.Load() <= from || InBubble(from) {
 		return 0, 0
 	}
 	mu.Lock()
@@ -108,7 +108,7 @@ func Between(from, to int64) (stood, longest time.Duration) {
 // Within returns the end of the pause during which a moment was; ok is false where the
 // process ran then, as far as is known.
 func Within(at int64) (end int64, ok bool) {
-	if latest.Load() < at || inBubble(at) {
+	if latest.Load() < at || InBubble(at) {
 		return 0, false
 	}
 	mu.Lock()

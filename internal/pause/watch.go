@@ -27,7 +27,7 @@ var (
 
 // Begin says that a call is under way which can run out of time, since now. End it.
 func Begin(now int64) Watch {
-	if inBubble(now) {
+	if InBubble(now) {
 		return Watch{}
 	}
 	s := &under[uint64(now)*0x9E3779B97F4A7C15>>61] // drawn from the time
@@ -87,7 +87,7 @@ func tick() {
 // Look takes in that it is now, where the timer has not had its turn yet: a process that
 // wakes up runs what was waiting in any order.
 func Look(now int64) {
-	if inBubble(now) || !armed.Load() {
+	if InBubble(now) || !armed.Load() {
 		return
 	}
 	if at := due.Load(); now-at >= int64(Late) {
