@@ -16,7 +16,7 @@ type terms struct {
 	began         int64 // by pause.Now
 	limit, idle   time.Duration
 	learns        *adaptive // what the call took is told to; nil: nothing learns of it
-	whole         bool          // the limit covers the answer to its end
+	whole         bool      // the limit covers the answer to its end
 	unary, stream bool
 }
 
@@ -44,7 +44,7 @@ type bounded struct {
 	inner  context.Context         // nil until it is asked for
 	cancel context.CancelCauseFunc // there with inner
 
-	timer  *alarm                  // nil: there is none
+	timer *alarm // nil: there is none
 
 	cause error // what the context ends because of, where cancel is to be told
 
@@ -59,28 +59,24 @@ type boundedKey struct{}
 var _ context.Context = (*bounded)(nil)
 
 // since is the time since it began.
-func (c *bounded) since() time.Duration { return time.Duration(pause.Now() - c.began) }
+func (c *bounded) since() time.Duration { return c.sinceAt(pause.Now()) }
+
+func (c *bounded) sinceAt(now int64) time.Duration { return time.Duration(now - c.began) }
 
 // fixed reports whether the limit is a plain deadline for all of the call.
 func (c *bounded) fixed() bool {
 	return c.limit > 0 && c.idle == 0 && (c.unary || c.whole)
 }
 
-// deadline returns the deadline that the limit sets at present, if it is one to
-// be seen: after an attempt's answer has come it binds no more, and for a stream
-// it must not go on the wire.
-func (c *bounded) deadline() (time.Time, bool) {
-	if c.limit > 0 && (c.whole || !c.stream && c.phase() == asking) {
-		more := c.extension(0, c.limit)
-		deadline := pause.Time(c.began + int64(c.limit+more))
-		if more > 0 { // which the caller's is not moved by
-			if theirs, ok := c.parent.Deadline(); ok && theirs.Before(deadline) {
-				return theirs, false
-			}
-		}
-		return deadline, true
+// ends returns when the limit runs out, by pause.Now, as it is at present, if it is a
+// deadline to be seen: after an attempt's answer has come it binds no more, and for a
+// stream it must not go on the wire. The caller's may be nearer where extended is true.
+func (c *bounded) ends() (at int64, extended, ok bool) {
+	if c.limit == 0 || !c.whole && (c.stream || c.phase() != asking) {
+		return 0, false, false
 	}
-	return time.Time{}, false
+	more := c.extension(0, c.limit)
+	return c.began + int64(plus(c.limit, more)), more > 0, true
 }
 
 // timedOut makes the error of the limit.
@@ -92,12 +88,32 @@ func (c *bounded) timedOut() *holdfast.TimeoutError {
 	return c.call.TimedOut(c.limit, scope)
 }
 
-// Deadline returns the limit's, which is always the nearer one, or the caller's.
+// Deadline returns the limit's or the caller's, whichever is nearer.
 func (c *bounded) Deadline() (time.Time, bool) {
-	if deadline, ok := c.deadline(); ok {
-		return deadline, true
+	at, extended, ok := c.ends()
+	if !ok {
+		return c.parent.Deadline()
 	}
-	return c.parent.Deadline()
+	deadline := pause.Time(at)
+	if extended { // which the caller's is not
+		if theirs, has := c.parent.Deadline(); has && theirs.Before(deadline) {
+			return theirs, true
+		}
+	}
+	return deadline, true
+}
+
+// left returns the time until the deadline of ctx; never, where it has none.
+func left(ctx context.Context, now int64) time.Duration {
+	if c, ours := ctx.(*bounded); ours { // without a look at the clock
+		if at, extended, ok := c.ends(); ok && !extended {
+			return time.Duration(at - now)
+		}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return never
 }
 
 // Done returns the channel that is closed when the limit runs out, the caller
@@ -109,10 +125,12 @@ func (c *bounded) Done() <-chan struct{} {
 }
 
 // Err returns context.DeadlineExceeded once a limit has run out.
-func (c *bounded) Err() error {
+func (c *bounded) Err() error { return c.errAt(pause.Now()) }
+
+func (c *bounded) errAt(now int64) error {
 	c.mu.Lock()
-	due := !c.ended && c.isDue()
-	if c.inner == nil && !c.ended && !due && c.parent.Err() == nil {
+	due := !c.ended && c.isDue(now)
+	if c.inner == nil && !c.ended && !due && c.parentErr(now) == nil {
 		c.mu.Unlock()
 		return nil
 	}
@@ -140,14 +158,21 @@ func (c *bounded) Err() error {
 	return err
 }
 
+// parentErr asks the caller's context, and one of ours without another look at the clock.
+func (c *bounded) parentErr(now int64) error {
+	if p, ours := c.parent.(*bounded); ours {
+		return p.errAt(now)
+	}
+	return c.parent.Err()
+}
+
 // isDue reports whether the time has come. c.mu is held.
-func (c *bounded) isDue() bool {
-	now := c.since()
-	if now < c.least() {
+func (c *bounded) isDue(now int64) bool {
+	if c.sinceAt(now) < c.least() {
 		return false
 	}
-	pause.Look(c.began + int64(now)) // this process may have stood still, and nobody has looked yet
-	return now >= c.due()
+	pause.Look(now) // this process may have stood still, and nobody has looked yet
+	return c.sinceAt(now) >= c.due()
 }
 
 // Value finds what the caller's context has.

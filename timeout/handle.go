@@ -10,12 +10,10 @@ import (
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		began, left := pause.Now(), never
-		if deadline, ok := ctx.Deadline(); ok {
-			left = time.Until(deadline)
-			if left < t.floor && ctx.Err() == nil {
-				return tooLate(ctx, left, t.floor)
-			}
+		began := pause.Now()
+		left := left(ctx, began)
+		if left < t.floor && ctx.Err() == nil {
+			return tooLate(ctx, left, t.floor)
 		}
 		b := t.bound(call, began, !at.Attempt && !call.Record.Claimed())
 		if t.ifNone && left != never {

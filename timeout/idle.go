@@ -163,10 +163,14 @@ func (c *bounded) due() time.Duration { return c.dueIn(c.state.Load()) }
 // least returns when, since it began, the context may end at the earliest, whether or not this
 // process stood still.
 func (c *bounded) least() time.Duration {
-	if c.idle != 0 || c.outer != nil || !c.limited(c.phase()) {
+	phase := c.phase()
+	if !c.limited(phase) || c.idle != 0 && phase != asking {
 		return 0 // it is to be looked at more closely
 	}
-	return c.limit
+	if c.outer == nil {
+		return c.limit
+	}
+	return min(c.limit, plus(c.outer.limit, time.Duration(c.outer.began-c.began)))
 }
 
 // dueIn returns when, since it began, the context is to end if nothing changes.
