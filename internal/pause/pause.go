@@ -139,9 +139,25 @@ func Total() (n uint64, stood time.Duration) {
 	return count, total
 }
 
-// Time is the time at which Now was n. It goes by the wall clock of today: that may have been
-// set since the epoch, or gone on while this machine slept and Now stood still.
+// wall is a time at which the wall clock was looked at.
+var wall atomic.Pointer[time.Time]
+
+// Time is the time at which Now was n. It goes by the wall clock of today, as it was looked at
+// last while calls were under way: that may have been set since the epoch, or gone on while
+// this machine slept and Now stood still.
 func Time(n int64) time.Time {
+	looked := wall.Load()
+	if looked == nil || InBubble(n) {
+		now := time.Now()
+		looked = &now
+	}
+	return looked.Add(time.Duration(n - At(*looked)))
+}
+
+// lookAtWall takes in that the wall clock was set.
+func lookAtWall() {
 	now := time.Now()
-	return now.Add(time.Duration(n - At(now)))
+	if looked := wall.Load(); looked == nil || looked.Add(now.Sub(*looked)).Round(0).Sub(now.Round(0)).Abs() > time.Millisecond {
+		wall.Store(&now)
+	}
 }

@@ -154,6 +154,23 @@ func TestABubbleKnowsNoPauses(t *testing.T) {
 	}
 }
 
+// A time is one of both clocks, whether or not the wall clock was looked at already.
+func TestATimeIsRightByBothClocks(t *testing.T) {
+	for range 2 {
+		now := time.Now()
+		if got := Time(At(now)); !got.Equal(now) || got.Round(0).Sub(now.Round(0)).Abs() > time.Second {
+			t.Errorf("%v is not %v", got, now)
+		}
+		if wall.Load() == nil {
+			lookAtWall()
+		}
+	}
+	before := wall.Load()
+	if lookAtWall(); wall.Load() != before {
+		t.Error("it was looked at anew, and was not set")
+	}
+}
+
 // Without a pause the question costs next to nothing.
 func TestAskingAllocatesNothing(t *testing.T) {
 	reset()

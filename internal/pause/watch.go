@@ -51,6 +51,7 @@ func arm() {
 	if armed.Load() {
 		return
 	}
+	lookAtWall()
 	due.Store(Now() + int64(every))
 	if timer == nil {
 		timer = time.AfterFunc(every, tick)
@@ -66,6 +67,7 @@ func tick() {
 	defer arming.Unlock()
 	now := Now()
 	Note(due.Load(), now)
+	lookAtWall()
 	busy := false
 	for i := range under {
 		busy = busy || under[i].n.Load() > 0
