@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/holdfast-go/holdfast"
 )
 
 // Options set up a Hedge. The zero value is the default of every field; a
@@ -39,7 +41,7 @@ type Options struct {
 	// OnHedge is called before each hedge is sent, or when it is denied. It runs
 	// beside the first attempt, on a goroutine of the hedge's, with the caller's
 	// context and no lock held.
-	OnHedge func(ctx context.Context, e Event)
+	OnHedge func(ctx context.Context, e holdfast.Event)
 }
 
 // A Budget grants extra attempts; *retry.Budget is one. It must be safe for

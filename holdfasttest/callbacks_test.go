@@ -13,7 +13,7 @@ import (
 
 func TestCallbacksOfRetry(t *testing.T) {
 	holdfasttest.TestCallbacks(t, func(callback func()) holdfast.Policy {
-		told := func(context.Context, retry.Event) { callback() }
+		told := func(context.Context, holdfast.Event) { callback() }
 		return retry.New(retry.Options{Base: -1, OnRetry: told, OnStop: told})
 	})
 }
@@ -63,7 +63,7 @@ func TestAnEventUnderALockIsCaught(t *testing.T) {
 						mu.Unlock()
 					}
 					if full {
-						res := call.Reject(ctx, holdfast.Rejection{Policy: "p", Code: "full", Reason: "full", Err: context.Canceled})
+						res := call.Reject(ctx, holdfast.Event{Policy: "p", Code: "full", Reason: "full", Err: context.Canceled})
 						if locked {
 							mu.Unlock()
 						}

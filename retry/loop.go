@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -78,7 +79,7 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	l.res = holdfast.Result{}
 	l.putBy(old)
 	if r.onRetry != nil || call.Heard() {
-		e := event(call, old)
+		e := event("retry", slog.LevelInfo, call, old)
 		e.Wait = wait
 		if r.onRetry != nil {
 			r.onRetry(ctx, e)
@@ -138,7 +139,7 @@ var ErrBudget = errors.New("holdfast: the retry budget is empty")
 // attempts its error carries the ledger, and what ended the call.
 func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reason) holdfast.Result {
 	r, res := l.r, l.res
-	call.Record.Stop(why.text)
+	call.Record.Stop(why.detail)
 	var ended error
 	switch {
 	case res.Err == nil:
@@ -159,14 +160,26 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Reason: ended, Ledger: call.Record.Ledger()}
 	}
 	if r.onStop != nil || call.Heard() {
-		e := event(call, res)
-		e.Stop, e.Reason = why.word, why.text
+		level := slog.LevelDebug // the caller has the error
+		if why.word == "budget" || why.word == "attempts" {
+			level = slog.LevelWarn
+		}
+		e := event("retry_stopped", level, call, res)
+		e.Reason, e.Detail = why.word, why.detail
 		if r.onStop != nil {
 			r.onStop(ctx, e)
 		}
 		call.Tell(ctx, e)
 	}
 	return res
+}
+
+// event tells of an attempt that did not succeed.
+func event(kind string, level slog.Level, call *holdfast.Call, res holdfast.Result) holdfast.Event {
+	return holdfast.Event{
+		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: call.Attempt,
+		Class: res.Class, Code: res.Code, Err: res.Err,
+	}
 }
 
 // tells reports whether the error of a call whose context has ended says so. It must: that

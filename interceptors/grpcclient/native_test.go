@@ -2,6 +2,8 @@ package grpcclient_test
 
 import (
 	"context"
+	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 )
 
@@ -34,7 +37,12 @@ func TestT69_AttemptsDoNotMultiplyWithNativeRetry(t *testing.T) {
 				var told []string
 				door := all
 				door.NoNativeRetry = c.says
-				door.OnNativeRetry = func(method string) { told = append(told, method) }
+				door.OnNativeRetry = func(_ context.Context, e holdfast.Event) {
+					if e.Kind != "native_retry" || e.Policy != "transport" || e.Target == "" {
+						t.Errorf("%+v", e)
+					}
+					told = append(told, e.Method)
+				}
 				s := &service{native: c.native, get: failsFirst(100, unavailable), list: func(int, string, grpc.ServerStream) error { return unavailable }}
 				cc, stop := s.dial(t, append(through(door, again(3)), grpc.WithDefaultServiceConfig(nativePolicy))...)
 				defer stop()
@@ -162,11 +170,14 @@ func TestByIdempotencyLevelAndMethods(t *testing.T) {
 func TestWireAttemptsTellWhatNoInterceptorSees(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var told []grpcclient.WireAttempt
-		note := grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) {
+		var told []holdfast.Event
+		note := grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, a)
+			if e.Kind != "wire_attempt" || e.Level != slog.LevelDebug || e.Policy != "transport" {
+				t.Errorf("%+v", e)
+			}
+			told = append(told, holdfast.Event{Method: e.Method, Attempt: e.Attempt, Endpoint: e.Endpoint, Code: e.Code, Reason: e.Reason, Attrs: e.Attrs})
 		})
 		s := &service{get: failsFirst(1, unavailable)}
 		cc, stop := s.dial(t, append(through(all, again(2)), note)...)
@@ -174,10 +185,10 @@ func TestWireAttemptsTellWhatNoInterceptorSees(t *testing.T) {
 		if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {
 			t.Fatal(err)
 		}
-		want := []grpcclient.WireAttempt{
-			{Method: get, Attempt: 1, Backend: "bufconn", Code: "UNAVAILABLE"}, {Method: get, Attempt: 2, Backend: "bufconn", Code: "OK"},
+		want := []holdfast.Event{
+			{Method: get, Attempt: 1, Endpoint: "bufconn", Code: "UNAVAILABLE"}, {Method: get, Attempt: 2, Endpoint: "bufconn", Code: "OK"},
 		}
-		if !slices.Equal(told, want) {
+		if !reflect.DeepEqual(told, want) {
 			t.Errorf("told of %+v, want %+v", told, want)
 		}
 	})
