@@ -6,49 +6,48 @@ import (
 )
 
 // An Event is what a policy, or a transport, tells of something that it has decided, or
-// of a change of its own state, and why. It is passed by value; what it points to is not
-// changed. Which fields are set depends on the Kind, and zero is always "not known":
+// of a change of its own state, and why. It is passed by value. Which fields are set
+// depends on the Kind; zero means that there is none, or that it is not known.
 //
-//	Kind           Policy     tells                                       Reason
-//	retry          retry      attempt Attempt came to Class, Code and     –
-//	                          Err; the next one follows after Wait
-//	retry_stopped  retry      likewise, and none follows                  told caution body not_repeatable attempts budget
-//	                                                                      deadline after schedule layer ended code class,
-//	                                                                      or a Code: circuit_open, limited, no_endpoint, …
-//	hedge          hedge      attempt Attempt is sent, Wait after the     –
-//	                          one before
-//	hedge_denied   hedge      none is sent, although it was due           budget share layer body
-//	hedge_won      hedge      the answer of attempt Attempt is the call's –
-//	rejection      breaker    a call was answered with Err and Code in    open half-open isolated
-//	               limit      the place of being sent                     full queue waited deadline
-//	               rate                                                   full queue waited deadline
-//	               balance                                                no_endpoint
-//	circuit        breaker    the circuit Target went From one state To   row broken failures slow probe due hand
-//	                          another: closed, open, half-open,
-//	                          isolated; to open, for Wait
-//	endpoint       balance    Endpoint is To be ejected (for Wait),       row failures success_rate probe; due; probe;
-//	                          spared (it would be, but too many are),     check
-//	                          probing, back, ill or well
-//	discovery      balance    what the resolver Target has answered, or   error empty
-//	                          Err; Attrs: endpoints, added, removed, or
-//	                          for how long the set is stale
-//	replay         transport  it has sent attempt Attempt once more       –
-//	wire_attempt   transport  gRPC's attempt at Endpoint ended with Code; transparent
-//	                          Attrs: hedge
-//	native_retry   transport  gRPC itself repeats Method                  –
+//	Kind           Policy       what has happened                                   Reason
+//	retry          retry        the Attempt came to Class, Code and Err, and the    –
+//	                            next one follows after Wait
+//	retry_stopped  retry        it came to these, and none follows                  told caution body not_repeatable attempts budget
+//	                                                                                deadline after schedule layer ended code class, or a
+//	                                                                                Code
+//	hedge          hedge        the Attempt is sent, Wait after the one before      –
+//	hedge_denied   hedge        none is sent, though it was due                     budget share layer body
+//	hedge_won      hedge        the call has the answer of the Attempt              –
+//	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated
+//	               limit, rate  and Err                                             full queue waited deadline
+//	               balance                                                          no_endpoint
+//	circuit        breaker      the circuit Target went From closed, open,          row broken failures slow probe due hand
+//	                            half-open or isolated To another; it is open
+//	                            for Wait
+//	endpoint       balance      the Endpoint is To be ejected (for Wait),           row failures success_rate probe due check
+//	                            spared (too many are out), probing, back, ill
+//	                            or well
+//	discovery      balance      the resolver Target has answered, or Err; Attrs:    error empty
+//	                            endpoints, with added and removed, or for how
+//	                            long it has been stale
+//	replay         transport    it has sent the Attempt once more by itself         –
+//	wire_attempt   transport    gRPC's attempt at the Endpoint ended with Code;     transparent
+//	                            Attrs: hedge
+//	native_retry   transport    gRPC itself repeats the Method                      –
 //
-// Reasons of a retry that is stopped: the server told it not to repeat; the transport's
-// caution (a 500 may be a bug); the body was too long to be kept; the call is not
-// repeatable; all attempts are made; the budget is empty; no time is left before the
-// deadline; the server asks for too long a wait (after); the schedule has ended; another
-// layer repeats, or the context forbids it; the call's context has ended; the Code is not
-// one of Codes; the Class allows no repeat.
+// Why a retry stops: the server has told it to; the transport's caution (a 500 may be a
+// bug); the body was too long to be kept; all attempts are made; the budget is empty; there
+// is no time left before the deadline; the server asks for a longer wait than it may
+// (after); the schedule is at its end; another layer repeats, or the context forbids it;
+// the call's context has ended; the code is not one of Options.Codes; its class allows no
+// repeat. The Code is that of what was rejected or could not be sent here: "circuit_open",
+// "limited", "no_endpoint", "cancelled", …
 //
-// Reasons of a circuit: failures in a row; broken answers in a row; the part of failures;
-// that of slow calls; what a probe came to; a probe is due; somebody's hand.
+// Why a circuit changes: failures in a row, or answers in a row that broke off; the part of
+// the calls that failed, or were slow; what its probe has come to; a probe is due; by hand.
 //
-// A policy of your own tells of rejections by [Call.Reject]; for what else it has to say, it
-// has Kinds of its own, or these.
+// A policy of your own rejects by [Call.Reject], which makes the event, and tells what else
+// it decides by [Call.Tell], with Kinds of its own where none of these fits.
 type Event struct {
 	Kind   string     // what it is, for metrics and filters: one of few words
 	Level  slog.Level // how much it matters to a log
@@ -56,21 +55,21 @@ type Event struct {
 
 	Target, Method, Endpoint string // whom it is about; the Target of a circuit is its key
 	Attempt                  int    // the number of the attempt
-
-	Class    Class
-	Code     Code
-	From, To string // a change of state
+	Class                    Class
+	Code                     Code
+	From, To                 string // a change of state
 
 	Reason string        // why, for metrics: one of few words
 	Detail string        // why, for people
-	Wait   time.Duration // until the next attempt, since the one before, or for how long
-	Err    error         // not logged: its text may hold a URL
+	Wait   time.Duration // until the next attempt, since the one before, or how long it will last
+	Err    error
 
-	Attrs []slog.Attr // what else there is to say; it is not changed
+	Attrs []slog.Attr // what else there is to say; whoever is told leaves it as it is
 }
 
-// LogValue is all that there is to say but the Kind, the Level and the error: a group with
-// an attribute for each field that is not zero, and Attrs.
+// LogValue is what there is to say: a group of each field that is not zero, under its name
+// in lower case, and Attrs. A log has the Kind and the Level elsewhere. The error is left
+// out, since its text may hold a URL with what must not be logged.
 func (e Event) LogValue() slog.Value {
 	attrs := make([]slog.Attr, 0, 12+len(e.Attrs))
 	word := func(key, value string) {
