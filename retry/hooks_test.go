@@ -56,6 +56,24 @@ func TestT34_T35_HooksLearnEverythingUnderTheCallersContext(t *testing.T) {
 	})
 }
 
+// Where a hedge failed last, the event is of the hedge.
+func TestAnEventIsOfTheAttemptThatFailed(t *testing.T) {
+	var told []holdfast.Event
+	note := func(_ context.Context, e holdfast.Event) { told = append(told, e) }
+	hedged := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			first, hedge := next(ctx, call), next(ctx, call.Again())
+			first.Discard()
+			return hedge
+		}
+	})
+	s := &script{results: []holdfast.Result{failure()}}
+	send(t.Context(), true, s, constant(retry.Options{Attempts: 2, Base: -1, OnRetry: note, OnStop: note}), hedged)
+	if len(told) != 2 || told[0].Attempt != 2 || told[1].Attempt != 4 {
+		t.Errorf("%+v", told)
+	}
+}
+
 // What a user's function panics with reaches the caller, and takes nothing with
 // it: the token comes back, and the answer is discarded once.
 func TestAPanicOfAUsersFunctionLeaksNothing(t *testing.T) {

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -174,10 +175,11 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 	return res
 }
 
-// event tells of an attempt that did not succeed.
+// event tells of an attempt that did not succeed. Which one the Result says: it may be a
+// hedge's of the call.
 func event(kind string, level slog.Level, call *holdfast.Call, res holdfast.Result) holdfast.Event {
 	return holdfast.Event{
-		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: call.Attempt,
+		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: cmp.Or(res.Attempt, call.Attempt),
 		Class: res.Class, Code: res.Code, Err: res.Err,
 	}
 }

@@ -2,6 +2,7 @@ package grpcclient_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 )
 
@@ -165,6 +167,35 @@ func TestByIdempotencyLevelAndMethods(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Of an attempt that is a hedge it is said so.
+func TestWireAttemptsTellOfHedges(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var mu sync.Mutex
+		hedges := map[int]string{}
+		note := grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			hedges[e.Attempt] = fmt.Sprint(e.Attrs)
+		})
+		s := &service{get: func(ctx context.Context, n int, _ string) (string, error) {
+			if n == 1 {
+				<-ctx.Done()
+			}
+			return "ok", nil
+		}}
+		cc, stop := s.dial(t, append(through(all, hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1})), note)...)
+		defer stop()
+		if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(hedges) != 2 || hedges[1] != "[]" || hedges[2] != "[hedge=true]" {
+			t.Errorf("%v", hedges)
+		}
+	})
 }
 
 func TestWireAttemptsTellWhatNoInterceptorSees(t *testing.T) {
