@@ -60,7 +60,8 @@ type Options struct {
 	// ObserveOnly lets every call through, and only tells what it would do.
 	ObserveOnly bool
 
-	// OnChange is told of each change of a circuit's state, as Breaker.Observe tells it.
+	// OnChange is told of each change of a circuit's state ("circuit", of
+	// holdfast.Event), as Breaker.Observe tells it.
 	OnChange func(ctx context.Context, e holdfast.Event)
 }
 

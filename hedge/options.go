@@ -38,9 +38,9 @@ type Options struct {
 	// Targets is how many targets have times of their own: 0 or negative means
 	// 1024; further ones share theirs.
 	Targets int
-	// OnHedge is called before each hedge is sent, or when it is denied. It runs
-	// beside the first attempt, on a goroutine of the hedge's, with the caller's
-	// context and no lock held.
+	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
+	// it is denied ("hedge_denied"). It runs beside the first attempt, on a goroutine of
+	// the hedge's, with the caller's context and no lock held.
 	OnHedge func(ctx context.Context, e holdfast.Event)
 }
 

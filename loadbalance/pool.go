@@ -44,8 +44,8 @@ type Options struct {
 	// Check is asked about each node now and then whether it is well; see Checks.
 	Check Checks
 	// OnChange is told when a node is ejected, is back, or turns ill or well by a
-	// check. It runs with no lock held and may call the Pool, but for Close, which
-	// waits for it. It is told the "endpoint" events of what Observe tells.
+	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
+	// the Pool, but for Close, which waits for it.
 	OnChange func(ctx context.Context, e holdfast.Event)
 	// Opened is told of the Pool that is made of these Options, and what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
