@@ -60,7 +60,8 @@ type Options struct {
 	// OnRetry is told before each repeat that will be made, once its wait is known
 	// ("retry", of holdfast.Event); OnStop when a call that did not succeed is not
 	// repeated, with the reason ("retry_stopped"). Both run on the caller's goroutine,
-	// with the caller's context and no lock held. A wait that is cut short by the context calls OnStop too.
+	// with the caller's context and no lock held. A wait that is cut short by the
+	// context calls OnStop too.
 	OnRetry func(ctx context.Context, e holdfast.Event)
 	OnStop  func(ctx context.Context, e holdfast.Event)
 }
