@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -185,7 +186,7 @@ func (c *Call) Tried(endpoint string) bool {
 func (c *Call) Replayed(ctx context.Context) {
 	c.Record.marks.Add(replay)
 	if c.Heard() {
-		c.Tell(ctx, Replay{c.Target, c.Method, c.Attempt})
+		c.Tell(ctx, Event{Kind: "replay", Level: slog.LevelDebug, Policy: "transport", Target: c.Target, Method: c.Method, Attempt: c.Attempt})
 	}
 }
 

@@ -1,131 +1,99 @@
 package holdfast
 
 import (
-	"context"
 	"log/slog"
-	"sync/atomic"
+	"time"
 )
 
-// An Event is what a policy tells of something that it has decided, or of a change
-// of its own state, and why. The types are the policies' own: retry.Event,
-// hedge.Event, breaker.Change, loadbalance.Change, loadbalance.Discovery, and
-// Rejection and Replay here. A policy of your own has its own.
-type Event interface {
-	// Kind names it for metrics and filters: "retry", "hedge", "circuit", … one
-	// of few words.
-	Kind() string
-	// Level is how much it matters to a log.
-	Level() slog.Level
-	// LogValue is all there is to say, a group of attributes. It holds no
-	// credentials, and of a URL the host alone.
-	slog.LogValuer
+// An Event is what a policy, or a transport, tells of something that it has decided, or
+// of a change of its own state, and why. It is passed by value. Which fields are set
+// depends on the Kind; zero means that there is none, or that it is not known.
+//
+//	Kind           Policy       what has happened                                   Reason
+//	retry          retry        the Attempt came to Class, Code and Err, and the    –
+//	                            next one follows after Wait
+//	retry_stopped  retry        it came to these, and none follows                  told caution body not_repeatable attempts budget
+//	                                                                                deadline after schedule layer ended code class, or a
+//	                                                                                Code
+//	hedge          hedge        the Attempt is sent, Wait after the one before      –
+//	hedge_denied   hedge        none is sent, though it was due                     budget share layer body
+//	hedge_won      hedge        the call has the answer of the Attempt              –
+//	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated
+//	               limit, rate  and Err                                             full queue waited deadline
+//	               balance                                                          no_endpoint
+//	circuit        breaker      the circuit Target went From closed, open,          row broken failures slow probe due hand
+//	                            half-open or isolated To another; it is open
+//	                            for Wait
+//	endpoint       balance      the Endpoint is To be ejected (for Wait),           row failures success_rate probe due check
+//	                            spared (too many are out), probing, back, ill
+//	                            or well
+//	discovery      balance      the resolver Target has answered, or Err; Attrs:    error empty
+//	                            endpoints, with added and removed, or for how
+//	                            long it has been stale
+//	replay         transport    it has sent the Attempt once more by itself         –
+//	wire_attempt   transport    gRPC's attempt at the Endpoint ended with Code;     transparent
+//	                            Attrs: hedge
+//	native_retry   transport    gRPC itself repeats the Method                      –
+//
+// Why a retry stops: the server has told it to; the transport's caution (a 500 may be a
+// bug); the body was too long to be kept; all attempts are made; the budget is empty; there
+// is no time left before the deadline; the server asks for a longer wait than it may
+// (after); the schedule is at its end; another layer repeats, or the context forbids it;
+// the call's context has ended; the code is not one of Options.Codes; its class allows no
+// repeat. The Code is that of what was rejected or could not be sent here: "circuit_open",
+// "limited", "no_endpoint", "cancelled", …
+//
+// Why a circuit changes: failures in a row, or answers in a row that broke off; the part of
+// the calls that failed, or were slow; what its probe has come to; a probe is due; by hand.
+//
+// A policy of your own rejects by [Call.Reject], which makes the event, and tells what else
+// it decides by [Call.Tell], with Kinds of its own where none of these fits.
+type Event struct {
+	Kind   string     // what it is, for metrics and filters: one of few words
+	Level  slog.Level // how much it matters to a log
+	Policy string     // who tells: "retry", "breaker", …
+
+	Target, Method, Endpoint string // whom it is about; the Target of a circuit is its key
+	Attempt                  int    // the number of the attempt
+	Class                    Class
+	Code                     Code
+	From, To                 string // a change of state
+
+	Reason string        // why, for metrics: one of few words
+	Detail string        // why, for people
+	Wait   time.Duration // until the next attempt, since the one before, or how long it will last
+	Err    error
+
+	Attrs []slog.Attr // what else there is to say; whoever is told leaves it as it is
 }
 
-// A Listener is told of Events. Make one with NewListener and keep it. It is safe
-// for concurrent use.
-type Listener struct {
-	f     func(context.Context, Event)
-	of    *Listener // what it is a link of; itself, when it is the first
-	outer *Listener // told before it
-	last  atomic.Pointer[Listener]
-}
-
-// NewListener makes a Listener of a function, which is called with the caller's
-// context, on the caller's goroutine or a hedge's, with no lock held. It must be
-// safe for concurrent use, and quick: the call waits for it.
-func NewListener(f func(ctx context.Context, e Event)) *Listener {
-	l := &Listener{f: f}
-	l.of = l
-	return l
-}
-
-// Listen has l told of what is decided about this request from now on, after those
-// that listen already. A second time it does nothing. It is for policies that
-// observe; it allocates nothing but for a chain of listeners that is new.
-func (r *Record) Listen(l *Listener) {
-	if l == nil || l.f == nil {
-		return
-	}
-	for {
-		outer := r.listener.Load()
-		for at := outer; at != nil; at = at.outer {
-			if at.of == l.of {
-				return
-			}
+// LogValue is what there is to say: a group of each field that is not zero, under its name
+// in lower case, and Attrs. A log has the Kind and the Level elsewhere. The error is left
+// out, since its text may hold a URL with what must not be logged.
+func (e Event) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, 12+len(e.Attrs))
+	word := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
 		}
-		link := l
-		if outer != nil {
-			if link = l.last.Load(); link == nil || link.outer != outer {
-				link = &Listener{f: l.f, of: l.of, outer: outer}
-				l.last.Store(link)
-			}
-		}
-		if r.listener.CompareAndSwap(outer, link) {
-			return
-		}
 	}
-}
-
-// Heard reports whether anybody listens: ask before an Event is made.
-func (c *Call) Heard() bool { return c.Record.listener.Load() != nil }
-
-// Tell tells the listeners of the request, the outermost first. It is called with
-// no lock held. A listener that panics stops no other; the panic then goes on its
-// way.
-func (c *Call) Tell(ctx context.Context, e Event) { c.Record.listener.Load().tell(ctx, e) }
-
-func (l *Listener) tell(ctx context.Context, e Event) {
-	if l == nil {
-		return
+	word("policy", e.Policy)
+	word("target", e.Target)
+	word("method", e.Method)
+	word("endpoint", e.Endpoint)
+	if e.Attempt != 0 {
+		attrs = append(attrs, slog.Int("attempt", e.Attempt))
 	}
-	defer l.f(ctx, e)
-	l.outer.tell(ctx, e)
-}
-
-// Observable is a policy that tells of changes of its own state, which belong to no
-// call: a breaker, a balancer, a stack of policies.
-type Observable interface {
-	// Observe has f told of what happens from now on, in order, with no lock held,
-	// until stop is called.
-	Observe(f func(ctx context.Context, e Event)) (stop func())
-}
-
-// A Rejection tells that a policy did not let a call through.
-type Rejection struct {
-	Policy         string // "breaker", "limit", "rate", "balance"
-	Target, Method string
-	Code           Code   // of the Result
-	Reason         string // one of few words: "open", "full", "deadline"
-	Err            error  // what the call was answered with
-}
-
-// Kind returns "rejection".
-func (r Rejection) Kind() string { return "rejection" }
-
-// Level returns slog.LevelWarn.
-func (r Rejection) Level() slog.Level { return slog.LevelWarn }
-
-// LogValue tells who rejected what, and why.
-func (r Rejection) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("policy", r.Policy), slog.String("target", r.Target), slog.String("method", r.Method), slog.String("reason", r.Reason))
-}
-
-// A Replay tells that the transport has sent an attempt once more by itself: net/http
-// when a connection that was idle turned out to be closed, gRPC when a server had not
-// looked at it.
-type Replay struct {
-	Target, Method string
-	Attempt        int // the number of the attempt
-}
-
-// Kind returns "replay".
-func (r Replay) Kind() string { return "replay" }
-
-// Level returns slog.LevelDebug.
-func (r Replay) Level() slog.Level { return slog.LevelDebug }
-
-// LogValue tells of which attempt.
-func (r Replay) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("target", r.Target), slog.String("method", r.Method), slog.Int("attempt", r.Attempt))
+	if e.Class != 0 {
+		word("class", e.Class.String())
+	}
+	word("code", string(e.Code))
+	word("from", e.From)
+	word("to", e.To)
+	word("reason", e.Reason)
+	word("detail", e.Detail)
+	if e.Wait != 0 {
+		attrs = append(attrs, slog.Duration("wait", e.Wait))
+	}
+	return slog.GroupValue(append(attrs, e.Attrs...)...)
 }

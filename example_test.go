@@ -65,7 +65,7 @@ func ExampleWithLedger() {
 }
 
 func ExampleNewListener() {
-	listener := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { fmt.Println(e.Kind()) })
+	listener := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { fmt.Println(e.Kind) })
 	listening := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			call.Record.Listen(listener)
@@ -75,8 +75,7 @@ func ExampleNewListener() {
 	refusing := holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			err := errors.New("not today")
-			call.Tell(ctx, holdfast.Rejection{Policy: "mine", Target: call.Target, Reason: "today", Err: err})
-			return holdfast.Result{Err: err, Code: "refused"}
+			return call.Reject(ctx, holdfast.Event{Policy: "mine", Code: "refused", Reason: "today", Err: err})
 		}
 	})
 	_, err := holdfast.Do(context.Background(), holdfast.Chain(listening, refusing), holdfast.Call{Target: "users"}, func(context.Context) (int, error) { return 1, nil })

@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 )
 
@@ -85,19 +86,20 @@ func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok 
 }
 
 // Reject answers c in the place of sending it, and tells who listens: for a policy that does not
-// let a call through. r says who rejects it, why, and with which error; Target and Method are
-// filled in. The Result is Ignored, since it says nothing of a server, and has r's Code. Where r
-// has none the call's time has run out, or the caller has gone, while the policy had it wait:
-// nobody has rejected it then, and the Result has the code of that.
-func (c *Call) Reject(ctx context.Context, r Rejection) Result {
-	if r.Code == "" {
-		return Result{Err: r.Err, Class: Ignored, Code: CodeOf(ctx, r.Err)}
+// let a call through. why has its Policy, Code, Reason and Err; that it is a rejection, a
+// warning, and the Target and Method are filled in. The Result is Ignored, since it says nothing
+// of a server, and has the Code. Where there is none the call's time has run out, or the caller
+// has gone, while the policy had it wait: nobody has rejected it then, and the Result has the
+// code of that.
+func (c *Call) Reject(ctx context.Context, why Event) Result {
+	if why.Code == "" {
+		return Result{Err: why.Err, Class: Ignored, Code: CodeOf(ctx, why.Err)}
 	}
 	if c.Heard() {
-		r.Target, r.Method = c.Target, c.Method
-		c.Tell(ctx, r)
+		why.Kind, why.Level, why.Target, why.Method = "rejection", slog.LevelWarn, c.Target, c.Method
+		c.Tell(ctx, why)
 	}
-	return Result{Err: r.Err, Class: Ignored, Code: r.Code}
+	return Result{Err: why.Err, Class: Ignored, Code: why.Code}
 }
 
 // A holding is what a request holds while it is sent.

@@ -3,6 +3,7 @@ package holdfast_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"testing"
 
@@ -226,36 +227,36 @@ func TestWhatSharesAProbesLeaveIsSentOnce(t *testing.T) {
 	}
 }
 
-// A Rejection is told, and answers the call; one without a Code is a wait that was cut short.
+// A rejection is told, and answers the call; one without a Code is a wait that was cut short.
 func TestARejectionAnswersTheCall(t *testing.T) {
 	full := errors.New("full")
 	for name, c := range map[string]struct {
-		r    holdfast.Rejection
+		why  holdfast.Event
 		told int
 		code holdfast.Code
 	}{
-		"rejected":  {holdfast.Rejection{Policy: "p", Code: "mine", Reason: "full", Err: full}, 1, "mine"},
-		"cut short": {holdfast.Rejection{Policy: "p", Err: context.Canceled}, 0, holdfast.CodeCancelled},
+		"rejected":  {holdfast.Event{Policy: "p", Code: "mine", Reason: "full", Err: full}, 1, "mine"},
+		"cut short": {holdfast.Event{Policy: "p", Err: context.Canceled}, 0, holdfast.CodeCancelled},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		if name == "cut short" {
 			cancel()
 		}
-		var told []holdfast.Rejection
-		l := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { told = append(told, e.(holdfast.Rejection)) })
+		var told []holdfast.Event
+		l := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { told = append(told, e) })
 		h := holdfast.Chain(holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 				call.Record.Listen(l)
-				return call.Reject(ctx, c.r)
+				return call.Reject(ctx, c.why)
 			}
 		}))
 		res := h(ctx, &holdfast.Call{Target: "t", Method: "m", Sender: senderFunc(ok)})
-		if res.Err != c.r.Err || res.Class != holdfast.Ignored || res.Code != c.code || res.Attempt != 0 || len(told) != c.told {
+		if res.Err != c.why.Err || res.Class != holdfast.Ignored || res.Code != c.code || res.Attempt != 0 || len(told) != c.told {
 			t.Errorf("%s: %+v, told %v", name, res, told)
 		}
-		for _, r := range told {
-			if r.Target != "t" || r.Method != "m" || r.Reason != "full" {
-				t.Errorf("%s: told %+v", name, r)
+		for _, e := range told {
+			if e.Kind != "rejection" || e.Level != slog.LevelWarn || e.Policy != "p" || e.Target != "t" || e.Method != "m" || e.Code != "mine" || e.Reason != "full" || e.Err != full {
+				t.Errorf("%s: told %+v", name, e)
 			}
 		}
 		cancel()

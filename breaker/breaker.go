@@ -32,7 +32,7 @@ type Breaker struct {
 // shared is what Breakers share that With has made of each other.
 type shared struct {
 	circuits keyed.Table[*circuit]
-	herald   herald.Herald[Change]
+	herald   herald.Herald[holdfast.Event]
 }
 
 var _ holdfast.Policy = (*Breaker)(nil)
@@ -151,7 +151,7 @@ func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.
 				return res, false
 			}
 		case <-ctx.Done():
-			return call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Err: context.Cause(ctx)}), true
+			return call.Reject(ctx, holdfast.Event{Policy: "breaker", Err: context.Cause(ctx)}), true
 		}
 	}
 	return res, shared
@@ -189,27 +189,22 @@ func (c *circuit) observeAndTell(o *Options, age uint64, res holdfast.Result, sl
 }
 
 func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast.Result {
-	res := call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Code: holdfast.CodeCircuitOpen, Reason: err.State.String(), Err: err})
+	res := call.Reject(ctx, holdfast.Event{Policy: "breaker", Code: holdfast.CodeCircuitOpen, Reason: err.State.String(), Err: err})
 	if !err.Until.IsZero() {
 		res.After = max(time.Until(err.Until), 1)
 	}
 	return res
 }
 
-// Listen has f told of every change of state of every circuit, until stop is
-// called: in order, each once, on the goroutine of a call, with no lock held, so
-// that f may call b. One that panics stops no other. When more than 1,024 changes
-// wait for a slow listener, the oldest are dropped.
-func (b *Breaker) Listen(f func(Change)) (stop func()) {
+// Observe has f told of every change of state of every circuit (a "circuit", of holdfast.Event),
+// until stop is called: in order, each once, on the goroutine of a call, with a context that is
+// no call's and no lock held, so that f may call b. One that panics stops no other. When more
+// than 1,024 changes wait for a slow listener, the oldest are dropped.
+func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if !b.made() {
 		return func() {}
 	}
 	return b.s.herald.Listen(f)
-}
-
-// Observe is Listen for those who observe all policies alike.
-func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	return b.Listen(func(c Change) { f(context.Background(), c) })
 }
 
 // State returns the state of the circuit of key. It is true without a call: a
@@ -251,12 +246,12 @@ func (c *circuit) status(window time.Duration) Status {
 }
 
 // Isolate rejects the calls of key until Reset.
-func (b *Breaker) Isolate(key string) { b.byHand(key, Isolated, "isolated by hand") }
+func (b *Breaker) Isolate(key string) { b.byHand(key, Isolated, cause{"hand", "isolated by hand"}) }
 
 // Reset closes the circuit of key, as good as new.
-func (b *Breaker) Reset(key string) { b.byHand(key, Closed, "reset by hand") }
+func (b *Breaker) Reset(key string) { b.byHand(key, Closed, cause{"hand", "reset by hand"}) }
 
-func (b *Breaker) byHand(key string, to State, why string) {
+func (b *Breaker) byHand(key string, to State, why cause) {
 	if !b.made() {
 		return
 	}
@@ -266,7 +261,7 @@ func (b *Breaker) byHand(key string, to State, why string) {
 		c.machine = newMachine()
 		c.began, c.closed, c.stayed = time.Time{}, time.Time{}, 0
 		if from := State(c.state.Load()); from != to {
-			c.become(to, time.Now(), why)
+			c.become(to, why)
 		} else {
 			c.age.Add(1)
 			c.row.Store(0)

@@ -3,6 +3,7 @@ package breaker
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 // machine is asked when it is to open, and while it is not closed.
 type circuit struct {
 	key      string
-	herald   *herald.Herald[Change]
+	herald   *herald.Herald[holdfast.Event]
 	set      atomic.Pointer[Options] // of the policy that used it last
 	state    atomic.Uint32           // a State; HalfOpen only once a probe was sent
 	age      atomic.Uint64           // grows with each state: what began in an earlier one does not count
@@ -44,7 +45,7 @@ var (
 	errNoSign = errors.New("says nothing")
 )
 
-func newCircuit(key string, h *herald.Herald[Change]) *circuit {
+func newCircuit(key string, h *herald.Herald[holdfast.Event]) *circuit {
 	return &circuit{key: key, herald: h, machine: newMachine()}
 }
 
@@ -131,7 +132,7 @@ func (c *circuit) Done(age uint64, end holdfast.End) {
 // check opens the circuit if it is time to.
 func (c *circuit) check(o *Options, age uint64, now time.Time, after time.Duration) {
 	why := c.verdict(o, now)
-	if why == "" {
+	if why.reason == "" {
 		return
 	}
 	c.mu.Lock()
@@ -145,37 +146,40 @@ func (c *circuit) check(o *Options, age uint64, now time.Time, after time.Durati
 	c.herald.Tell()
 }
 
-// verdict says why the circuit is to open, or "".
-func (c *circuit) verdict(o *Options, now time.Time) string {
+// A cause is why a circuit changes: in one word, and for people. The zero cause is none.
+type cause struct{ reason, detail string }
+
+// verdict says why the circuit is to open, if it is.
+func (c *circuit) verdict(o *Options, now time.Time) cause {
 	row, broken := int(c.row.Load()), int(c.broken.Load())
 	n := c.window.sum(turn(now, o.Window))
 	few := n.calls < int64(o.Samples)
 	for _, in := range []struct {
-		row  int
-		what string
-	}{{row, "failures"}, {broken, "broken answers"}} {
+		row          int
+		reason, what string
+	}{{row, "row", "failures"}, {broken, "broken", "broken answers"}} {
 		if o.LongRow > 0 && in.row >= o.LongRow || few && o.Row > 0 && in.row >= o.Row {
-			return fmt.Sprintf("%d %s in a row", in.row, in.what)
+			return cause{in.reason, fmt.Sprintf("%d %s in a row", in.row, in.what)}
 		}
 	}
 	switch {
 	case few:
 	case o.Ratio > 0 && float64(n.failures) >= o.Ratio*float64(n.calls):
-		return fmt.Sprintf("%d of %d calls failed", n.failures, n.calls)
+		return cause{"failures", fmt.Sprintf("%d of %d calls failed", n.failures, n.calls)}
 	case o.SlowRatio > 0 && o.Slow > 0 && float64(n.slow) >= o.SlowRatio*float64(n.calls):
-		return fmt.Sprintf("%d of %d calls were slow", n.slow, n.calls)
+		return cause{"slow", fmt.Sprintf("%d of %d calls were slow", n.slow, n.calls)}
 	}
-	return ""
+	return cause{}
 }
 
 // open opens the circuit, whose lock is held.
-func (c *circuit) open(o *Options, now time.Time, after time.Duration, why string) {
+func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause) {
 	if State(c.state.Load()) == Closed && now.Sub(c.closed) > c.stayed {
 		c.began = now // it is no relapse
 	}
 	c.stayed = openFor(o, now.Sub(c.began), after)
 	c.until = now.Add(c.stayed)
-	c.become(Open, now, why)
+	c.become(Open, why)
 }
 
 // openFor is how long a circuit stays open when its outage has lasted so long: a
@@ -189,11 +193,16 @@ func openFor(o *Options, outage, after time.Duration) time.Duration {
 }
 
 // become changes the state; the lock is held.
-func (c *circuit) become(to State, now time.Time, why string) {
-	from := State(c.state.Load())
-	change := Change{Key: c.key, From: from, To: to, At: now, Reason: why}
-	if to == Open {
-		change.Until = c.until
+func (c *circuit) become(to State, why cause) {
+	e := holdfast.Event{
+		Kind: "circuit", Policy: "breaker", Target: c.key,
+		From: State(c.state.Load()).String(), To: to.String(), Reason: why.reason, Detail: why.detail,
+	}
+	switch to {
+	case Open:
+		e.Level, e.Wait = slog.LevelWarn, c.stayed
+	case Isolated:
+		e.Level = slog.LevelWarn
 	}
 	c.probing = nil
 	c.state.Store(uint32(to))
@@ -201,7 +210,7 @@ func (c *circuit) become(to State, now time.Time, why string) {
 	c.row.Store(0)
 	c.broken.Store(0)
 	c.window.clear()
-	c.herald.Note(change)
+	c.herald.Note(e)
 }
 
 // current returns the state as it is now; the lock is held.

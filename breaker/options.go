@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -59,8 +60,9 @@ type Options struct {
 	// ObserveOnly lets every call through, and only tells what it would do.
 	ObserveOnly bool
 
-	// OnChange is told of each change of a circuit's state; see Breaker.Listen.
-	OnChange func(Change)
+	// OnChange is told of each change of a circuit's state ("circuit", of
+	// holdfast.Event), as Breaker.Observe tells it.
+	OnChange func(ctx context.Context, e holdfast.Event)
 }
 
 // PerTarget is the Key that gives each target a circuit.

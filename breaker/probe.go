@@ -30,7 +30,7 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 			return 0, c.reject(HalfOpen), false
 		}
 		c.probing(errFailed)
-		c.open(o, now, 0, fmt.Sprintf("the probe took longer than %v", o.ProbeLimit))
+		c.open(o, now, 0, cause{"probe", fmt.Sprintf("the probe took longer than %v", o.ProbeLimit)})
 		return 0, c.reject(Open), false
 	case Open:
 		if now.Before(c.until) {
@@ -42,7 +42,7 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 		return 0, c.reject(Open), false
 	}
 	if State(c.state.Load()) == Open {
-		c.become(HalfOpen, now, "its time has passed")
+		c.become(HalfOpen, cause{"due", "its time has passed"})
 	}
 	c.probing, c.sent = done, now
 	c.probe++
@@ -68,7 +68,7 @@ func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.H
 	}()
 	c.herald.Tell()       // that it is half-open
 	if ctx.Err() != nil { // listeners took its time
-		return call.Reject(ctx, holdfast.Rejection{Policy: "breaker", Err: context.Cause(ctx)})
+		return call.Reject(ctx, holdfast.Event{Policy: "breaker", Err: context.Cause(ctx)})
 	}
 	call.Waited() // for listeners, if they are slow
 	w := pause.Begin(start)
@@ -117,14 +117,14 @@ func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow boo
 		c.probing = nil
 	case failed:
 		c.probing(errFailed)
-		c.open(o, now, res.After, "the probe failed")
+		c.open(o, now, res.After, cause{"probe", "the probe failed"})
 	case slow && o.SlowRatio > 0:
 		c.probing(errFailed)
-		c.open(o, now, 0, "the probe was slow")
+		c.open(o, now, 0, cause{"probe", "the probe was slow"})
 	default:
 		c.probing(nil)
 		c.closed = now
-		c.become(Closed, now, "the probe succeeded")
+		c.become(Closed, cause{"probe", "the probe succeeded"})
 		c.window.add(turn(now, o.Window), counts{calls: 1})
 		return c.age.Load(), true
 	}
@@ -132,7 +132,7 @@ func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow boo
 }
 
 // tellOrDiscard tells the listeners; where one panics, nobody is left to read res.
-func tellOrDiscard(h *herald.Herald[Change], res holdfast.Result) {
+func tellOrDiscard(h *herald.Herald[holdfast.Event], res holdfast.Result) {
 	told := false
 	defer func() {
 		if !told {

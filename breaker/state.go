@@ -3,7 +3,6 @@ package breaker
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -31,35 +30,6 @@ func (s State) String() string {
 		return "isolated"
 	}
 	return "unknown"
-}
-
-// A Change is a circuit's change of state.
-type Change struct {
-	Key      string
-	From, To State
-	At       time.Time
-	Until    time.Time // to Open: when a probe may be sent
-	Reason   string    // "5 failures in a row", "14 of 20 calls failed", "the probe succeeded"
-}
-
-// Kind returns "circuit".
-func (c Change) Kind() string { return "circuit" }
-
-// Level returns slog.LevelWarn when a circuit opens, else slog.LevelInfo.
-func (c Change) Level() slog.Level {
-	if c.To == Open || c.To == Isolated {
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
-}
-
-// LogValue tells which circuit changed, how, and why.
-func (c Change) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.String("target", c.Key), slog.String("from", c.From.String()), slog.String("to", c.To.String()), slog.String("detail", c.Reason)}
-	if !c.Until.IsZero() {
-		attrs = append(attrs, slog.Duration("for", c.Until.Sub(c.At)))
-	}
-	return slog.GroupValue(attrs...)
 }
 
 // A Status is a circuit's state at one time.

@@ -3,7 +3,6 @@ package breaker_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -201,12 +200,12 @@ func TestT48_EveryClassCountsAsItShould(t *testing.T) {
 func TestT49_T57_ListenersAreToldInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told, also []string
-		r := newRig(breaker.Options{OnChange: func(c breaker.Change) { told = append(told, fmt.Sprint(c.From, " ", c.To)) }})
-		stop := r.Listen(func(breaker.Change) { panic("listener") })
-		r.Listen(func(c breaker.Change) {
-			also = append(also, fmt.Sprint(c.From, " ", c.To))
+		r := newRig(breaker.Options{OnChange: func(_ context.Context, c holdfast.Event) { told = append(told, c.From+" "+c.To) }})
+		stop := r.Observe(func(context.Context, holdfast.Event) { panic("listener") })
+		r.Observe(func(_ context.Context, c holdfast.Event) {
+			also = append(also, c.From+" "+c.To)
 			r.State("t") // it may call back
-			if c.To == breaker.Open {
+			if c.To == breaker.Open.String() {
 				r.Isolate("u")
 			}
 		})

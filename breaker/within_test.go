@@ -130,7 +130,7 @@ func TestAnObserverLeavesItsProbesAlone(t *testing.T) {
 func TestAListenerThatTakesAProbesTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := false
-		b := breaker.New(breaker.Options{Row: 1, OnChange: func(breaker.Change) {
+		b := breaker.New(breaker.Options{Row: 1, OnChange: func(context.Context, holdfast.Event) {
 			if slow {
 				time.Sleep(2 * time.Second)
 			}

@@ -2,6 +2,7 @@ package hedge
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -76,7 +77,7 @@ func (g *group) run() holdfast.Result {
 	}
 	if g.by != 0 && g.res.Class == holdfast.Success {
 		g.t.won.Add(1)
-		g.tell(Event{Attempt: g.wonBy, Won: true})
+		g.tell(holdfast.Event{Kind: "hedge_won", Attempt: g.wonBy})
 	}
 	if g.res.Reply == nil {
 		g.attempts[g.by].end(nil)
@@ -259,7 +260,7 @@ func (g *group) hedge() {
 	}
 	if why != "" {
 		g.t.denied.Add(1)
-		g.tell(Event{Denied: why, Reason: word})
+		g.tell(holdfast.Event{Kind: "hedge_denied", Reason: word, Detail: why})
 		return
 	}
 	call := g.call.Again()
@@ -269,7 +270,7 @@ func (g *group) hedge() {
 			g.o.Budget.Refund(g.call.Target)
 		}
 	}()
-	g.tell(Event{Attempt: call.Attempt})
+	g.tell(holdfast.Event{Kind: "hedge", Attempt: call.Attempt})
 	g.mu.Lock()
 	if g.over {
 		g.mu.Unlock()
@@ -289,12 +290,14 @@ func (g *group) hedge() {
 	g.finish(by, call, g.next(a, call))
 }
 
-func (g *group) tell(e Event) {
+// tell tells that a hedge is sent, is not, or has won. They are meant to be sent: it is for
+// debugging.
+func (g *group) tell(e holdfast.Event) {
 	if g.o.OnHedge == nil && !g.call.Heard() {
 		return
 	}
-	e.Target, e.Method, e.Delay = g.call.Target, g.call.Method, g.delay
-	if g.o.OnHedge != nil && !e.Won {
+	e.Level, e.Policy, e.Target, e.Method, e.Wait = slog.LevelDebug, "hedge", g.call.Target, g.call.Method, g.delay
+	if g.o.OnHedge != nil && e.Kind != "hedge_won" {
 		g.o.OnHedge(g.ctx, e)
 	}
 	g.call.Tell(g.ctx, e)

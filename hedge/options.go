@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/holdfast-go/holdfast"
 )
 
 // Options set up a Hedge. The zero value is the default of every field; a
@@ -36,10 +38,10 @@ type Options struct {
 	// Targets is how many targets have times of their own: 0 or negative means
 	// 1024; further ones share theirs.
 	Targets int
-	// OnHedge is called before each hedge is sent, or when it is denied. It runs
-	// beside the first attempt, on a goroutine of the hedge's, with the caller's
-	// context and no lock held.
-	OnHedge func(ctx context.Context, e Event)
+	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
+	// it is denied ("hedge_denied"). It runs beside the first attempt, on a goroutine of
+	// the hedge's, with the caller's context and no lock held.
+	OnHedge func(ctx context.Context, e holdfast.Event)
 }
 
 // A Budget grants extra attempts; *retry.Budget is one. It must be safe for

@@ -108,13 +108,13 @@ func TestT39_AnEmptyBudgetSuppressesTheHedgeOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := retry.NewBudget(retry.BudgetOptions{Min: 1})
 		var denied []string
-		h := fixed(hedge.Options{Budget: budget, OnHedge: func(_ context.Context, e hedge.Event) { denied = append(denied, e.Denied) }})
+		h := fixed(hedge.Options{Budget: budget, OnHedge: func(_ context.Context, e holdfast.Event) { denied = append(denied, e.Kind+e.Detail) }})
 		for want := 2; want > 0; want-- { // the first is hedged, the second is not
 			if n, _, err := do(t, get, holdfast.Chain(h), attempt{time.Second, nil}, attempt{time.Millisecond, nil}); n != want || err != nil {
 				t.Errorf("attempt %d, %v; want %d", n, err, want)
 			}
 		}
-		if len(denied) != 2 || denied[0] != "" || denied[1] != "budget empty" || budget.Stats("t").Refused != 1 {
+		if len(denied) != 2 || denied[0] != "hedge" || denied[1] != "hedge_deniedbudget empty" || budget.Stats("t").Refused != 1 {
 			t.Errorf("%q, %+v", denied, budget.Stats("t"))
 		}
 	})

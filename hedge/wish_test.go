@@ -3,6 +3,7 @@ package hedge_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,7 +67,7 @@ func TestTheStrictestWishSurvives(t *testing.T) {
 func TestT39_AHedgeThatComesTooLateGivesItsTokenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := retry.NewBudget(retry.BudgetOptions{})
-		h := fixed(hedge.Options{Budget: budget, OnHedge: func(context.Context, hedge.Event) { time.Sleep(time.Second) }})
+		h := fixed(hedge.Options{Budget: budget, OnHedge: func(context.Context, holdfast.Event) { time.Sleep(time.Second) }})
 		if n, took, err := do(t, get, holdfast.Chain(h), attempt{20 * time.Millisecond, nil}, attempt{0, nil}); n != 1 || err != nil || took != time.Second+delay {
 			t.Fatalf("attempt %d after %v, %v", n, took, err)
 		}
@@ -117,11 +118,11 @@ func TestT60_TheContextsOfLosersEnd(t *testing.T) {
 func TestAHedgeThatCannotBeSentCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := retry.NewBudget(retry.BudgetOptions{})
-		var denied []hedge.Event
-		h := fixed(hedge.Options{Budget: budget, OnHedge: func(_ context.Context, e hedge.Event) { denied = append(denied, e) }})
+		var denied []holdfast.Event
+		h := fixed(hedge.Options{Budget: budget, OnHedge: func(_ context.Context, e holdfast.Event) { denied = append(denied, e) }})
 		s := &once{}
 		holdfast.Chain(h)(t.Context(), &holdfast.Call{Target: "t", Repeatable: true, Sender: s})
-		if s.sends != 1 || len(denied) != 1 || denied[0].Reason != "body" || denied[0].Denied != "the body is gone" {
+		if s.sends != 1 || len(denied) != 1 || denied[0].Reason != "body" || denied[0].Detail != "the body is gone" || denied[0].Kind != "hedge_denied" || denied[0].Policy != "hedge" || denied[0].Wait != delay || denied[0].Level != slog.LevelDebug {
 			t.Errorf("%d sends, %+v", s.sends, denied)
 		}
 		if b := budget.Stats("t"); b.Withdrawn != 0 || b.Tokens != 5 {

@@ -17,7 +17,7 @@ import (
 //	holdfasttest.TestCallbacks(t, func(callback func()) holdfast.Policy {
 //		return retry.New(retry.Options{
 //			Base:    -1,
-//			OnRetry: func(context.Context, retry.Event) { callback() },
+//			OnRetry: func(context.Context, holdfast.Event) { callback() },
 //		})
 //	})
 //

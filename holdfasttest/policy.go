@@ -28,7 +28,8 @@ import (
 //   - a nil pointer of the policy's type does nothing, in Wrap too;
 //   - no goroutine is left behind, and after 1,000 calls nothing keeps hold of
 //     them, as a timer that was not stopped would;
-//   - events, and changes of its state, are told with no lock held.
+//   - events, and changes of its state, are told with no lock held; each has a Kind and a
+//     Policy, and its Reason, if it has one, is a word.
 //
 // A policy whose callbacks run with a lock held would hang here; TestCallbacks
 // tells. One that waits for a lock for ever ends with the test's own time limit.

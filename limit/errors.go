@@ -47,10 +47,10 @@ func (e *Error) word() string {
 }
 
 func rejected(ctx context.Context, call *holdfast.Call, policy string, err error) holdfast.Result {
-	r := holdfast.Rejection{Policy: policy, Err: err}
+	why := holdfast.Event{Policy: policy, Err: err}
 	var limited *Error
 	if errors.As(err, &limited) {
-		r.Code, r.Reason = holdfast.CodeLimited, limited.word()
+		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.Reason
 	}
-	return call.Reject(ctx, r)
+	return call.Reject(ctx, why)
 }

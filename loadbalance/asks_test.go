@@ -47,10 +47,10 @@ func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 				}
 				return nil
 			}},
-			OnChange: func(c loadbalance.Change) {
+			OnChange: func(_ context.Context, c holdfast.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				told = append(told, c.Addr+" "+c.What)
+				told = append(told, c.Endpoint+" "+c.To)
 			},
 		})
 		defer p.Close()

@@ -115,7 +115,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil && p.o.SlowStart > 0 {
 		n.ramp.Store(monotonic() | 1)
 	}
-	p.note(Change{Addr: n.addr, What: what, Reason: why})
+	p.became(n, what, "check", why, 0)
 	p.rebuild()
 	return 0
 }

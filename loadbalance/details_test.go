@@ -183,9 +183,9 @@ func TestThePanicThresholdIsAHalf(t *testing.T) {
 // The second ejection in a row lasts twice as long, and a quiet time makes up for it.
 func TestEjectionsGrow(t *testing.T) {
 	var lasted []time.Duration
-	o := loadbalance.Options{OnChange: func(c loadbalance.Change) {
-		if c.What == "ejected" {
-			lasted = append(lasted, c.For)
+	o := loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) {
+		if c.To == "ejected" {
+			lasted = append(lasted, c.Wait)
 		}
 	}}
 	w := newWorld(func(ctx context.Context, addr string, _ int) holdfast.Result {

@@ -169,7 +169,7 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 		n.ramp.Store(monotonic() | 1)
 		n.row.Store(0)
 		n.cost.Store(0) // what it took when it was ill says nothing any more
-		p.note(Change{Addr: n.addr, What: "back"})
+		p.became(n, "back", "probe", "the probe succeeded", 0)
 		p.rebuild()
 	case counted:
 		n.state.ejected = false // to be ejected again, for longer
@@ -203,7 +203,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 	if most := max(int(p.o.Eject.Share*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
 		if !n.state.spared { // once an Interval
 			n.state.spared = true
-			p.note(Change{Addr: n.addr, What: "spared", Rule: rule, Reason: why})
+			p.became(n, "spared", rule, why, 0)
 		}
 		return
 	}
@@ -214,7 +214,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 	n.state.ejected, n.state.waiting = true, false
 	n.row.Store(0)
 	n.state.timer = time.AfterFunc(d, func() { p.halfOpen(n) })
-	p.note(Change{Addr: n.addr, What: "ejected", Rule: rule, Reason: why, For: d})
+	p.became(n, "ejected", rule, why, d)
 	p.rebuild()
 }
 
@@ -224,7 +224,7 @@ func (p *Pool) halfOpen(n *Node) {
 	if n.state.ejected && !p.closed && p.nodes[n.addr] == n {
 		n.state.waiting = true
 		n.state.probing.Store(0)
-		p.note(Change{Addr: n.addr, What: "probing"})
+		p.became(n, "probing", "due", "its time has passed", 0)
 		p.rebuild()
 	}
 	p.mu.Unlock()

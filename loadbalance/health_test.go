@@ -20,7 +20,7 @@ import (
 // infrastructure.
 func TestWhatMayBeABugEjectsNobody(t *testing.T) {
 	w := newWorld(func(context.Context, string, int) holdfast.Result { return buggy })
-	in(t, 4, nil, loadbalance.Options{OnChange: func(c loadbalance.Change) { t.Errorf("%+v", c) }}, func(_ *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+	in(t, 4, nil, loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) { t.Errorf("%+v", c) }}, func(_ *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		w.drive(h, 500, 30*time.Second)
 	})
 	for code, want := range map[holdfast.Code]bool{"500": false, "501": false, "502": true, "503": true, "504": true, "timeout": true,
@@ -43,8 +43,8 @@ func TestAnEjectionEndsWithOneProbeAndASlowStart(t *testing.T) {
 		return takes(ctx, time.Millisecond)
 	})
 	start := time.Time{}
-	o := loadbalance.Options{OnChange: func(c loadbalance.Change) {
-		changes = append(changes, fmt.Sprintf("%s %s after %.0f s", c.Addr, c.What, time.Since(start).Seconds()))
+	o := loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) {
+		changes = append(changes, fmt.Sprintf("%s %s after %.0f s", c.Endpoint, c.To, time.Since(start).Seconds()))
 	}}
 	in(t, 4, loadbalance.RoundRobin, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		start = time.Now()
@@ -129,7 +129,7 @@ func TestOutliersAreEjectedBySweeps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ejected := false
-			o := loadbalance.Options{Eject: c.o, OnChange: func(ch loadbalance.Change) { ejected = ejected || ch.What == "ejected" && ch.Addr == "a" }}
+			o := loadbalance.Options{Eject: c.o, OnChange: func(_ context.Context, e holdfast.Event) { ejected = ejected || e.To == "ejected" && e.Endpoint == "a" }}
 			turn := map[string]int{}
 			w := newWorld(func(ctx context.Context, addr string, _ int) holdfast.Result {
 				turn[addr]++ // in a bubble and instant: one at a time

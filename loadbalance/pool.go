@@ -44,9 +44,9 @@ type Options struct {
 	// Check is asked about each node now and then whether it is well; see Checks.
 	Check Checks
 	// OnChange is told when a node is ejected, is back, or turns ill or well by a
-	// check. It runs with no lock held and may call the Pool, but for Close, which
-	// waits for it.
-	OnChange func(Change)
+	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
+	// the Pool, but for Close, which waits for it.
+	OnChange func(ctx context.Context, e holdfast.Event)
 	// Opened is told of the Pool that is made of these Options, and what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
 	// makes, as gRPC does one for each channel.
@@ -96,9 +96,9 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	}
 	p := &Pool{o: o.filled(), strategy: strategy, nodes: map[string]*Node{}, gone: map[*Node]bool{}}
 	if o.OnChange != nil {
-		p.herald.Listen(func(e holdfast.Event) {
-			if c, ok := e.(Change); ok {
-				o.OnChange(c)
+		p.herald.Listen(func(ctx context.Context, e holdfast.Event) {
+			if e.Kind == "endpoint" {
+				o.OnChange(ctx, e)
 			}
 		})
 	}
@@ -293,9 +293,9 @@ func (p *Pool) note(e holdfast.Event) { p.herald.Note(e) }
 
 func (p *Pool) tell() { p.herald.Tell() }
 
-// Observe has f told of each Change of a node, and a Set's of what discovery says,
-// from now on until stop is called: in order, with no lock held. f may call the Pool,
-// but for Close, which waits for it.
+// Observe has f told of each change of a node ("endpoint", of holdfast.Event), and a Set's of
+// what discovery says ("discovery"), from now on until stop is called: in order, with no lock
+// held and a context that is no call's. f may call the Pool, but for Close, which waits for it.
 func (p *Pool) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	return p.herald.Listen(func(e holdfast.Event) { f(context.Background(), e) })
+	return p.herald.Listen(f)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
 func (s *Set) watch(ctx context.Context) {
 	defer close(s.stopped)
 	if s.resolver == nil {
-		s.failed(errors.New("loadbalance: the Resolver is nil"))
+		s.failed("error", errors.New("loadbalance: the Resolver is nil"))
 		return
 	}
 	for endpoints, err := range s.resolver.Watch(ctx) {
@@ -55,24 +56,27 @@ func (s *Set) watch(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			s.failed(err)
+			s.failed("error", err)
 		default:
 			s.found(endpoints)
 		}
 	}
 }
 
-func (s *Set) failed(err error) {
+func (s *Set) failed(reason string, err error) {
 	s.mu.Lock()
 	s.status.Err = err
 	if s.status.Stale.IsZero() && s.status.Known {
 		s.status.Stale = time.Now()
 	}
-	e := Discovery{Resolver: discovery.Name(s.resolver), Endpoints: s.status.Endpoints, Err: err}
+	var stale time.Duration
 	if !s.status.Stale.IsZero() {
-		e.Stale = time.Since(s.status.Stale)
+		stale = time.Since(s.status.Stale).Round(time.Second)
 	}
-	s.note(e)
+	s.note(holdfast.Event{
+		Kind: "discovery", Level: slog.LevelWarn, Policy: "balance", Target: s.String(), Reason: reason, Detail: err.Error(), Err: err,
+		Attrs: []slog.Attr{slog.Int("endpoints", s.status.Endpoints), slog.Duration("stale", stale)},
+	})
 	s.mu.Unlock()
 	s.tell()
 }
@@ -81,14 +85,17 @@ func (s *Set) found(endpoints []discovery.Endpoint) {
 	s.mu.Lock()
 	if len(endpoints) == 0 && s.status.Endpoints > 0 {
 		s.mu.Unlock()
-		s.failed(fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
+		s.failed("empty", fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
 		return
 	}
 	first := !s.status.Known
 	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
 	s.mu.Unlock()
 	added, removed := s.update(endpoints)
-	s.note(Discovery{Resolver: discovery.Name(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
+	s.note(holdfast.Event{
+		Kind: "discovery", Policy: "balance", Target: s.String(),
+		Attrs: []slog.Attr{slog.Int("endpoints", len(endpoints)), slog.Int("added", added), slog.Int("removed", removed)},
+	})
 	if first {
 		close(s.known)
 	}
@@ -198,7 +205,7 @@ func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, Resolver: discovery.Name(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
-	return call.Reject(ctx, holdfast.Rejection{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
+	return call.Reject(ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 }
 
 // moves bounds the further endpoints that a call tries which did not connect.

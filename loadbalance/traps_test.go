@@ -66,14 +66,14 @@ func TestT76_ADeadNodeCostsNobodyAnything(t *testing.T) {
 		}
 		return takes(ctx, time.Millisecond)
 	})
-	var ejected []loadbalance.Change
-	o := loadbalance.Options{OnChange: func(c loadbalance.Change) { ejected = append(ejected, c) }}
+	var ejected []holdfast.Event
+	o := loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) { ejected = append(ejected, c) }}
 	in(t, 2, loadbalance.RoundRobin, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		results, _ := w.drive(h, 100, 10*time.Second)
 		if n := failures(results); n > 0 {
 			t.Errorf("%d of %d calls failed", n, len(results))
 		}
-		if len(ejected) == 0 || ejected[0].Addr != "a" || ejected[0].What != "ejected" || w.got["a"] > 12 {
+		if len(ejected) == 0 || ejected[0].Endpoint != "a" || ejected[0].To != "ejected" || w.got["a"] > 12 {
 			t.Errorf("%d calls to the dead one; %+v", w.got["a"], ejected)
 		}
 	})

@@ -19,8 +19,8 @@ import (
 // the nodes.
 func two(t *testing.T, n int, answer func(i int) holdfast.Result, below ...holdfast.Policy) (ejected int, set *loadbalance.Set) {
 	t.Helper()
-	set = loadbalance.With(discovery.Static("a:1", "b:1"), loadbalance.PeakEWMA, loadbalance.Options{OnChange: func(c loadbalance.Change) {
-		if c.What == "ejected" {
+	set = loadbalance.With(discovery.Static("a:1", "b:1"), loadbalance.PeakEWMA, loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) {
+		if c.To == "ejected" {
 			ejected++
 		}
 	}})
@@ -163,8 +163,8 @@ func TestAPauseHoldsNoNodeForIll(t *testing.T) {
 		var asked atomic.Int32
 		ill := make(chan struct{}, 10)
 		set := loadbalance.With(discovery.Static("a:1"), loadbalance.RoundRobin, loadbalance.Options{
-			OnChange: func(c loadbalance.Change) {
-				if c.What == "ill" {
+			OnChange: func(_ context.Context, c holdfast.Event) {
+				if c.To == "ill" {
 					ill <- struct{}{}
 				}
 			},

@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/observe"
-	"github.com/holdfast-go/holdfast/retry"
 )
 
 // A listener that panics keeps no other from being told.
@@ -20,7 +19,7 @@ func TestListenersAreStrangers(t *testing.T) {
 	if call.Heard() {
 		t.Error("nobody listens, and is heard")
 	}
-	call.Tell(t.Context(), retry.Event{}) // nobody
+	call.Tell(t.Context(), holdfast.Event{}) // nobody
 	for _, name := range []string{"a", "b", "c"} {
 		record.Listen(holdfast.NewListener(func(context.Context, holdfast.Event) {
 			told = append(told, name)
@@ -39,7 +38,7 @@ func TestListenersAreStrangers(t *testing.T) {
 				t.Error("the panic is lost")
 			}
 		}()
-		call.Tell(t.Context(), retry.Event{})
+		call.Tell(t.Context(), holdfast.Event{})
 	}()
 	if !reflect.DeepEqual(told, []string{"a", "b", "c", "once"}) {
 		t.Errorf("%v were told", told)
@@ -57,7 +56,7 @@ func TestAListenerStandsInSeveralChains(t *testing.T) {
 		call := &holdfast.Call{Record: new(holdfast.Record)}
 		call.Record.Listen(named(outer))
 		call.Record.Listen(shared)
-		call.Tell(t.Context(), retry.Event{})
+		call.Tell(t.Context(), holdfast.Event{})
 	}
 	if got := strings.Join(told, " "); got != "a shared b shared a shared" {
 		t.Errorf("%s", got)

@@ -99,7 +99,7 @@ func (l *Log) record(ctx context.Context, level slog.Level, what string, r Recor
 
 // Event logs what a policy has decided, or what became of it.
 func (l *Log) Event(ctx context.Context, e holdfast.Event) {
-	level := e.Level()
+	level := e.Level
 	if l.o.Level != nil {
 		if own, ok := l.o.Level(e); ok {
 			level = own
@@ -108,11 +108,7 @@ func (l *Log) Event(ctx context.Context, e holdfast.Event) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Any("event", e.LogValue())}
-	if v := e.LogValue().Resolve(); v.Kind() == slog.KindGroup {
-		attrs = append([]slog.Attr(nil), v.Group()...)
-	}
-	l.say(ctx, level, e.Kind(), attrs)
+	l.say(ctx, level, e.Kind, e.LogValue().Group())
 }
 
 // say writes a line, unless the same was said a short while ago.
@@ -121,7 +117,7 @@ func (l *Log) say(ctx context.Context, level slog.Level, what string, attrs []sl
 	for i, a := range attrs {
 		attrs[i] = scrubbed(a)
 		switch a.Key {
-		case "target", "method", "endpoint", "reason", "code", "class", "policy", "change", "to":
+		case "target", "method", "endpoint", "reason", "code", "class", "policy", "to":
 			same += "\x00" + attrs[i].Value.String()
 		}
 	}

@@ -13,9 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
-	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
@@ -27,31 +25,31 @@ func logged(level slog.Level, o observe.LogOptions) (*observe.Log, *bytes.Buffer
 	return observe.NewLog(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: level})), o), &b
 }
 
-// Each kind of event has its level.
-func TestEventsHaveTheirLevels(t *testing.T) {
-	for want, events := range map[slog.Level][]holdfast.Event{
-		slog.LevelDebug: {hedge.Event{}, retry.Event{Stop: "not_repeatable"}},
-		slog.LevelInfo:  {retry.Event{}, breaker.Change{To: breaker.Closed}, loadbalance.Discovery{}, loadbalance.Change{What: "back"}},
-		slog.LevelWarn: {retry.Event{Stop: "budget"}, breaker.Change{To: breaker.Open}, holdfast.Rejection{}, loadbalance.Change{What: "ejected"},
-			loadbalance.Discovery{Err: errDown}},
-	} {
-		for _, e := range events {
-			if e.Level() != want {
-				t.Errorf("%s %+v: %v, want %v", e.Kind(), e, e.Level(), want)
-			}
-			log, b := logged(want, observe.LogOptions{})
-			log.Event(t.Context(), e)
-			if !strings.Contains(b.String(), "level="+want.String()) {
-				t.Errorf("%s: %q", e.Kind(), b)
-			}
-			log, b = logged(want+1, observe.LogOptions{})
-			if log.Event(t.Context(), e); b.Len() > 0 {
-				t.Errorf("%s is said although nobody wants it: %q", e.Kind(), b)
-			}
+// An event is said at its level, and with all that it has to say.
+func TestEventsAreSaidAtTheirLevels(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		e := holdfast.Event{
+			Kind: "retry_stopped", Level: level, Policy: "retry", Target: "users:80", Method: "GET", Endpoint: "10.0.0.1:80", Attempt: 2,
+			Class: holdfast.Failure, Code: "503", From: "closed", To: "open", Reason: "budget", Detail: "budget empty", Wait: time.Second, Err: errDown,
+			Attrs: []slog.Attr{slog.Int("endpoints", 3), slog.String("url", "http://me:sesame@users.test/")},
+		}
+		log, b := logged(level, observe.LogOptions{})
+		log.Event(t.Context(), e)
+		want := "level=" + level.String() + ` msg="holdfast: retry stopped" policy=retry target=users:80 method=GET endpoint=10.0.0.1:80 attempt=2 class=failure ` +
+			`code=503 from=closed to=open reason=budget detail="budget empty" wait=1s endpoints=3 url=http://users.test/` + "\n"
+		if !strings.HasSuffix(b.String(), want) {
+			t.Errorf("%s, want %s", b, want)
+		}
+		if e.Attrs[1].Value.String() != "http://me:sesame@users.test/" {
+			t.Error("the event was changed")
+		}
+		log, b = logged(level+1, observe.LogOptions{})
+		if log.Event(t.Context(), e); b.Len() > 0 {
+			t.Errorf("it is said although nobody wants it: %q", b)
 		}
 	}
 	log, b := logged(slog.LevelError, observe.LogOptions{Level: func(holdfast.Event) (slog.Level, bool) { return slog.LevelError, true }})
-	if log.Event(t.Context(), hedge.Event{}); b.Len() == 0 {
+	if log.Event(t.Context(), holdfast.Event{}); b.Len() == 0 {
 		t.Error("one's own level counts for nothing")
 	}
 }
@@ -62,23 +60,23 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		log, b := logged(slog.LevelInfo, observe.LogOptions{})
 		lines := func() int { defer b.Reset(); return strings.Count(b.String(), "\n") }
 		for range 100 {
-			log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "a", Reason: "open"})
+			log.Event(t.Context(), rejection("breaker", "a", "open"))
 		}
 		if n := lines(); n != 1 {
 			t.Errorf("%d lines", n)
 		}
-		log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "b", Reason: "open"})
+		log.Event(t.Context(), rejection("breaker", "b", "open"))
 		if n := lines(); n != 1 {
 			t.Errorf("of another target: %d lines", n)
 		}
 		time.Sleep(11 * time.Second)
-		log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: "a", Reason: "open"})
+		log.Event(t.Context(), rejection("breaker", "a", "open"))
 		if text := b.String(); !strings.Contains(text, "left_out=99") {
 			t.Errorf("%q", text)
 		}
 		b.Reset()
 		for i := range 5000 { // the table is bounded, and nothing is lost by it
-			log.Event(t.Context(), holdfast.Rejection{Policy: "breaker", Target: fmt.Sprint("t", i), Reason: "open"})
+			log.Event(t.Context(), rejection("breaker", fmt.Sprint("t", i), "open"))
 		}
 		if n := lines(); n != 5000 {
 			t.Errorf("of 5,000 targets: %d lines", n)
@@ -88,7 +86,7 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		}
 		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
 		for range 3 {
-			all.Event(t.Context(), holdfast.Rejection{})
+			all.Event(t.Context(), rejection("", "", ""))
 		}
 		if n := strings.Count(b.String(), "\n"); n != 3 {
 			t.Errorf("with no bound: %d lines", n)
@@ -103,9 +101,9 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 	r := observe.Record{Target: "me:sesame@users.test:80", Method: "GET", Endpoint: "me:sesame@10.0.0.1:80", Class: holdfast.Failure, Code: "503", Err: err}
 	log.Call(t.Context(), r)
 	log.Attempt(t.Context(), r)
-	log.Event(t.Context(), retry.Event{Target: "http://me:sesame@users.test/?token=sesame", Err: err})
-	log.Event(t.Context(), loadbalance.Discovery{Resolver: "https://me:sesame@registry.test/v1?token=sesame", Err: fmt.Errorf("list: %w", err)})
-	log.Event(t.Context(), holdfast.Rejection{Target: "me:sesame?x@host", Err: err})
+	log.Event(t.Context(), holdfast.Event{Kind: "retry", Target: "http://me:sesame@users.test/?token=sesame", Err: err})
+	log.Event(t.Context(), holdfast.Event{Kind: "discovery", Target: "https://me:sesame@registry.test/v1?token=sesame", Detail: fmt.Sprintf("list: %v", err), Err: err})
+	log.Event(t.Context(), holdfast.Event{Kind: "rejection", Target: "me:sesame?x@host", Err: err})
 	if strings.Contains(b.String(), "sesame") {
 		t.Errorf("%s", b)
 	}
@@ -114,7 +112,7 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", part, b)
 		}
 	}
-	log.Event(t.Context(), owned{slog.Any("error", err), slog.Group("more", slog.Any("url", &url.URL{Scheme: "http", Host: "users.test", RawQuery: "sesame"}), slog.Any("body", []byte("see http://me:sesame@users.test/"))), slog.Int("n", 7)})
+	log.Event(t.Context(), owned(slog.Any("error", err), slog.Group("more", slog.Any("url", &url.URL{Scheme: "http", Host: "users.test", RawQuery: "sesame"}), slog.Any("body", []byte("see http://me:sesame@users.test/"))), slog.Int("n", 7)))
 	attempts := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503"}}}
 	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.2:80"), nil)
 	defer set.Close()
@@ -124,7 +122,7 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 	}
 	b.Reset()
 	for range 5 {
-		log.Event(t.Context(), owned{slog.String("a", "b")})
+		log.Event(t.Context(), owned(slog.String("a", "b")))
 	}
 	if strings.Count(b.String(), "\n") != 5 {
 		t.Errorf("%s", b)
@@ -195,8 +193,8 @@ func FuzzScrub(f *testing.F) {
 }
 
 // owned is an event of a user's own.
-type owned []slog.Attr
+func owned(attrs ...slog.Attr) holdfast.Event { return holdfast.Event{Kind: "owned", Attrs: attrs} }
 
-func (owned) Kind() string           { return "owned" }
-func (owned) Level() slog.Level      { return slog.LevelInfo }
-func (o owned) LogValue() slog.Value { return slog.GroupValue(o...) }
+func rejection(policy, target, reason string) holdfast.Event {
+	return holdfast.Event{Kind: "rejection", Level: slog.LevelWarn, Policy: policy, Target: target, Reason: reason}
+}

@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -55,7 +56,7 @@ func (w *witness) told() string {
 	defer w.mu.Unlock()
 	var kinds []string
 	for _, e := range w.events {
-		kinds = append(kinds, e.Kind())
+		kinds = append(kinds, e.Kind)
 	}
 	return strings.Join(kinds, " ")
 }
@@ -92,8 +93,9 @@ func TestT34_T35_AttemptsAndReasonsAreTold(t *testing.T) {
 		if c := w.calls[0]; c.Attempts != 3 || c.Class != holdfast.Success || c.Took != time.Since(start) || len(c.Ledger().Attempts) != 3 {
 			t.Errorf("the call: %+v", c)
 		}
-		first, second := w.events[0].(retry.Event), w.events[1].(retry.Event)
-		if first.Attempt != 1 || first.Code != "UNAVAILABLE" || !errors.Is(first.Err, errDown) || second.Attempt != 2 || second.Wait < 2*time.Second {
+		first, second := w.events[0], w.events[1]
+		if first.Attempt != 1 || first.Code != "UNAVAILABLE" || !errors.Is(first.Err, errDown) || second.Attempt != 2 || second.Wait < 2*time.Second ||
+			first.Kind != "retry" || first.Policy != "retry" || first.Target != "users" || first.Method != "/u.U/Get" || first.Class != holdfast.Failure || first.Level != slog.LevelInfo {
 			t.Errorf("%+v, %+v", first, second)
 		}
 		for i, ctx := range w.contexts {
@@ -115,49 +117,49 @@ func TestDecisionsAreTold(t *testing.T) {
 		want     string // the last event
 	}{
 		"no attempt left": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{Attempts: 2, Base: -1})} },
-			[]holdfasttest.Step{down}, 1, "retry_stopped reason=attempts"},
+			[]holdfasttest.Step{down}, 1, "retry_stopped level=WARN reason=attempts"},
 		"the budget is empty": {func() []holdfast.Policy {
 			return []holdfast.Policy{retry.New(retry.Options{Base: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})})}
-		}, []holdfasttest.Step{down}, 1, "retry_stopped reason=budget"},
+		}, []holdfasttest.Step{down}, 1, "retry_stopped level=WARN reason=budget"},
 		"told not to": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{})} },
-			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, After: holdfast.Never}}, 1, "retry_stopped reason=told"},
+			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, After: holdfast.Never}}, 1, "retry_stopped level=DEBUG reason=told"},
 		"the server asks for too long": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{})} },
-			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: time.Hour}}, 1, "retry_stopped reason=after"},
+			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: time.Hour}}, 1, "retry_stopped level=DEBUG reason=after"},
 		"no time left": {func() []holdfast.Policy {
 			return []holdfast.Policy{timeout.New(time.Second), retry.New(retry.Options{})}
 		},
-			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: 10 * time.Second}}, 1, "retry_stopped reason=deadline"},
+			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: 10 * time.Second}}, 1, "retry_stopped level=DEBUG reason=deadline"},
 		"the circuit opens": {func() []holdfast.Policy { return []holdfast.Policy{breaker.New(breaker.Options{})} },
-			[]holdfasttest.Step{down}, 5, "circuit to=open"},
+			[]holdfasttest.Step{down}, 5, "circuit level=WARN policy=breaker target=t from=closed to=open reason=row"},
 		"and rejects": {func() []holdfast.Policy { return []holdfast.Policy{breaker.New(breaker.Options{})} },
-			[]holdfasttest.Step{down}, 6, "rejection policy=breaker reason=open"},
+			[]holdfasttest.Step{down}, 6, "rejection level=WARN target=t method=GET policy=breaker reason=open"},
 		"a rate": {func() []holdfast.Policy { return []holdfast.Policy{limit.NewRate(limit.RateOptions{PerSecond: 1})} },
-			[]holdfasttest.Step{{}}, 2, "rejection policy=rate reason=full"},
+			[]holdfasttest.Step{{}}, 2, "rejection level=WARN target=t method=GET policy=rate reason=full"},
 		"calls in flight": {func() []holdfast.Policy {
 			l := limit.NewInFlight(limit.InFlightOptions{Max: 1})
 			_, _ = l.Acquire(context.Background(), "t")
 			return []holdfast.Policy{l}
-		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=full"},
+		}, []holdfasttest.Step{{}}, 1, "rejection level=WARN target=t method=GET policy=limit reason=full"},
 		"a wait for a place": {func() []holdfast.Policy {
 			l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Second})
 			_, _ = l.Acquire(context.Background(), "t")
 			return []holdfast.Policy{l}
-		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=waited"},
+		}, []holdfasttest.Step{{}}, 1, "rejection level=WARN target=t method=GET policy=limit reason=waited"},
 		"a full queue": {func() []holdfast.Policy {
 			l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Queue: -1, Wait: time.Second})
 			_, _ = l.Acquire(context.Background(), "t")
 			return []holdfast.Policy{l}
-		}, []holdfasttest.Step{{}}, 1, "rejection policy=limit reason=queue"},
+		}, []holdfasttest.Step{{}}, 1, "rejection level=WARN target=t method=GET policy=limit reason=queue"},
 		"a wait past the deadline": {func() []holdfast.Policy {
 			return []holdfast.Policy{timeout.New(time.Second), limit.NewRate(limit.RateOptions{PerSecond: 0.01, Wait: time.Hour, Queue: 10})}
-		}, []holdfasttest.Step{{}}, 2, "rejection policy=rate reason=deadline"},
+		}, []holdfasttest.Step{{}}, 2, "rejection level=WARN target=t method=GET policy=rate reason=deadline"},
 		"a hedge": {func() []holdfast.Policy {
 			return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Second, Share: -1})}
 		},
-			[]holdfasttest.Step{{Delay: time.Minute}, {}}, 1, "hedge_won attempt=2"},
+			[]holdfasttest.Step{{Delay: time.Minute}, {}}, 1, "hedge_won level=DEBUG policy=hedge attempt=2 wait=1s"},
 		"a hedge denied": {func() []holdfast.Policy {
 			return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Second, Share: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})})}
-		}, []holdfasttest.Step{{Delay: 2 * time.Second}}, 1, "hedge_denied reason=budget"},
+		}, []holdfasttest.Step{{Delay: 2 * time.Second}}, 1, "hedge_denied level=DEBUG policy=hedge reason=budget wait=1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -170,7 +172,7 @@ func TestDecisionsAreTold(t *testing.T) {
 					t.Fatal("nothing is told")
 				}
 				last := w.events[len(w.events)-1]
-				text := last.Kind()
+				text := last.Kind + " level=" + last.Level.String()
 				for _, a := range last.LogValue().Group() {
 					text += " " + a.String()
 				}
@@ -203,13 +205,22 @@ func TestABalancerTells(t *testing.T) {
 		if got := w.told(); got != "discovery endpoint endpoint discovery" {
 			t.Errorf("%s", got)
 		}
-		found, failed := w.events[0].(loadbalance.Discovery), w.events[3].(loadbalance.Discovery)
-		if found.Endpoints != 2 || found.Added != 2 || failed.Err == nil || failed.Endpoints != 2 {
-			t.Errorf("%+v, %+v", found, failed)
+		found, failed := w.events[0], w.events[3]
+		if found.Level != slog.LevelInfo || found.Policy != "balance" || found.Target != "source" || found.Err != nil || found.Reason != "" ||
+			!slices.EqualFunc(found.Attrs, []slog.Attr{slog.Int("endpoints", 2), slog.Int("added", 2), slog.Int("removed", 0)}, slog.Attr.Equal) {
+			t.Errorf("%+v", found)
 		}
-		ejected, spared := w.events[1].(loadbalance.Change), w.events[2].(loadbalance.Change)
-		if ejected.What != "ejected" || ejected.Rule != "row" || spared.What != "spared" || spared.Addr == ejected.Addr {
-			t.Errorf("%+v, %+v", ejected, spared)
+		if failed.Level != slog.LevelWarn || failed.Policy != "balance" || failed.Target != "source" || failed.Err != errDown || failed.Reason != "error" || failed.Detail != "down" ||
+			!slices.EqualFunc(failed.Attrs, []slog.Attr{slog.Int("endpoints", 2), slog.Duration("stale", 0)}, slog.Attr.Equal) {
+			t.Errorf("%+v", failed)
+		}
+		ejected, spared := w.events[1], w.events[2]
+		if ejected.To != "ejected" || ejected.Reason != "row" || ejected.Detail != "5 errors in a row" || ejected.Level != slog.LevelWarn || ejected.Policy != "balance" ||
+			ejected.Wait < 27*time.Second || ejected.Wait > 33*time.Second {
+			t.Errorf("%+v", ejected)
+		}
+		if spared.To != "spared" || spared.Reason != "row" || spared.Endpoint == ejected.Endpoint || spared.Level != slog.LevelWarn || spared.Wait != 0 {
+			t.Errorf("%+v", spared)
 		}
 		for _, a := range w.attempts {
 			if a.Endpoint == "" || len(a.Endpoints()) != 1 {

@@ -25,7 +25,7 @@ func TestTheContractHolds(t *testing.T) {
 		"budget of nobody":   {Budget: new(retry.Budget)},
 		"schedule of a user": {Backoff: func() backoff.BackOff { return backoff.NewExponentialBackOff() }, Budget: shared},
 		"schedule that ends": {Backoff: func() backoff.BackOff { return &backoff.StopBackOff{} }},
-		"callbacks":          {OnRetry: func(context.Context, retry.Event) {}, OnStop: func(context.Context, retry.Event) {}},
+		"callbacks":          {OnRetry: func(context.Context, holdfast.Event) {}, OnStop: func(context.Context, holdfast.Event) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			holdfasttest.TestPolicy(t, func() holdfast.Policy { return retry.New(o) })

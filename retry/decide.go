@@ -15,7 +15,7 @@ import (
 
 // A reason says why a call is not repeated: in one word, and for people. The zero
 // reason is none.
-type reason struct{ word, text string }
+type reason struct{ word, detail string }
 
 // decide says how long to wait before another attempt, or why there is none. It
 // spends nothing.

@@ -23,11 +23,11 @@ func TestT33_LocalRejectionsAreNotRepeated(t *testing.T) {
 			return holdfast.Result{Err: errBoom, Code: "breaker_open"}
 		}
 	})
-	var stopped []retry.Event
-	r := retry.New(retry.Options{OnStop: func(_ context.Context, e retry.Event) { stopped = append(stopped, e) }})
+	var stopped []holdfast.Event
+	r := retry.New(retry.Options{OnStop: func(_ context.Context, e holdfast.Event) { stopped = append(stopped, e) }})
 	s := &script{results: []holdfast.Result{success()}}
 	res, _ := send(t.Context(), true, s, r, reject)
-	if res.Err != errBoom || len(s.sends) != 0 || len(stopped) != 1 || stopped[0].Code != "breaker_open" || stopped[0].Class != holdfast.Ignored {
+	if res.Err != errBoom || len(s.sends) != 0 || len(stopped) != 1 || stopped[0].Code != "breaker_open" || stopped[0].Class != holdfast.Ignored || stopped[0].Reason != "breaker_open" || stopped[0].Detail != "breaker open" {
 		t.Errorf("%+v, stopped %+v; want the rejection as it came, told apart from failures", res, stopped)
 	}
 }
@@ -40,26 +40,44 @@ func TestT34_T35_HooksLearnEverythingUnderTheCallersContext(t *testing.T) {
 		var log []string
 		r := constant(retry.Options{
 			Base: time.Second, OverloadBase: 2 * time.Second,
-			OnRetry: func(ctx context.Context, e retry.Event) {
-				log = append(log, fmt.Sprint("retry ", ctx.Value(key{}), e.Target, e.Method, e.Attempt, e.Class, e.Code, e.Err, e.Wait, e.Reason))
+			OnRetry: func(ctx context.Context, e holdfast.Event) {
+				log = append(log, fmt.Sprint(e.Kind, " ", ctx.Value(key{}), e.Level, e.Policy, e.Target, e.Method, e.Attempt, e.Class, e.Code, e.Err, e.Wait, e.Reason, e.Detail))
 			},
-			OnStop: func(ctx context.Context, e retry.Event) {
-				log = append(log, fmt.Sprint("stop ", ctx.Value(key{}), e.Attempt, e.Code, e.Reason))
+			OnStop: func(ctx context.Context, e holdfast.Event) {
+				log = append(log, fmt.Sprint(e.Kind, " ", ctx.Value(key{}), e.Level, e.Policy, e.Attempt, e.Code, e.Wait, " ", e.Reason, ": ", e.Detail))
 			},
 		})
 		s := &script{results: []holdfast.Result{failure(), status(holdfast.Overload, "429", 0), status(holdfast.Failure, "503", 0)}}
 		send(context.WithValue(t.Context(), key{}, "caller "), true, s, r)
-		want := "retry caller tm1failureerrorboom1s|retry caller tm2overload429<nil>2s|stop caller 3 503 3 attempts made"
+		want := "retry caller INFOretrytm1failureerrorboom1s|retry caller INFOretrytm2overload429<nil>2s|retry_stopped caller WARNretry3 503 0s attempts: 3 attempts made"
 		if got := strings.ReplaceAll(strings.Join(log, "|"), " ", ""); got != strings.ReplaceAll(want, " ", "") {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})
 }
 
+// Where a hedge failed last, the event is of the hedge.
+func TestAnEventIsOfTheAttemptThatFailed(t *testing.T) {
+	var told []holdfast.Event
+	note := func(_ context.Context, e holdfast.Event) { told = append(told, e) }
+	hedged := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			first, hedge := next(ctx, call), next(ctx, call.Again())
+			first.Discard()
+			return hedge
+		}
+	})
+	s := &script{results: []holdfast.Result{failure()}}
+	send(t.Context(), true, s, constant(retry.Options{Attempts: 2, Base: -1, OnRetry: note, OnStop: note}), hedged)
+	if len(told) != 2 || told[0].Attempt != 2 || told[1].Attempt != 4 {
+		t.Errorf("%+v", told)
+	}
+}
+
 // What a user's function panics with reaches the caller, and takes nothing with
 // it: the token comes back, and the answer is discarded once.
 func TestAPanicOfAUsersFunctionLeaksNothing(t *testing.T) {
-	leave := func(context.Context, retry.Event) { panic("the user's") }
+	leave := func(context.Context, holdfast.Event) { panic("the user's") }
 	for name, o := range map[string]retry.Options{
 		"OnRetry":             {OnRetry: leave},
 		"OnStop":              {OnStop: leave, Attempts: 1},

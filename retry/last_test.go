@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -151,15 +152,16 @@ func TestToldIsSaidOnlyWhenSomebodyTold(t *testing.T) {
 	for want, c := range map[string]struct {
 		res  holdfast.Result
 		keep bool
+		word string
 	}{
-		"told not to repeat":                    {status(holdfast.Failure, "503", holdfast.Never), true},
-		"not repeated unless asked for: 500":    {status(holdfast.Failure, "500", -1), true},
-		"the body is longer than could be kept": {status(holdfast.Failure, "503", 0), false},
+		"told not to repeat":                    {status(holdfast.Failure, "503", holdfast.Never), true, "told"},
+		"not repeated unless asked for: 500":    {status(holdfast.Failure, "500", -1), true, "caution"},
+		"the body is longer than could be kept": {status(holdfast.Failure, "503", 0), false, "body"},
 	} {
-		var events []retry.Event
+		var events []holdfast.Event
 		s := &longBody{script{results: []holdfast.Result{c.res}}, c.keep}
-		_, record := send(t.Context(), true, s, retry.New(retry.Options{OnStop: func(_ context.Context, e retry.Event) { events = append(events, e) }}))
-		if got := record.Ledger().Stopped; got != want || len(events) != 1 {
+		_, record := send(t.Context(), true, s, retry.New(retry.Options{OnStop: func(_ context.Context, e holdfast.Event) { events = append(events, e) }}))
+		if got := record.Ledger().Stopped; got != want || len(events) != 1 || events[0].Detail != want || events[0].Reason != c.word || events[0].Level != slog.LevelDebug {
 			t.Errorf("stopped: %s, want %s; %+v", got, want, events)
 		}
 	}
@@ -228,12 +230,12 @@ func TestCodesOverruleTheCaution(t *testing.T) {
 func TestAnAnswerPutByIsLetGoOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		rest     holdfast.Result
-		onStop   func(context.Context, retry.Event)
+		onStop   func(context.Context, holdfast.Event)
 		discards int
 	}{
 		"a success":             {success(), nil, 1},
 		"another answer":        {status(holdfast.Failure, "500", -1), nil, 1},
-		"the callback panics":   {holdfast.Result{Err: errBoom, Class: holdfast.LocalFault, Code: "x"}, func(context.Context, retry.Event) { panic("boom") }, 1},
+		"the callback panics":   {holdfast.Result{Err: errBoom, Class: holdfast.LocalFault, Code: "x"}, func(context.Context, holdfast.Event) { panic("boom") }, 1},
 		"it is what comes back": {holdfast.Result{Err: errBoom, Class: holdfast.LocalFault, Code: "x"}, nil, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {

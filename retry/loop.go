@@ -1,8 +1,10 @@
 package retry
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -78,7 +80,7 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	l.res = holdfast.Result{}
 	l.putBy(old)
 	if r.onRetry != nil || call.Heard() {
-		e := event(call, old)
+		e := event("retry", slog.LevelInfo, call, old)
 		e.Wait = wait
 		if r.onRetry != nil {
 			r.onRetry(ctx, e)
@@ -138,7 +140,7 @@ var ErrBudget = errors.New("holdfast: the retry budget is empty")
 // attempts its error carries the ledger, and what ended the call.
 func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reason) holdfast.Result {
 	r, res := l.r, l.res
-	call.Record.Stop(why.text)
+	call.Record.Stop(why.detail)
 	var ended error
 	switch {
 	case res.Err == nil:
@@ -159,14 +161,27 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Reason: ended, Ledger: call.Record.Ledger()}
 	}
 	if r.onStop != nil || call.Heard() {
-		e := event(call, res)
-		e.Stop, e.Reason = why.word, why.text
+		level := slog.LevelDebug // the caller has the error
+		if why.word == "budget" || why.word == "attempts" {
+			level = slog.LevelWarn
+		}
+		e := event("retry_stopped", level, call, res)
+		e.Reason, e.Detail = why.word, why.detail
 		if r.onStop != nil {
 			r.onStop(ctx, e)
 		}
 		call.Tell(ctx, e)
 	}
 	return res
+}
+
+// event tells of an attempt that did not succeed. Which one the Result says: it may be a
+// hedge's of the call.
+func event(kind string, level slog.Level, call *holdfast.Call, res holdfast.Result) holdfast.Event {
+	return holdfast.Event{
+		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: cmp.Or(res.Attempt, call.Attempt),
+		Class: res.Class, Code: res.Code, Err: res.Err,
+	}
 }
 
 // tells reports whether the error of a call whose context has ended says so. It must: that

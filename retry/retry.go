@@ -57,12 +57,13 @@ type Options struct {
 	// same targets.
 	Budget *Budget
 
-	// OnRetry is called before each repeat that will be made, once its wait is
-	// known; OnStop when a call that did not succeed is not repeated, with the
-	// reason. Both run on the caller's goroutine, with the caller's context and
-	// no lock held. A wait that is cut short by the context calls OnStop too.
-	OnRetry func(ctx context.Context, e Event)
-	OnStop  func(ctx context.Context, e Event)
+	// OnRetry is told before each repeat that will be made, once its wait is known
+	// ("retry", of holdfast.Event); OnStop when a call that did not succeed is not
+	// repeated, with the reason ("retry_stopped"). Both run on the caller's goroutine,
+	// with the caller's context and no lock held. A wait that is cut short by the
+	// context calls OnStop too.
+	OnRetry func(ctx context.Context, e holdfast.Event)
+	OnStop  func(ctx context.Context, e holdfast.Event)
 }
 
 // A Retry is a Policy that repeats calls. It is safe for concurrent use. Make one
@@ -76,7 +77,7 @@ type Retry struct {
 	maxAfter, minAttempt time.Duration
 	codes                []holdfast.Code
 	budget               *Budget
-	onRetry, onStop      func(context.Context, Event)
+	onRetry, onStop      func(context.Context, holdfast.Event)
 }
 
 var _ holdfast.Characterized = (*Retry)(nil)

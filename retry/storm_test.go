@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -74,10 +75,10 @@ func TestT36_ADeadBackendIsNotStormed(t *testing.T) {
 // the refusal is an event and a counter.
 func TestT37_ARefusedRepeatIsImmediateAndVisible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var events []retry.Event
+		var events []holdfast.Event
 		r := retry.New(retry.Options{
 			Budget: retry.NewBudget(retry.BudgetOptions{Min: -1}),
-			OnStop: func(_ context.Context, e retry.Event) { events = append(events, e) },
+			OnStop: func(_ context.Context, e holdfast.Event) { events = append(events, e) },
 		})
 		s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", 0)}}
 		start := time.Now()
@@ -85,7 +86,7 @@ func TestT37_ARefusedRepeatIsImmediateAndVisible(t *testing.T) {
 		if time.Since(start) != 0 || res.Reply == nil || s.discards != 0 || len(s.sends) != 1 {
 			t.Errorf("%+v after %v and %d sends, want the 503 at once", res, time.Since(start), len(s.sends))
 		}
-		if len(events) != 1 || events[0].Reason != "budget empty" || record.Ledger().Stopped != "budget empty" {
+		if len(events) != 1 || events[0].Reason != "budget" || events[0].Detail != "budget empty" || events[0].Level != slog.LevelWarn || record.Ledger().Stopped != "budget empty" {
 			t.Errorf("events %+v, ledger %v", events, record.Ledger())
 		}
 		if got := r.Budget().Stats("t"); got.Refused != 1 || got.Withdrawn != 0 {

@@ -8,3 +8,19 @@ s/return (holdfast\.(Ignored|Success|Failure|Overload|Refused)), /return holdfas
 s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
 # A list of the classes whose calls may be sent again has one more.
 s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
+# Events are one type. A listener of a breaker is told the context, too.
+s/\b(\w+)\.Listen\(func\((\w+) breaker\.Change\)/\1.Observe(func(_ context.Context, \2 holdfast.Event)/
+s/func\(breaker\.Change\)/func(context.Context, holdfast.Event)/g
+s/func\((\w+) (breaker|loadbalance)\.Change\)/func(_ context.Context, \1 holdfast.Event)/g
+s/\b(retry\.Event|hedge\.Event|breaker\.Change|loadbalance\.Change|loadbalance\.Discovery|grpcclient\.WireAttempt)\b/holdfast.Event/g
+s/\bholdfast\.Rejection\{/holdfast.Event{Kind: "rejection", Level: 4, /g
+s/\bholdfast\.Replay\{/holdfast.Event{Kind: "replay", Level: -4, /g
+# A file that now names holdfast.Event imports it. The lines are gathered for this, so that
+# what is above sees one at a time; add nothing below.
+H
+$!d
+x
+s/^\n//
+/\bholdfast\.Event\b/{
+/"github\.com\/holdfast-go\/holdfast"/!s/(^|\n)(package \w+)\n/\1\2\n\nimport "github.com\/holdfast-go\/holdfast"\n/
+}

@@ -36,7 +36,7 @@ func (b *Bulkhead) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		t := b.enter(b.Of(ctx))
 		if t == nil {
-			return call.Reject(ctx, holdfast.Rejection{Policy: "bulkhead", Code: "tenant_full", Reason: "full", Err: ErrFull})
+			return call.Reject(ctx, holdfast.Event{Policy: "bulkhead", Code: "tenant_full", Reason: "full", Err: ErrFull})
 		}
 		return call.Hold(ctx, next, t, 0) // Done gives the place back, however the call ends
 	}

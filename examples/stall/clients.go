@@ -10,11 +10,9 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
-	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
-	"github.com/holdfast-go/holdfast/retry"
 )
 
 // The names of the clients.
@@ -66,7 +64,7 @@ func newClient(kind string, nodes []string, t terms) (*client, error) {
 	config.Inner = []holdfast.Policy{set, holdfast.PolicyFunc(c.deeds.attempts)}
 	config.Breaker.OnChange = c.deeds.changed
 	config.Hedge.OnHedge = c.deeds.hedge
-	config.Retry.OnRetry = func(context.Context, retry.Event) { c.deeds.repeats.Add(1) }
+	config.Retry.OnRetry = func(context.Context, holdfast.Event) { c.deeds.repeats.Add(1) }
 	config.Retry.OnStop = c.deeds.stopped
 	set.Observe(c.deeds.told)
 	stack, err := preset.NewStack(config)
@@ -139,40 +137,39 @@ func (d *deeds) note(change string) {
 }
 
 // changed is the breaker's OnChange.
-func (d *deeds) changed(c breaker.Change) {
-	if c.To == breaker.Open {
+func (d *deeds) changed(_ context.Context, e holdfast.Event) {
+	if e.To == breaker.Open.String() {
 		d.opened.Add(1)
 		d.firstOpened.CompareAndSwap(0, time.Now().UnixMilli())
-		d.note("opened: " + c.Reason)
+		d.note("opened: " + e.Detail)
 	}
 }
 
 // told counts the nodes that the balancer leaves out, and those that it would.
 func (d *deeds) told(_ context.Context, e holdfast.Event) {
-	change, ok := e.(loadbalance.Change)
 	switch {
-	case !ok:
+	case e.Kind != "endpoint":
 		return
-	case change.What == "ejected":
+	case e.To == "ejected":
 		d.ejected.Add(1)
-	case change.What == "spared":
+	case e.To == "spared":
 		d.spared.Add(1)
 	default:
 		return
 	}
-	d.note(change.What + ": " + change.Reason)
+	d.note(e.To + ": " + e.Detail)
 }
 
 // hedge is hedge's OnHedge.
-func (d *deeds) hedge(_ context.Context, e hedge.Event) {
-	if e.Denied == "" {
+func (d *deeds) hedge(_ context.Context, e holdfast.Event) {
+	if e.Kind == "hedge" {
 		d.hedges.Add(1)
 	}
 }
 
 // stopped is retry's OnStop.
-func (d *deeds) stopped(_ context.Context, e retry.Event) {
+func (d *deeds) stopped(_ context.Context, e holdfast.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stops[e.Stop]++
+	d.stops[e.Reason]++
 }

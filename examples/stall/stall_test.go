@@ -113,15 +113,15 @@ func TestErrorsAreNamed(t *testing.T) {
 
 func TestPoliciesAreListenedTo(t *testing.T) {
 	d := &deeds{outcomes: map[string]int{}, stops: map[string]int{}}
-	d.changed(breaker.Change{To: breaker.HalfOpen})
+	d.changed(t.Context(), holdfast.Event{To: "half-open"})
 	if d.open() || (*deeds)(nil).open() {
 		t.Error("no circuit has opened")
 	}
-	d.changed(breaker.Change{To: breaker.Open, Reason: "5 failures in a row"})
+	d.changed(t.Context(), holdfast.Event{To: "open", Detail: "5 failures in a row"})
 	for _, what := range []string{"ejected", "spared", "back", "ejected"} {
-		d.told(t.Context(), loadbalance.Change{What: what, Reason: "5 errors in a row"})
+		d.told(t.Context(), holdfast.Event{Kind: "endpoint", To: what, Detail: "5 errors in a row"})
 	}
-	d.told(t.Context(), loadbalance.Discovery{})
+	d.told(t.Context(), holdfast.Event{Kind: "discovery"})
 	paused := d.attempts(func(context.Context, *holdfast.Call) holdfast.Result {
 		return holdfast.Result{Class: holdfast.LocalPause, Code: holdfast.CodeDeadline}
 	})

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/breaker"
-	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 )
@@ -20,7 +19,13 @@ type deeds struct {
 	target  string        // as the policies have it
 	mu      sync.Mutex
 	phases  []deed
-	changed []breaker.Change
+	changed []change
+}
+
+// A change is one of the circuit, and when it was told.
+type change struct {
+	holdfast.Event
+	at time.Time
 }
 
 // A deed is what they did for the calls of one phase.
@@ -51,25 +56,25 @@ func (d *deeds) listen(c *preset.Config) {
 }
 
 // hedged is hedge's OnHedge.
-func (d *deeds) hedged(ctx context.Context, e hedge.Event) {
+func (d *deeds) hedged(ctx context.Context, e holdfast.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	what := "sent"
-	if e.Denied != "" {
-		what = "denied: " + e.Denied
+	if e.Kind == "hedge_denied" {
+		what = "denied: " + e.Detail
 	}
 	d.phases[sampleOf(ctx).phase].hedges[what]++
 }
 
 // change is the breaker's OnChange.
-func (d *deeds) change(c breaker.Change) {
+func (d *deeds) change(_ context.Context, e holdfast.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.changed = append(d.changed, c)
+	d.changed = append(d.changed, change{e, time.Now()})
 }
 
 // repeated is retry's OnRetry.
-func (d *deeds) repeated(ctx context.Context, e retry.Event) {
+func (d *deeds) repeated(ctx context.Context, e holdfast.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	in := d.phases[sampleOf(ctx).phase]
@@ -78,11 +83,11 @@ func (d *deeds) repeated(ctx context.Context, e retry.Event) {
 }
 
 // stopped is retry's OnStop.
-func (d *deeds) stopped(ctx context.Context, e retry.Event) {
+func (d *deeds) stopped(ctx context.Context, e holdfast.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	in := d.phases[sampleOf(ctx).phase]
-	in.stops[gist(e.Reason)]++
+	in.stops[gist(e.Detail)]++
 	in.timed(e.Err)
 }
 
@@ -116,7 +121,7 @@ func gist(reason string) string {
 }
 
 // changes are those of the circuit's state.
-func (d *deeds) changes() []breaker.Change {
+func (d *deeds) changes() []change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.changed)

@@ -130,12 +130,12 @@ func (r report) writeDeeds(b *strings.Builder, c *client) {
 	probes := 0
 	for _, c := range d.changes() { // those to half-open and back are counted
 		switch {
-		case c.To == breaker.HalfOpen:
+		case c.To == breaker.HalfOpen.String():
 			probes++
-		case c.From == breaker.Closed:
-			fmt.Fprintf(b, "Breaker: open after %.1f s: %s.\n", c.At.Sub(r.start).Seconds(), c.Reason)
-		case c.To == breaker.Closed:
-			fmt.Fprintf(b, "Breaker: closed after %.1f s, with probe %d.\n", c.At.Sub(r.start).Seconds(), probes)
+		case c.From == breaker.Closed.String():
+			fmt.Fprintf(b, "Breaker: open after %.1f s: %s.\n", c.at.Sub(r.start).Seconds(), c.Detail)
+		case c.To == breaker.Closed.String():
+			fmt.Fprintf(b, "Breaker: closed after %.1f s, with probe %d.\n", c.at.Sub(r.start).Seconds(), probes)
 			probes = 0
 		}
 	}

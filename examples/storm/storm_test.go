@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/retry"
 )
 
 // One short storm, with real servers and real time, whose figures must agree
@@ -203,7 +202,7 @@ func TestABodyThatIsCutCountsAsATimeout(t *testing.T) {
 	d.cut(&sample{}, context.DeadlineExceeded) // not ours
 	d.cut(&sample{}, limitError())
 	(*deeds)(nil).cut(&sample{}, limitError())
-	d.stopped(withSample(t.Context(), &sample{}), retry.Event{Err: limitError(), Reason: "not repeatable"})
+	d.stopped(withSample(t.Context(), &sample{}), holdfast.Event{Kind: "retry_stopped", Err: limitError(), Reason: "not_repeatable", Detail: "not repeatable"})
 	if got := d.total(only(0)); got.timeouts["idle"] != 2 || len(got.timeouts) != 1 || got.stops["not repeatable"] != 1 {
 		t.Errorf("%+v", got)
 	}

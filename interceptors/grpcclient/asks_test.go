@@ -68,7 +68,7 @@ func TestAnAttemptsLimitGivesTheNextOneAChance(t *testing.T) {
 func TestTheRetryCallbackTellsOfRealRetries(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		told := 0
-		r := retry.New(retry.Options{Attempts: 3, Base: -1, OnRetry: func(context.Context, retry.Event) { told++ }})
+		r := retry.New(retry.Options{Attempts: 3, Base: -1, OnRetry: func(context.Context, holdfast.Event) { told++ }})
 		s := &service{get: failsFirst(99, unavailable)}
 		cc, stop := s.dial(t, all.DialOptions(r)...)
 		defer stop()

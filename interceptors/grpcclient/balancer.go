@@ -172,8 +172,8 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	}
 	if !ok {
 		err := status.Error(codes.Unavailable, full)
-		if call != nil && call.Heard() {
-			call.Tell(info.Ctx, holdfast.Rejection{Policy: "balance", Target: call.Target, Method: call.Method, Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
+		if call != nil { // what becomes of it is gRPC's to say
+			call.Reject(info.Ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 		}
 		return balancer.PickResult{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/loadbalance"
@@ -131,12 +132,12 @@ func ExampleMethods() {
 }
 
 func ExampleWireAttempts() {
-	told := make(chan grpcclient.WireAttempt, 1)
-	cc, stop := demo(grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) { told <- a }))
+	told := make(chan holdfast.Event, 1)
+	cc, stop := demo(grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) { told <- e }))
 	defer stop()
 	_ = cc.Invoke(context.Background(), "/test.Service/Get", say("x"), new(message))
-	a := <-told
-	fmt.Println(a.Method, a.Backend, a.Code)
+	e := <-told
+	fmt.Println(e.Method, e.Endpoint, e.Code)
 	// Output: /test.Service/Get bufconn OK
 }
 

@@ -267,7 +267,7 @@ func TestADeniedHedgeFailsNothing(t *testing.T) {
 			return "ok", nil
 		}}
 		var denied string
-		h := hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1, Budget: broke{}, OnHedge: func(_ context.Context, e hedge.Event) { denied = e.Denied }})
+		h := hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1, Budget: broke{}, OnHedge: func(_ context.Context, e holdfast.Event) { denied = e.Detail }})
 		cc, stop := s.dial(t, through(all, h)...)
 		defer stop()
 		out := new(message)

@@ -3,6 +3,7 @@ package grpcclient
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 
 	"google.golang.org/grpc"
@@ -35,13 +36,16 @@ func (r *rpc) native() bool {
 }
 
 // leftToNative has an attempt not repeated that gRPC repeats itself.
-func (r *rpc) leftToNative(res holdfast.Result) holdfast.Result {
+func (r *rpc) leftToNative(ctx context.Context, res holdfast.Result) holdfast.Result {
 	if res.Err == nil || res.Class == holdfast.Ignored || !r.native() {
 		return res
 	}
 	res.After = holdfast.Never
 	if _, told := r.door.toldNative.LoadOrStore(r.of.Method, true); !told && r.door.OnNativeRetry != nil {
-		r.door.OnNativeRetry(r.of.Method)
+		r.door.OnNativeRetry(ctx, holdfast.Event{
+			Kind: "native_retry", Level: slog.LevelWarn, Policy: "transport", Target: r.of.Target, Method: r.of.Method,
+			Detail: "the service config has gRPC itself repeat it",
+		})
 	}
 	return res
 }

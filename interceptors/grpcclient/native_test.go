@@ -2,6 +2,9 @@ package grpcclient_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +16,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 )
 
@@ -34,7 +39,12 @@ func TestT69_AttemptsDoNotMultiplyWithNativeRetry(t *testing.T) {
 				var told []string
 				door := all
 				door.NoNativeRetry = c.says
-				door.OnNativeRetry = func(method string) { told = append(told, method) }
+				door.OnNativeRetry = func(_ context.Context, e holdfast.Event) {
+					if e.Kind != "native_retry" || e.Policy != "transport" || e.Target == "" {
+						t.Errorf("%+v", e)
+					}
+					told = append(told, e.Method)
+				}
 				s := &service{native: c.native, get: failsFirst(100, unavailable), list: func(int, string, grpc.ServerStream) error { return unavailable }}
 				cc, stop := s.dial(t, append(through(door, again(3)), grpc.WithDefaultServiceConfig(nativePolicy))...)
 				defer stop()
@@ -159,14 +169,46 @@ func TestByIdempotencyLevelAndMethods(t *testing.T) {
 	}
 }
 
+// Of an attempt that is a hedge it is said so.
+func TestWireAttemptsTellOfHedges(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var mu sync.Mutex
+		hedges := map[int]string{}
+		note := grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			hedges[e.Attempt] = fmt.Sprint(e.Attrs)
+		})
+		s := &service{get: func(ctx context.Context, n int, _ string) (string, error) {
+			if n == 1 {
+				<-ctx.Done()
+			}
+			return "ok", nil
+		}}
+		cc, stop := s.dial(t, append(through(all, hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1})), note)...)
+		defer stop()
+		if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(hedges) != 2 || hedges[1] != "[]" || hedges[2] != "[hedge=true]" {
+			t.Errorf("%v", hedges)
+		}
+	})
+}
+
 func TestWireAttemptsTellWhatNoInterceptorSees(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var told []grpcclient.WireAttempt
-		note := grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) {
+		var told []holdfast.Event
+		note := grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, a)
+			if e.Kind != "wire_attempt" || e.Level != slog.LevelDebug || e.Policy != "transport" {
+				t.Errorf("%+v", e)
+			}
+			told = append(told, holdfast.Event{Method: e.Method, Attempt: e.Attempt, Endpoint: e.Endpoint, Code: e.Code, Reason: e.Reason, Attrs: e.Attrs})
 		})
 		s := &service{get: failsFirst(1, unavailable)}
 		cc, stop := s.dial(t, append(through(all, again(2)), note)...)
@@ -174,10 +216,10 @@ func TestWireAttemptsTellWhatNoInterceptorSees(t *testing.T) {
 		if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {
 			t.Fatal(err)
 		}
-		want := []grpcclient.WireAttempt{
-			{Method: get, Attempt: 1, Backend: "bufconn", Code: "UNAVAILABLE"}, {Method: get, Attempt: 2, Backend: "bufconn", Code: "OK"},
+		want := []holdfast.Event{
+			{Method: get, Attempt: 1, Endpoint: "bufconn", Code: "UNAVAILABLE"}, {Method: get, Attempt: 2, Endpoint: "bufconn", Code: "OK"},
 		}
-		if !slices.Equal(told, want) {
+		if !reflect.DeepEqual(told, want) {
 			t.Errorf("told of %+v, want %+v", told, want)
 		}
 	})

@@ -71,7 +71,7 @@ func (s *session) run() (*open, error) {
 
 // came makes the Result of an attempt that came to an error.
 func (s *session) came(ctx context.Context, call *holdfast.Call, err error, at arrival) holdfast.Result {
-	res := s.leftToNative(s.failed(ctx, err, at))
+	res := s.leftToNative(ctx, s.failed(ctx, err, at))
 	s.plain.note(call.Attempt, res.Err)
 	return res
 }

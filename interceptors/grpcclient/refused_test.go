@@ -3,8 +3,10 @@ package grpcclient_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
-	"slices"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,29 +35,31 @@ func refuses(n int) func(w *wire) error {
 // A refused stream is sent once more, unseen by policies; refused again, it comes out as
 // UNAVAILABLE, and is harmless to repeat all the same.
 func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
-	for n, want := range map[int][]grpcclient.WireAttempt{
+	for n, want := range map[int][]holdfast.Event{
 		0: {{Attempt: 1, Code: "OK"}},
-		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "OK"}},
-		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Transparent: true, Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
+		1: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Reason: "transparent", Code: "OK"}},
+		2: {{Attempt: 1, Code: "UNAVAILABLE"}, {Attempt: 1, Reason: "transparent", Code: "UNAVAILABLE"}, {Attempt: 2, Code: "OK"}},
 	} {
 		addr, _ := wired(t, true, refuses(n))
 		var mu sync.Mutex
-		var told []grpcclient.WireAttempt
-		note := grpcclient.WireAttempts(func(_ context.Context, a grpcclient.WireAttempt) {
+		var told []holdfast.Event
+		note := grpcclient.WireAttempts(func(_ context.Context, e holdfast.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			if a.Backend != addr || a.Method != get {
-				t.Errorf("%+v, want one of %s at %s", a, get, addr)
+			if e.Kind != "wire_attempt" || e.Level != slog.LevelDebug || e.Policy != "transport" || e.Endpoint != addr || e.Method != get || !strings.HasSuffix(e.Target, addr) {
+				t.Errorf("%+v, want one of %s at %s", e, get, addr)
 			}
-			a.Backend, a.Method = "", ""
-			told = append(told, a)
+			told = append(told, holdfast.Event{Attempt: e.Attempt, Code: e.Code, Reason: e.Reason, Attrs: e.Attrs})
 		})
 		p := &probe{}
 		replays := 0
 		listens := observe.New(observe.Options{Event: func(_ context.Context, e holdfast.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			if e.Kind() == "replay" {
+			if e.Kind == "replay" {
+				if e.Policy != "transport" || e.Level != slog.LevelDebug || e.Method != get || e.Attempt != 1 {
+					t.Errorf("%+v", e)
+				}
 				replays++
 			}
 		}})
@@ -65,7 +69,7 @@ func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 		cancel()
 		_ = cc.Close()
 		mu.Lock()
-		if err != nil || !slices.Equal(told, want) {
+		if err != nil || !reflect.DeepEqual(told, want) {
 			t.Errorf("%d refused: %v, told of %+v, want %+v", n, err, told, want)
 		}
 		if replays != min(n, 1) { // R14

@@ -2,6 +2,7 @@ package grpcclient
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -10,28 +11,27 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// A WireAttempt is one attempt as gRPC made it, with those that no interceptor
-// sees: gRPC, or the interceptor in its place, repeats a call that a server has refused
-// before it began (gRFC A6, "Transparent Retries"), and gRPC as a retryPolicy tells it to.
-type WireAttempt struct {
-	Method      string // "/users.v1.Users/Get"
-	Attempt     int    // the number of the Call that it belongs to; 0: there is none
-	Hedge       bool
-	Transparent bool          // it was repeated beneath all policies
-	Backend     string        // the address that it was sent to; empty: to none
-	Code        holdfast.Code // as gRPC's specification writes it
-}
-
-// WireAttempts has f told of each attempt at its end, for all calls of a client, and
-// has gRPC's transparent retries counted as Replays of their Calls. f may be nil. It
-// runs on gRPC's goroutines and must be safe for concurrent use.
-func WireAttempts(f func(ctx context.Context, a WireAttempt)) grpc.DialOption {
+// WireAttempts has f told of each attempt as gRPC made it, by a "wire_attempt"
+// (holdfast.Event) at its end, for all calls of a client: also of those that no
+// interceptor sees, since gRPC, or the interceptor in its place, repeats a call that a
+// server has refused before it began (gRFC A6, "Transparent Retries"), and gRPC as a
+// retryPolicy tells it to. Attempt is the number of the Call that it belongs to, 0 where
+// there is none; Endpoint the address that it was sent to, empty where it was sent to
+// none; Code as gRPC's specification writes it; Reason is "transparent" where it was
+// repeated beneath all policies; and of a hedge Attrs say so.
+//
+// It has gRPC's transparent retries counted as replays of their Calls, too. f may be nil.
+// It runs on gRPC's goroutines and must be safe for concurrent use.
+func WireAttempts(f func(ctx context.Context, e holdfast.Event)) grpc.DialOption {
 	return grpc.WithStatsHandler(&wireAttempts{f: f})
 }
 
 type wireAttempts struct {
-	f func(context.Context, WireAttempt)
+	f func(context.Context, holdfast.Event)
 }
+
+// ofHedge are the Attrs of all hedges.
+var ofHedge = []slog.Attr{slog.Bool("hedge", true)}
 
 type wireKey struct{}
 
@@ -46,14 +46,17 @@ func replaying(ctx context.Context, call *holdfast.Call) context.Context {
 
 type wire struct {
 	mu sync.Mutex
-	WireAttempt
+	e  holdfast.Event
 }
 
 // TagRPC is called for each attempt.
 func (*wireAttempts) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	w := &wire{WireAttempt: WireAttempt{Method: info.FullMethodName}}
+	w := &wire{e: holdfast.Event{Kind: "wire_attempt", Level: slog.LevelDebug, Policy: "transport", Method: info.FullMethodName}}
 	if call := holdfast.CallFrom(ctx); call != nil {
-		w.Attempt, w.Hedge = call.Attempt, call.Hedge
+		w.e.Target, w.e.Attempt = call.Target, call.Attempt
+		if call.Hedge {
+			w.e.Attrs = ofHedge
+		}
 	}
 	return context.WithValue(ctx, wireKey{}, w)
 }
@@ -65,18 +68,19 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		return
 	}
 	w.mu.Lock()
-	var ended *WireAttempt
+	var ended holdfast.Event
 	switch s := s.(type) {
 	case *stats.Begin:
-		w.Transparent = s.IsTransparentRetryAttempt || ctx.Value(replayKey{}) != nil
+		if s.IsTransparentRetryAttempt || ctx.Value(replayKey{}) != nil {
+			w.e.Reason = "transparent"
+		}
 	case *stats.OutHeader:
 		if s.RemoteAddr != nil {
-			w.Backend = s.RemoteAddr.String()
+			w.e.Endpoint = s.RemoteAddr.String()
 		}
 	case *stats.End:
-		w.Code = codeFor(s.Error)
-		a := w.WireAttempt
-		ended = &a
+		w.e.Code = codeFor(s.Error)
+		ended = w.e
 	}
 	w.mu.Unlock()
 	switch s := s.(type) {
@@ -90,8 +94,8 @@ func (h *wireAttempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		call := holdfast.CallFrom(ctx)
 		witnessOf(call).saw(call, headers)
 	}
-	if ended != nil && h.f != nil {
-		h.f(ctx, *ended)
+	if ended.Kind != "" && h.f != nil {
+		h.f(ctx, ended)
 	}
 }
 

@@ -164,7 +164,7 @@ func (u *unary) failed(ctx context.Context, call *holdfast.Call, err error, p *p
 	if call.Endpoint == "" {
 		call.Endpoint = addr // for the ledger
 	}
-	res := u.leftToNative(u.rpc.failed(ctx, err, at))
+	res := u.leftToNative(ctx, u.rpc.failed(ctx, err, at))
 	u.plain.note(call.Attempt, res.Err)
 	return res
 }

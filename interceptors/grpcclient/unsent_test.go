@@ -34,7 +34,7 @@ func TestWhatNeverLeftIsRefused(t *testing.T) {
 	}{"no room": {full, discovery.Static(full.addrs...), guarded, 3, holdfast.LocalShortage}, "no endpoint": {down, source, inTurn, 0, holdfast.Refused}} {
 		p, told := &probe{}, 0
 		tells := observe.New(observe.Options{Event: func(_ context.Context, e holdfast.Event) {
-			if r, ok := e.(holdfast.Rejection); ok && r.Policy == "balance" && r.Err != nil {
+			if e.Kind == "rejection" && e.Policy == "balance" && e.Reason == "no_endpoint" && e.Err != nil {
 				told++
 			}
 		}})

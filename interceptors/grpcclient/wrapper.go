@@ -70,9 +70,10 @@ type Wrapper struct {
 	// service config has a retryPolicy is left to gRPC: its failures are not
 	// repeated here and its calls not hedged, so that attempts never multiply.
 	NoNativeRetry bool
-	// OnNativeRetry is told of such a method, once. nil: nobody is. It must be safe
+	// OnNativeRetry is told of such a method, once, by a "native_retry" (holdfast.Event)
+	// with the context of the attempt that has shown it. nil: nobody is. It must be safe
 	// for concurrent use.
-	OnNativeRetry func(fullMethod string)
+	OnNativeRetry func(ctx context.Context, e holdfast.Event)
 }
 
 // Unary makes an interceptor of the policies, the first one outermost, for unary

@@ -78,7 +78,7 @@ type Wrapper struct {
 
 	// CountReplays has net/http's own repeats counted, which it makes beneath all
 	// policies when a connection that was idle turns out to be closed: in the attempts
-	// of the call and in retry's budget, and observers are told (holdfast.Replay). It
+	// of the call and in retry's budget, and observers are told ("replay", of holdfast.Event). It
 	// costs an httptrace for each attempt.
 	CountReplays bool
 

@@ -140,7 +140,7 @@ func TestOneConnectionIsEnough(t *testing.T) {
 			n.Store(-100) // from now on it refuses; somebody takes the connection during the wait
 			var door http.RoundTripper
 			var long *http.Response
-			taken := retry.New(retry.Options{Attempts: 2, Base: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, retry.Event) {
+			taken := retry.New(retry.Options{Attempts: 2, Base: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, holdfast.Event) {
 				req := request(t, "GET", "http://server.test/long", nil)
 				req.Header.Set("Accept", "text/event-stream") // no limit fits it
 				if long, err = door.RoundTrip(req); err != nil {

@@ -67,7 +67,7 @@ func TestR14_TheTransportsOwnReplaysAreCounted(t *testing.T) {
 	if len(calls) != 3 || calls[0].Attempts != 1 || calls[1].Attempts != 2 || calls[2].Attempts != 2 {
 		t.Errorf("%+v", calls)
 	}
-	if len(events) != 2 || events[0].Kind() != "replay" {
+	if len(events) != 2 || events[0].Kind != "replay" {
 		t.Errorf("%+v", events)
 	}
 	if n := budget.Stats(addr).Withdrawn; n != 2 {

@@ -3,6 +3,7 @@
 package herald
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -14,24 +15,27 @@ const maxPending = 1024
 // leaves them to the one who tells. The zero Herald is ready and has no listeners.
 type Herald[T any] struct {
 	mu        sync.Mutex
-	listeners []*func(T) // in the order in which they came; never changed in place
+	listeners []*listener[T] // in the order in which they came; never changed in place
 	pending   []T
 	telling   bool
 }
 
+// A listener is told of news. They belong to no call, and come with no context of one.
+type listener[T any] func(context.Context, T)
+
 // Listen adds f, and returns what takes it away again.
-func (h *Herald[T]) Listen(f func(T)) (stop func()) {
+func (h *Herald[T]) Listen(f func(context.Context, T)) (stop func()) {
 	if f == nil {
 		return func() {}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	own := &f
+	own := (*listener[T])(&f)
 	h.listeners = append(slices.Clip(h.listeners), own)
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.listeners = slices.DeleteFunc(slices.Clone(h.listeners), func(other *func(T)) bool { return other == own })
+		h.listeners = slices.DeleteFunc(slices.Clone(h.listeners), func(other *listener[T]) bool { return other == own })
 	}
 }
 
@@ -79,7 +83,7 @@ func (h *Herald[T]) Tell() {
 
 // inTurn calls each listener even when an earlier one panics or exits its
 // goroutine; the panic then goes on its way.
-func inTurn[T any](told []*func(T), news T) {
+func inTurn[T any](told []*listener[T], news T) {
 	i := 0
 	defer func() {
 		if i < len(told) { // told[i] did not return
@@ -87,6 +91,6 @@ func inTurn[T any](told []*func(T), news T) {
 		}
 	}()
 	for ; i < len(told); i++ {
-		(*told[i])(news)
+		(*told[i])(context.Background(), news)
 	}
 }

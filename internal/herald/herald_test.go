@@ -1,6 +1,7 @@
 package herald
 
 import (
+	"context"
 	"slices"
 	"testing"
 )
@@ -11,7 +12,7 @@ func TestNewsAreToldInOrderAndBounded(t *testing.T) {
 	h.Note(0) // nobody listens
 	h.Tell()
 	var told, others []int
-	stop := h.Listen(func(n int) {
+	stop := h.Listen(func(_ context.Context, n int) {
 		told = append(told, n)
 		if n == 1 { // while it is told, more comes than can wait
 			for i := range 2 * maxPending {
@@ -20,7 +21,7 @@ func TestNewsAreToldInOrderAndBounded(t *testing.T) {
 			h.Tell() // is left to who tells
 		}
 	})
-	h.Listen(func(n int) { others = append(others, n) })
+	h.Listen(func(_ context.Context, n int) { others = append(others, n) })
 	h.Listen(nil)()
 	h.Note(1)
 	h.Tell()

@@ -12,9 +12,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.40.0"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/internal/names"
-	"github.com/holdfast-go/holdfast/retry"
 )
 
 // bounds are the conventions' buckets for durations, in seconds.
@@ -59,16 +57,12 @@ func (s *seen) event(ctx context.Context, e holdfast.Event) {
 	if !ok {
 		return
 	}
-	switch e := e.(type) {
-	case retry.Event:
-		if e.Stop == "" {
-			sum.retries.Add(1)
-			sum.wait.Add(int64(e.Wait))
-		}
-	case hedge.Event:
-		if e.Denied == "" && !e.Won {
-			sum.hedges.Add(1)
-		}
+	switch e.Kind {
+	case "retry":
+		sum.retries.Add(1)
+		sum.wait.Add(int64(e.Wait))
+	case "hedge":
+		sum.hedges.Add(1)
 	}
 }
 

@@ -169,7 +169,7 @@ func event(ctx context.Context, e holdfast.Event) {
 		return
 	}
 	var attrs []attribute.KeyValue
-	for _, a := range e.LogValue().Resolve().Group() {
+	for _, a := range e.LogValue().Group() {
 		key := "holdfast." + a.Key
 		v := a.Value.Resolve()
 		if a.Key == "target" || a.Key == "endpoint" {
@@ -186,5 +186,5 @@ func event(ctx context.Context, e holdfast.Event) {
 			attrs = append(attrs, attribute.String(key, observe.Scrub(v.String())))
 		}
 	}
-	span.AddEvent("holdfast."+e.Kind(), trace.WithAttributes(attrs...))
+	span.AddEvent("holdfast."+e.Kind, trace.WithAttributes(attrs...))
 }

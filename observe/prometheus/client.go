@@ -190,7 +190,7 @@ func (w *watched) note(ctx context.Context, endpoints []discovery.Endpoint, err 
 	} else {
 		w.status = loadbalance.Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
 	}
-	e := loadbalance.Discovery{Resolver: w.name, Endpoints: w.status.Endpoints, Err: err}
+	e := holdfast.Event{Kind: "discovery", Target: w.name, Err: err}
 	if bad && err == nil {
 		e.Err = errEmpty
 	}

@@ -1,0 +1,61 @@
+package prometheus_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/holdfasttest"
+	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
+)
+
+// Each kind of event is counted in its series, whoever tells it.
+func TestEventsAreCountedByTheirKinds(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	events := []holdfast.Event{
+		{Kind: "retry", Code: "503"},
+		{Kind: "retry_stopped", Code: "503", Reason: "budget"},
+		{Kind: "hedge"},
+		{Kind: "hedge_won"},
+		{Kind: "hedge_denied", Reason: "share"},
+		{Kind: "rejection", Policy: "breaker", Reason: "half-open"},
+		{Kind: "replay"},
+		{Kind: "circuit", From: "open", To: "half-open", Reason: "due"},
+		{Kind: "endpoint", To: "ejected", Reason: "row"},
+		{Kind: "endpoint", To: "spared", Reason: "failures"},
+		{Kind: "endpoint", To: "back", Reason: "probe"},
+		{Kind: "discovery"},
+		{Kind: "discovery", Err: errors.New("down"), Reason: "error"},
+		{Kind: "mine", Reason: "x"},
+		{Kind: "circuit", To: "\xff"},
+	}
+	teller := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			for _, e := range events {
+				e.Target = call.Target
+				call.Tell(ctx, e)
+			}
+			return next(ctx, call)
+		}
+	})
+	(&holdfasttest.Script{}).Do(t.Context(), holdfast.Chain(m.Watch("c", teller)...), holdfast.Call{Target: "t", Method: "m"})
+	check(t, scraped(t, r), map[string]float64{
+		"retries_total{client=c,reason=503,target=t}":                         1,
+		"retries_stopped_total{client=c,reason=budget,target=t}":              1,
+		"hedges_total{client=c,target=t}":                                     1,
+		"hedges_won_total{client=c,target=t}":                                 1,
+		"hedges_denied_total{client=c,reason=share,target=t}":                 1,
+		"rejections_total{client=c,policy=breaker,reason=half-open,target=t}": 1,
+		"replays_total{client=c,target=t}":                                    1,
+		"circuit_changes_total{client=c,target=t,to=half-open}":               1,
+		"circuit_changes_total{client=c,target=t,to=\uFFFD}":                  1,
+		"endpoint_changes_total{change=ejected,client=c}":                     1,
+		"endpoint_changes_total{change=spared,client=c}":                      1,
+		"endpoint_changes_total{change=back,client=c}":                        1,
+		"ejections_total{client=c,enforced=true,rule=row}":                    1,
+		"ejections_total{client=c,enforced=false,rule=failures}":              1,
+		"discovery_updates_total{client=c,resolver=t,result=ok}":              1,
+		"discovery_updates_total{client=c,resolver=t,result=error}":           1,
+	})
+}
