@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -15,34 +16,25 @@ type Checks struct {
 	// Ask returns nil for a node that is well: HTTP and TCP make one, grpcclient has
 	// one for gRPC's health protocol. nil: there are no checks.
 	Ask func(ctx context.Context, e discovery.Endpoint) error
-	// Every is how often, a fifth more or less: 0 and negative mean 15 s.
+	// Every is how often, a fifth more or less: 0 means 15 s; negative: never.
 	Every time.Duration
 	// Timeout of one: 0 and negative mean 1 s.
 	Timeout time.Duration
-	// Ill and Well are how many in a row change what a node is held for: 0 and
-	// negative mean 3 and 2. The first one decides alone.
+	// Ill and Well are how many in a row change what a node is held for: 0 means 3,
+	// and 2; negative: 1. The first one decides alone.
 	Ill, Well int
 }
 
 func (c Checks) filled() Checks {
-	if c.Every <= 0 {
-		c.Every = 15 * time.Second
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = time.Second
-	}
-	if c.Ill <= 0 {
-		c.Ill = 3
-	}
-	if c.Well <= 0 {
-		c.Well = 2
-	}
+	c.Every = option.Span(c.Every, 15*time.Second, option.Off)
+	c.Timeout = option.Span(c.Timeout, time.Second, time.Second)
+	c.Ill, c.Well = option.Of(c.Ill, 3, 1), option.Of(c.Well, 2, 1)
 	return c
 }
 
 // startCheck begins the checks of a node; the lock is held.
 func (p *Pool) startCheck(n *Node) {
-	if p.o.Check.Ask == nil {
+	if p.o.Check.Ask == nil || p.o.Check.Every < 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())

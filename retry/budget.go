@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // BudgetOptions set up a Budget. The zero value is the default of every field.
@@ -61,11 +62,8 @@ type savings struct {
 
 // NewBudget makes a Budget.
 func NewBudget(o BudgetOptions) *Budget {
-	b := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: o.Targets, s: new(savings)}
+	b := &Budget{unlimited: o.Unlimited, targets: option.Of(o.Targets, 1024, 1024), s: new(savings)}
 	b.fill(o)
-	if b.targets <= 0 {
-		b.targets = 1024
-	}
 	s := b.s
 	s.last.Store(b)
 	s.accounts.Max = b.targets
@@ -81,7 +79,7 @@ func (b *Budget) With(o BudgetOptions) *Budget {
 	if !b.made() {
 		return NewBudget(o)
 	}
-	with := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: b.targets, s: b.s}
+	with := &Budget{unlimited: o.Unlimited, targets: b.targets, s: b.s}
 	with.fill(o)
 	b.s.last.Store(with)
 	return with
@@ -92,37 +90,16 @@ func (b *Budget) Options() BudgetOptions {
 	if !b.made() {
 		return BudgetOptions{}
 	}
-	o := BudgetOptions{Ratio: b.ratio, Min: int(b.floor), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets}
-	if o.Ratio == 0 {
-		o.Ratio = -1
+	return BudgetOptions{
+		Ratio: option.OrOff(b.ratio), Min: option.OrOff(int(b.floor)), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets,
 	}
-	if o.Min == 0 {
-		o.Min = -1
-	}
-	return o
 }
 
 // fill gives the options their meaning.
 func (b *Budget) fill(o BudgetOptions) {
-	switch {
-	case o.Ratio == 0 || math.IsNaN(o.Ratio):
-		b.ratio = 0.2
-	case o.Ratio < 0:
-		b.ratio = 0
-	}
-	b.ratio = min(b.ratio, 10)
-	switch {
-	case o.Min == 0:
-		b.floor = 5
-	case o.Min < 0:
-		b.floor = 0
-	}
-	b.floor = min(b.floor, 1_000_000)
-	window := o.Window
-	if window <= 0 {
-		window = 10 * time.Second
-	}
-	b.width = max(min(window, time.Hour)/buckets, 1)
+	b.ratio = min(option.Of(o.Ratio, 0.2, 0), 10)
+	b.floor = float64(min(option.Of(o.Min, 5, 0), 1_000_000))
+	b.width = max(min(option.Of(o.Window, 10*time.Second, 10*time.Second), time.Hour)/buckets, 1)
 }
 
 // made reports whether NewBudget made b.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 )
@@ -56,28 +57,15 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 		return nil
 	}
 	a := &adaptive{Adaptive: *o, ceiling: ceiling}
-	if a.Quantile == 0 || math.IsNaN(a.Quantile) { // unset, or no number
-		a.Quantile = 0.99
-	}
-	a.Quantile = min(max(a.Quantile, 0), 1)
-	switch {
-	case a.Factor == 0 || math.IsNaN(a.Factor):
-		a.Factor = 1.5
-	case a.Factor < 0:
-		a.Factor = 1
-	}
-	a.Min = min(orDefault(a.Min, 10*time.Millisecond), ceiling)
-	if a.Samples == 0 {
-		a.Samples = 100
-	}
-	a.Samples = max(a.Samples, 1)
+	a.Quantile = min(option.Of(a.Quantile, 0.99, 0.99), 1)
+	a.Factor = option.Of(a.Factor, 1.5, 1)
+	a.Min = min(option.Of(a.Min, 10*time.Millisecond, 0), ceiling)
+	a.Samples = option.Of(a.Samples, 100, 1)
 	if learnt != nil {
 		a.table, a.Window = learnt.table, learnt.Window
 		return a
 	}
-	if a.Window <= 0 {
-		a.Window = time.Minute
-	}
+	a.Window = option.Of(a.Window, time.Minute, time.Minute)
 	window := a.Window
 	a.table = &keyed.Table[*target]{New: func(string) *target { return &target{window: quantile.New(window)} }}
 	return a

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // DefaultLimit is the Limit of the zero Options.
@@ -85,13 +86,13 @@ func (t *Timeout) With(o Options) *Timeout {
 
 func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
-		limit:   orDefault(o.Limit, DefaultLimit),
-		floor:   orDefault(o.Floor, defaultFloor),
+		limit:   option.Of(o.Limit, DefaultLimit, 0),
+		floor:   option.Of(o.Floor, defaultFloor, 0),
 		named:   o.Idle > 0,
 		streams: o.Streams,
 		ifNone:  o.IfNone,
 	}
-	t.idle = orDefault(o.Idle, t.limit)
+	t.idle = option.Of(o.Idle, t.limit, 0)
 	if t.limit > 0 {
 		t.floor = min(t.floor, t.limit/2)
 		t.adaptive = newAdaptive(o.Adaptive, t.limit, learnt)
@@ -104,33 +105,16 @@ func (t *Timeout) Options() Options {
 	if t == nil {
 		return Options{}
 	}
-	o := Options{Limit: orOff(t.limit), Idle: orOff(t.idle), Floor: orOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
+	o := Options{Limit: option.OrOff(t.limit), Idle: option.OrOff(t.idle), Floor: option.OrOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
 	if !t.named && t.idle > 0 {
 		o.Idle = 0 // it depends on where the policy stands
 	}
 	if t.adaptive != nil {
 		filled := t.adaptive.Adaptive
-		filled.Min = orOff(filled.Min)
+		filled.Min = option.OrOff(filled.Min)
 		o.Adaptive = &filled
 	}
 	return o
-}
-
-// orOff writes a duration that is none as an option that is switched off.
-func orOff(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
-}
-
-// orDefault reads an option: zero is the default, and negative is off, which is
-// zero from here on.
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return max(d, 0)
 }
 
 // Limit returns the limit that a call to target has at present: the Limit of
