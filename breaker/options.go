@@ -14,7 +14,7 @@ type Options struct {
 	// returns "" are let through and not counted, such as health checks. It must be
 	// safe for concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
-	// Keys is how many circuits are kept: 0 or negative means 1024. Past it, one
+	// Keys is how many circuits are kept: 0 and negative mean 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find
 	// none share one circuit. Open ones are never dropped.
 	Keys int
@@ -22,7 +22,7 @@ type Options struct {
 	// Ratio of failures to calls in Window that opens the circuit, once there are
 	// Samples of them: 0 means 0.7; negative: no ratio opens it.
 	Ratio float64
-	// Window is how far back calls count: 0 or negative means 10 s.
+	// Window is how far back calls count: 0 and negative mean 10 s.
 	Window time.Duration
 	// Samples is how many calls the Window must hold for a ratio to count: 0
 	// means 20; negative: 1.
@@ -33,8 +33,8 @@ type Options struct {
 	// LongRow opens after so many failures in a row, however many calls there
 	// are: 0 means 50; negative: never.
 	LongRow int
-	// Slow is the time to its Result from which a call counts as slow: 0 or
-	// negative means that none does.
+	// Slow is the time to its Result from which a call counts as slow: 0 and
+	// negative mean that none does.
 	Slow time.Duration
 	// SlowRatio of slow calls in Window that opens, as Ratio does: 0 means 0.7;
 	// negative: never.

@@ -17,12 +17,12 @@ type Options struct {
 	// Quantile of what calls to the target took lately; above zero, a fixed one;
 	// negative: MinDelay.
 	Delay time.Duration
-	// Quantile of the recent times: 0 or negative means 0.95; at most 0.9999.
+	// Quantile of the recent times: 0 and negative mean 0.95; at most 0.9999.
 	Quantile float64
 	// Samples is how many times must be known for a Quantile: 0 means 100;
 	// negative: 1. With fewer nothing is hedged.
 	Samples int
-	// Window is how far back times are looked at: 0 or negative means 1 min.
+	// Window is how far back times are looked at: 0 and negative mean 1 min.
 	Window time.Duration
 	// MinDelay bounds the delay from below: 0 means 1 ms; negative: none.
 	MinDelay time.Duration
@@ -34,7 +34,7 @@ type Options struct {
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
-	// Targets is how many targets have times of their own: 0 or negative means
+	// Targets is how many targets have times of their own: 0 and negative mean
 	// 1024; further ones share theirs.
 	Targets int
 	// OnHedge is called before each hedge is sent, or when it is denied. It runs

@@ -23,7 +23,7 @@ type InFlightOptions struct {
 	Queue int
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 or negative means 1024; further
+	// Targets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
 	Targets int
 }

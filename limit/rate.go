@@ -31,7 +31,7 @@ type RateOptions struct {
 	Queue int
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 or negative means 1024; further
+	// Targets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
 	Targets int
 }

@@ -20,14 +20,14 @@ type BudgetOptions struct {
 	// 0 means 5; negative: none. At most 1,000,000.
 	Min int
 	// Window bounds the savings: a target holds no more than Ratio times its
-	// successes of the last Window, or Min where that is more. 0 or negative
-	// means 10 s; at most an hour.
+	// successes of the last Window, or Min where that is more. 0 and
+	// negative mean 10 s; at most an hour.
 	Window time.Duration
 	// Unlimited makes a Budget that refuses nothing and only counts. Repeats
 	// without a bound have made many a short outage a long one.
 	Unlimited bool
-	// Targets is how many targets have an account of their own: 0 or negative
-	// means 1024. Past it, one that nobody used lately and that is as good as
+	// Targets is how many targets have an account of their own: 0 and negative
+	// mean 1024. Past it, one that nobody used lately and that is as good as
 	// new, or that nobody used for ten windows, makes room for another; targets
 	// that find none share one account.
 	Targets int

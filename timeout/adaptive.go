@@ -25,19 +25,19 @@ import (
 //
 // Streams have the fixed limit and are not counted.
 type Adaptive struct {
-	// Quantile is the part of calls that should fit, in (0, 1]. 0: 0.99. Other
-	// values count as the nearest.
+	// Quantile is the part of calls that should fit: 0 and negative mean 0.99; at
+	// most 1.
 	Quantile float64
-	// Factor is what the quantile is multiplied by. 0: 1.5. Negative: 1.
+	// Factor is what the quantile is multiplied by: 0 means 1.5; negative: 1.
 	Factor float64
-	// Min is the least limit. 0: 10 ms. Negative: none. Options.Limit goes first
-	// where it is less.
+	// Min is the least limit: 0 means 10 ms; negative: none. Options.Limit goes
+	// first where it is less.
 	Min time.Duration
 	// Samples is how many calls must be known before they are believed; until
-	// then Options.Limit holds. 0: 100. Negative: 1.
+	// then Options.Limit holds: 0 means 100; negative: 1.
 	Samples int
-	// Window is how far back calls are remembered, at most; half of it at least.
-	// 0 and negative: one minute.
+	// Window is how far back calls are remembered, at most; half of it at least:
+	// 0 and negative mean 1 min.
 	Window time.Duration
 }
 

@@ -24,20 +24,20 @@ const (
 // Options say how long a call may take. The zero Options are the limit that
 // New(DefaultLimit) sets.
 type Options struct {
-	// Limit is how long the call or the attempt may take. 0: DefaultLimit, 10 s.
-	// Negative: no limit; Idle, when it is above zero, holds all the same, and
-	// Adaptive does not.
+	// Limit is how long the call or the attempt may take: 0 means DefaultLimit,
+	// 10 s; negative: no limit. Idle, when it is above zero, holds then all the
+	// same, and Adaptive does not.
 	Limit time.Duration
 
 	// Idle is how long the answer, once it has begun, may go without progress
-	// while it is being read. 0: as long as Limit around an attempt, and no such
-	// limit around a whole call or on a stream. Above zero it holds there too.
-	// Negative: none.
+	// while it is being read: 0 means as long as Limit around an attempt, and none
+	// around a whole call or on a stream, where it holds when it is above zero;
+	// negative: none.
 	Idle time.Duration
 
 	// Floor is the least that must be left before the deadline of the context
-	// for the call to be sent at all. 0: 1 ms. Negative: none. It is never more
-	// than half the Limit.
+	// for the call to be sent at all: 0 means 1 ms; negative: none. It is never
+	// more than half the Limit.
 	Floor time.Duration
 
 	// Streams lets a limit around the whole call hold for streams as well, to

@@ -26,8 +26,8 @@ type Wrapper struct {
 	Repeatable func(fullMethod string) bool
 
 	// ReplayCap is the size in bytes up to which the request of a server-streaming
-	// call is kept, to be sent again. 0: DefaultReplayCap. Negative: none is kept,
-	// and every such call is sent once, when its request is.
+	// call is kept, to be sent again: 0 means DefaultReplayCap, 256 KiB; negative:
+	// none is kept, and every such call is sent once, when its request is.
 	ReplayCap int
 
 	// Classify overrules the table of status codes, where it returns true: for a
