@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -166,7 +167,7 @@ func (c *circuit) probed() bool {
 
 // timed sends a call whose time matters, and counts what it came to.
 func (c *circuit) timed(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, age uint64) holdfast.Result {
-	start := pause.Now()
+	start := clock.Now()
 	res := watched(ctx, call, next, start)
 	c.observeAndTell(o, age, res, slow(o, start))
 	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {

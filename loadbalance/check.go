@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -76,11 +77,11 @@ func (p *Pool) check(ctx context.Context, n *Node) {
 func (p *Pool) ask(ctx context.Context, n *Node) (err error, stood bool) { //nolint:revive // the error is what was asked for
 	ctx, cancel := context.WithTimeout(ctx, p.o.Check.Timeout)
 	defer cancel()
-	began := pause.Now()
+	began := clock.Now()
 	w := pause.Begin(began)
 	defer w.End()
 	err = p.o.Check.Ask(ctx, n.Endpoint())
-	missed, _ := pause.Between(began, pause.Now())
+	missed, _ := pause.Between(began, clock.Now())
 	return err, ctx.Err() != nil && missed > 0
 }
 
@@ -105,7 +106,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	}
 	n.state.ill = err != nil
 	if err == nil && p.o.SlowStart > 0 {
-		n.ramp.Store(monotonic() | 1)
+		n.ramp.Store(clock.Now())
 	}
 	p.note(Change{Addr: n.addr, What: what, Reason: why})
 	p.rebuild()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
@@ -151,7 +152,7 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 	case res.Class == holdfast.Success, !counted && res.Class.Server() != holdfast.Unknown:
 		n.state.ejected, n.state.waiting = false, false
 		n.state.returned.Store(true)
-		n.ramp.Store(monotonic() | 1)
+		n.ramp.Store(clock.Now())
 		n.row.Store(0)
 		n.cost.Store(0) // what it took when it was ill says nothing any more
 		p.note(Change{Addr: n.addr, What: "back"})

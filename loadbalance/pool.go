@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -118,7 +119,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 		p.mu.Unlock()
 		return 0, 0
 	}
-	now := monotonic()
+	now := clock.Now()
 	first := len(p.nodes) == 0 // where all are new there is nobody to take the rest
 	next := make(map[string]*Node, len(endpoints))
 	p.order = p.order[:0:0]
@@ -134,7 +135,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 				n.guard = p.o.Guard(e)
 			}
 			if !first && p.o.SlowStart > 0 {
-				n.ramp.Store(now | 1)
+				n.ramp.Store(now)
 			}
 			n.state.ready = true
 			begun = append(begun, n)
@@ -269,7 +270,7 @@ func (p *Pool) Nodes() []*Node {
 
 // since is the time since then during which this process ran: its own pauses tell nothing
 // of a node.
-func since(began int64) time.Duration { return pause.Ran(began, monotonic()) }
+func since(began int64) time.Duration { return pause.Ran(began, clock.Now()) }
 
 // rampOf is how long the slow start of a node takes.
 func (p *Pool) rampOf(n *Node) time.Duration {
@@ -282,7 +283,7 @@ func (p *Pool) rampOf(n *Node) time.Duration {
 // answered takes in the Result of an attempt.
 func (p *Pool) answered(d Picked, res holdfast.Result) {
 	if d.began != 0 {
-		d.Node.learn(monotonic(), since(d.began), res.Class, res.After)
+		d.Node.learn(clock.Now(), since(d.began), res.Class, res.After)
 	}
 	p.judge(d, res)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
@@ -29,7 +30,7 @@ func (p *Pool) Report(addr string, s Signal) {
 	n := p.nodes[addr]
 	p.mu.Unlock()
 	if n != nil {
-		n.signal.Store(&signalAt{Signal: s, at: monotonic()})
+		n.signal.Store(&signalAt{Signal: s, at: clock.Now()})
 	}
 }
 
@@ -222,7 +223,7 @@ func (p *prequal) probe() {
 			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.add(i, s, monotonic())
+			p.add(i, s, clock.Now())
 		}()
 	}
 }

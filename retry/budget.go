@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/option"
 )
@@ -195,13 +196,11 @@ const (
 	slack   = 1e-9
 )
 
-var epoch = time.Now()
-
 // An account is one target's. Its mutex is held for some ten instructions.
 type account struct {
 	mu       sync.Mutex
 	tokens   float64
-	bucket   int64 // the number of the newest bucket since epoch
+	bucket   int64 // the number of the newest bucket of all time
 	at       int   // where it is in window
 	window   [buckets]uint64
 	inWindow uint64
@@ -210,7 +209,7 @@ type account struct {
 }
 
 // now is the number of the current bucket.
-func (b *Budget) now() int64 { return int64(time.Since(epoch) / b.width) }
+func (b *Budget) now() int64 { return clock.Now() / int64(b.width) }
 
 // roll empties the buckets that have left the window. A clock that steps back a
 // little stays in its bucket; one that jumps (a Budget taken into a bubble of

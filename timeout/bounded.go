@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
 	start         time.Time
-	began         int64 // start by pause.Now
+	began         int64 // start by clock.Now
 	limit, idle   time.Duration
 	ceiling       time.Duration // of an adaptive limit
 	target        *target       // where the limit learns; nil: nowhere
@@ -61,7 +62,7 @@ type boundedKey struct{}
 var _ context.Context = (*bounded)(nil)
 
 // since is the time since it began.
-func (c *bounded) since() time.Duration { return time.Duration(pause.Now() - c.began) }
+func (c *bounded) since() time.Duration { return time.Duration(clock.Now() - c.began) }
 
 // fixed reports whether the limit is a plain deadline for all of the call.
 func (c *bounded) fixed() bool {

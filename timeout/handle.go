@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
@@ -44,7 +44,7 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 // bound says what of t holds for this call, which begins now.
 func (t *Timeout) bound(call *holdfast.Call, start time.Time, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{start: start, began: pause.At(start), limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
+	b := terms{start: start, began: clock.At(start), limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
 	if t.adaptive != nil && !stream {
 		b.target = t.adaptive.table.Get(call.Target)
 		b.ceiling = t.adaptive.ceiling

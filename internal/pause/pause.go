@@ -30,18 +30,8 @@ const Longest = time.Second
 // every is the period of the timer.
 const every = 10 * time.Millisecond
 
-// epoch is a while before the process began, so that no time in it is 0 or below.
-var epoch = time.Now().Add(-time.Minute)
-
-// Now is a clock that costs half of time.Now, in nanoseconds. In a bubble of
-// testing/synctest it is decades off, and negative.
-func Now() int64 { return int64(time.Since(epoch)) }
-
 // inBubble reports whether a time is that of a bubble: the process has not run for years.
 func inBubble(now int64) bool { return uint64(now) > 1<<57 }
-
-// At is what Now was at the time t.
-func At(t time.Time) int64 { return int64(t.Sub(epoch)) }
 
 // A span is a time during which the process did not run.
 type span struct{ from, to int64 }
@@ -60,7 +50,7 @@ var (
 	total time.Duration
 )
 
-// Note takes in that a timer which was due ran now, by the clock of Now. It reports
+// Note takes in that a timer which was due ran now, by package clock. It reports
 // whether that was late.
 func Note(due, now int64) (late bool) {
 	if now-due < int64(Late) || inBubble(now) || inBubble(due) {
@@ -137,11 +127,4 @@ func Total() (n uint64, stood time.Duration) {
 	mu.Lock()
 	defer mu.Unlock()
 	return count, total
-}
-
-// Time is the time at which Now was n. It goes by the wall clock of today: that may have been
-// set since the epoch, or gone on while this machine slept and Now stood still.
-func Time(n int64) time.Time {
-	now := time.Now()
-	return now.Add(time.Duration(n - At(now)))
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A Watch is one call that is under way.
@@ -51,7 +53,7 @@ func arm() {
 	if armed.Load() {
 		return
 	}
-	due.Store(Now() + int64(every))
+	due.Store(clock.Now() + int64(every))
 	if timer == nil {
 		timer = time.AfterFunc(every, tick)
 	} else {
@@ -64,7 +66,7 @@ func arm() {
 func tick() {
 	arming.Lock()
 	defer arming.Unlock()
-	now := Now()
+	now := clock.Now()
 	Note(due.Load(), now)
 	busy := false
 	for i := range under {
