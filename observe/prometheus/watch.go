@@ -74,7 +74,8 @@ func kindOf(call *holdfast.Call) int {
 	return 0
 }
 
-// token has when an attempt was sent, and in its last four bits its number.
+// token has when an attempt was sent, but for the highest four bits of that, and in its last
+// four its number.
 func token(call *holdfast.Call) uint64 {
 	return uint64(clock.At(call.SentAt()))<<4 | uint64(min(call.Attempt, maxAttempt))
 }
@@ -87,7 +88,7 @@ type attempts struct {
 
 // Done counts an attempt.
 func (a *attempts) Done(token uint64, end holdfast.End) {
-	a.count(int(token&15), end.Class, end.Code, time.Duration(clock.Now()-int64(token>>4)))
+	a.count(int(token&15), end.Class, end.Code, time.Duration((uint64(clock.Now())<<4-token&^15)>>4))
 }
 
 func (a *attempts) count(attempt int, class holdfast.Class, code holdfast.Code, took time.Duration) {
