@@ -218,14 +218,13 @@ func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop f
 func (b *Breaker) State(key string) State { return b.Status(key).State }
 
 // Status returns what there is to know of the circuit of key.
-func (b *Breaker) Status(key string) (status Status) {
-	b.Each(func(k string, s Status) bool {
-		if k == key {
-			status = s
+func (b *Breaker) Status(key string) Status {
+	if b.made() {
+		if c, ok := b.s.circuits.Find(key); ok {
+			return c.status(b.o.Window)
 		}
-		return k != key
-	})
-	return status
+	}
+	return Status{}
 }
 
 // Each calls f for each circuit, in no order, until f returns false.
