@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A Call is one sending of one logical request. What all the sendings of the
@@ -39,7 +39,7 @@ type Call struct {
 	Record *Record
 
 	chain  *chain          // what its Handler has learnt; nil: not sent yet
-	sent   int64           // when the transport got it, by monotonic(); 0: not yet
+	sent   int64           // when the transport got it, by clock.Now(); 0: not yet
 	within context.Context // that the Sender got; nil: it has not asked for one that carries the Call
 }
 
@@ -137,7 +137,7 @@ func (c *Call) SentAt() time.Time {
 	if c.sent == 0 {
 		return time.Time{}
 	}
-	return pause.Time(c.sent)
+	return clock.Time(c.sent)
 }
 
 // Ran returns the time since c reached its Sender, or 0 when it did not.
@@ -145,7 +145,7 @@ func (c *Call) Ran() time.Duration {
 	if c.sent == 0 {
 		return 0
 	}
-	return time.Duration(monotonic() - c.sent)
+	return time.Duration(clock.Now() - c.sent)
 }
 
 // SendTo sets the Endpoint of this sending and notes it as tried.
@@ -189,6 +189,3 @@ func (c *Call) Replayed(ctx context.Context) {
 		c.Tell(ctx, Event{Kind: "replay", Level: slog.LevelDebug, Policy: "transport", Target: c.Target, Method: c.Method, Attempt: c.Attempt})
 	}
 }
-
-// monotonic is a clock that costs half of time.Now. It is never 0.
-func monotonic() int64 { return pause.Now() | 1 }

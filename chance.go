@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -89,7 +90,7 @@ func (c *chain) learn(call *Call, res Result) {
 	if !res.Class.Sample() || call.Stream && !call.Unary || !sampled(call.sent) {
 		return
 	}
-	t, took := c.targets.Get(call.Target), float64(pause.Ran(call.sent, pause.Now()))
+	t, took := c.targets.Get(call.Target), float64(pause.Ran(call.sent, clock.Now()))
 	if t.stranger {
 		return
 	}
@@ -117,7 +118,7 @@ func (c *chain) heard(t *target) {
 		t.quiet = 0
 		c.silent.Add(-1)
 	}
-	t.until = pause.Now()
+	t.until = clock.Now()
 }
 
 // beyond is what is well beyond the time that such calls usually take.
@@ -184,7 +185,7 @@ func (c *Call) OutOfTime() Class {
 // a process that wakes has the work of that time to do, and the answer may be in it. own
 // says that the transport's own limit has ended it, which is a chance whatever its length.
 func (c *Call) outOfTime(chance time.Duration, own bool) Class {
-	now := monotonic()
+	now := clock.Now()
 	pause.Look(now)
 	stood, longest := pause.Between(c.sent, now)
 	had := time.Duration(now-c.sent) - stood
@@ -206,10 +207,10 @@ func (c *Call) outOfTime(chance time.Duration, own bool) Class {
 func (c *Call) spent(ctx context.Context) Class {
 	limit := RanOut(ctx)
 	deadline, ok := ctx.Deadline()
-	if c.is(waited) || limit == nil || !c.Limits(limit) || !ok || pause.At(deadline) > c.sent {
+	if c.is(waited) || limit == nil || !c.Limits(limit) || !ok || clock.At(deadline) > c.sent {
 		return Ignored
 	}
-	c.sent = pause.At(deadline) - int64(limit.Limit)
+	c.sent = clock.At(deadline) - int64(limit.Limit)
 	return c.outOfTime(c.chance(), false)
 }
 
@@ -225,7 +226,7 @@ func ownTimeout(ctx context.Context) Class {
 // idle judges an answer that a limit of ours has cut off since nothing of it arrived: the
 // limit was extended for pauses, but not by more than it may be.
 func idle(limit time.Duration) Class {
-	now := pause.Now()
+	now := clock.Now()
 	pause.Look(now)
 	stood, _ := pause.Between(now-int64(limit+pause.Longest), now)
 	if stood-min(stood, limit, pause.Longest) > limit/50 {

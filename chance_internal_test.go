@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -14,9 +15,9 @@ func TestASilentTargetIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newChain()
 		unheard := func(name string) time.Duration {
-			sent := pause.Now()
+			sent := clock.Now()
 			time.Sleep(100 * time.Millisecond)
-			return c.silence(name, sent, pause.Now())
+			return c.silence(name, sent, clock.Now())
 		}
 		unheard("quiet")
 		unheard("quiet")
@@ -47,7 +48,7 @@ func TestOnlySamplesAreLearnt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newChain()
 		for i := range 1000 {
-			call := &Call{Target: "t", sent: pause.Now(), Stream: i%2 == 0}
+			call := &Call{Target: "t", sent: clock.Now(), Stream: i%2 == 0}
 			time.Sleep(time.Millisecond + time.Duration(i))
 			class := Failure
 			if call.Stream {
@@ -59,7 +60,7 @@ func TestOnlySamplesAreLearnt(t *testing.T) {
 			t.Errorf("%d methods are known", n)
 		}
 		for i := range 2000 * maxMethods / 256 {
-			call := &Call{Target: "t", Method: fmt.Sprint(i), sent: pause.Now()}
+			call := &Call{Target: "t", Method: fmt.Sprint(i), sent: clock.Now()}
 			time.Sleep(time.Millisecond + time.Duration(i))
 			c.learn(call, Result{Class: Success})
 		}
@@ -72,13 +73,13 @@ func TestOnlySamplesAreLearnt(t *testing.T) {
 // An answer that our idle limit has cut off is excused for as much of a pause as the limit was
 // not extended by.
 func TestAnIdleLimitIsExcusedForLongPauses(t *testing.T) {
-	now := pause.Now()
+	now := clock.Now()
 	for range 100 { // a busy machine may have stopped this process in truth
 		if stood, _ := pause.Between(now-int64(1200*time.Millisecond), now); stood == 0 {
 			break
 		}
 		<-time.After(100 * time.Millisecond)
-		now = pause.Now()
+		now = clock.Now()
 	}
 	if got := idle(100 * time.Millisecond); got != Failure {
 		t.Errorf("without a pause: %v", got)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -78,7 +79,7 @@ func (c *chain) handler() Handler {
 		if call.Sender == nil {
 			return Result{Err: errNoSender, Class: LocalFault, Code: CodeConfig}
 		}
-		call.sent, call.chain = monotonic(), c
+		call.sent, call.chain = clock.Now(), c
 		if call.Attempt > 1 {
 			call.repeats(ctx)
 		}

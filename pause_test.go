@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // stood has this process stand still for the last d, as far as anybody can tell.
 func stood(d time.Duration) {
-	now := pause.Now()
+	now := clock.Now()
 	pause.Note(now-int64(d), now)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -166,7 +167,7 @@ func (c *circuit) probed() bool {
 
 // timed sends a call whose time matters, and counts what it came to.
 func (c *circuit) timed(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, age uint64) holdfast.Result {
-	start := pause.Now()
+	start := clock.Now()
 	res := watched(ctx, call, next, start)
 	c.observeAndTell(o, age, res, slow(o, start))
 	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
@@ -212,14 +213,13 @@ func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop f
 func (b *Breaker) State(key string) State { return b.Status(key).State }
 
 // Status returns what there is to know of the circuit of key.
-func (b *Breaker) Status(key string) (status Status) {
-	b.Each(func(k string, s Status) bool {
-		if k == key {
-			status = s
+func (b *Breaker) Status(key string) Status {
+	if b.made() {
+		if c, ok := b.s.circuits.Find(key); ok {
+			return c.status(b.o.Window)
 		}
-		return k != key
-	})
-	return status
+	}
+	return Status{}
 }
 
 // Each calls f for each circuit, in no order, until f returns false.

@@ -2,10 +2,10 @@ package breaker
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // Options set up a Breaker. The zero value is the default of every field; a
@@ -15,7 +15,7 @@ type Options struct {
 	// returns "" are let through and not counted, such as health checks. It must be
 	// safe for concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
-	// Keys is how many circuits are kept: 0 or negative means 1024. Past it, one
+	// Keys is how many circuits are kept: 0 and negative mean 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find
 	// none share one circuit. Open ones are never dropped.
 	Keys int
@@ -23,7 +23,7 @@ type Options struct {
 	// Ratio of failures to calls in Window that opens the circuit, once there are
 	// Samples of them: 0 means 0.7; negative: no ratio opens it.
 	Ratio float64
-	// Window is how far back calls count: 0 or negative means 10 s.
+	// Window is how far back calls count: 0 and negative mean 10 s.
 	Window time.Duration
 	// Samples is how many calls the Window must hold for a ratio to count: 0
 	// means 20; negative: 1.
@@ -34,8 +34,8 @@ type Options struct {
 	// LongRow opens after so many failures in a row, however many calls there
 	// are: 0 means 50; negative: never.
 	LongRow int
-	// Slow is the time to its Result from which a call counts as slow: 0 or
-	// negative means that none does.
+	// Slow is the time to its Result from which a call counts as slow: 0 and
+	// negative mean that none does.
 	Slow time.Duration
 	// SlowRatio of slow calls in Window that opens, as Ratio does: 0 means 0.7;
 	// negative: never.
@@ -71,51 +71,20 @@ func PerTarget(call *holdfast.Call) string { return call.Target }
 // PerMethod is the Key that gives each method of each target a circuit.
 func PerMethod(call *holdfast.Call) string { return call.Target + " " + call.Method }
 
-const day = 24 * time.Hour
-
 // filled returns o with the defaults in the place of zeros.
 func (o Options) filled() Options {
-	o.Keys = count(o.Keys, 1024, 1024)
-	o.Ratio, o.SlowRatio = ratio(o.Ratio), ratio(o.SlowRatio)
-	o.Window = span(o.Window, 10*time.Second, 10*time.Second)
-	o.Samples = count(o.Samples, 20, 1)
-	o.Row, o.LongRow = count(o.Row, 5, -1), count(o.LongRow, 50, -1)
-	o.Slow = span(o.Slow, -1, -1)
-	o.Open = span(o.Open, 200*time.Millisecond, -1)
-	o.MaxOpen = span(o.MaxOpen, time.Minute, day)
-	o.MaxAfter = span(o.MaxAfter, 5*time.Minute, -1)
-	o.ProbeLimit = span(o.ProbeLimit, defaultProbeLimit, -1)
+	o.Keys = option.Of(o.Keys, 1024, 1024)
+	o.Ratio = min(option.Of(o.Ratio, 0.7, option.Off), 1)
+	o.SlowRatio = min(option.Of(o.SlowRatio, 0.7, option.Off), 1)
+	o.Window = option.Span(o.Window, 10*time.Second, 10*time.Second)
+	o.Samples = option.Of(o.Samples, 20, 1)
+	o.Row, o.LongRow = option.Of(o.Row, 5, option.Off), option.Of(o.LongRow, 50, option.Off)
+	o.Slow = option.Span(o.Slow, option.Off, option.Off)
+	o.Open = option.Span(o.Open, 200*time.Millisecond, option.Off)
+	o.MaxOpen = option.Span(o.MaxOpen, time.Minute, option.Day)
+	o.MaxAfter = option.Span(o.MaxAfter, 5*time.Minute, option.Off)
+	o.ProbeLimit = option.Span(o.ProbeLimit, defaultProbeLimit, option.Off)
 	return o
 }
 
 const defaultProbeLimit = 10 * time.Second
-
-func count(n, zero, negative int) int {
-	switch {
-	case n == 0:
-		return zero
-	case n < 0:
-		return negative
-	}
-	return n
-}
-
-func span(d, zero, negative time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return zero
-	case d < 0:
-		return negative
-	}
-	return min(d, day)
-}
-
-func ratio(r float64) float64 {
-	switch {
-	case r == 0 || math.IsNaN(r):
-		return 0.7
-	case r < 0:
-		return -1
-	}
-	return min(r, 1)
-}

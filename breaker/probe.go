@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -26,7 +27,7 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 		if c.probing == nil {
 			break
 		}
-		if o.ProbeLimit <= 0 || pause.Ran(pause.At(c.sent), pause.At(now)) < o.ProbeLimit {
+		if o.ProbeLimit <= 0 || pause.Ran(clock.At(c.sent), clock.At(now)) < o.ProbeLimit {
 			return 0, c.reject(HalfOpen), false
 		}
 		c.probing(errFailed)
@@ -60,7 +61,7 @@ func (c *circuit) reject(s State) *OpenError {
 
 // send sends a call as a probe. Its slot goes back whatever happens to it.
 func (c *circuit) send(ctx context.Context, call *holdfast.Call, next holdfast.Handler, o *Options, probe uint64) (res holdfast.Result) {
-	start, answered := pause.Now(), false
+	start, answered := clock.Now(), false
 	defer func() {
 		if !answered { // a panic, or an exited goroutine: it says nothing of the server
 			c.settle(o, probe, holdfast.Result{}, false)
@@ -98,7 +99,7 @@ func watched(ctx context.Context, call *holdfast.Call, next holdfast.Handler, be
 // slow reports whether a call took too long; the time in which this process stood still
 // is not the server's.
 func slow(o *Options, began int64) bool {
-	return o.Slow > 0 && pause.Ran(began, pause.Now()) >= o.Slow
+	return o.Slow > 0 && pause.Ran(began, clock.Now()) >= o.Slow
 }
 
 // settle ends a probe. closed reports that it has closed the circuit, and age of

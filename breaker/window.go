@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 const (
@@ -68,10 +70,8 @@ func (w *window) clear() {
 	}
 }
 
-var epoch = time.Now()
-
 // turn numbers the stretches of time that a bucket counts. It can be negative:
-// the time of a bubble of testing/synctest begins before any epoch.
+// that of a bubble of testing/synctest is.
 func turn(at time.Time, window time.Duration) int64 {
-	return int64(at.Sub(epoch) / max(window/buckets, 1))
+	return clock.At(at) / int64(max(window/buckets, 1))
 }

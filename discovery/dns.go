@@ -10,11 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // DNSOptions set up a DNS. The zero value is the default of every field.
 type DNSOptions struct {
-	// Every, Min and Timeout are those of PollOptions.
+	// Every, Min and Timeout are those of PollOptions: 0 means 30 s, 1 s and 5 s;
+	// negative: 30 s, none and no limit.
 	Every, Min, Timeout time.Duration
 	// SRV has SRV records looked up (RFC 2782), whose ports, weights and priorities
 	// then count: the name is that of the records ("_grpc._tcp.users.internal"), and
@@ -28,8 +31,21 @@ type DNSOptions struct {
 	// instead, so that the records' time to live is known: it then looks when that is
 	// over, between Min and MaxTTL, instead of Every. The name is taken as complete.
 	Server string
-	// MaxTTL bounds it: 0 and negative mean 5 min.
+	// MaxTTL bounds it: 0 means 5 min; negative: 24 h, which is also the most it can be.
 	MaxTTL time.Duration
+}
+
+func (o DNSOptions) filled() DNSOptions {
+	poll := PollOptions{Every: o.Every, Min: o.Min, Timeout: o.Timeout}.filled()
+	o.Every, o.Min, o.Timeout = poll.Every, poll.Min, poll.Timeout
+	o.MaxTTL = option.Span(o.MaxTTL, 5*time.Minute, option.Day)
+	if o.Network == "" {
+		o.Network = "ip"
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
+	return o
 }
 
 // DNS is a Resolver of a name with a port: "users.internal:8080". Every address of
@@ -41,16 +57,7 @@ func DNS(name string) Resolver { return DNSWith(name, DNSOptions{}) }
 
 // DNSWith is DNS with options.
 func DNSWith(name string, o DNSOptions) Resolver {
-	d := &dns{o: o, host: name}
-	if d.o.Network == "" {
-		d.o.Network = "ip"
-	}
-	if d.o.Resolver == nil {
-		d.o.Resolver = net.DefaultResolver
-	}
-	if d.o.MaxTTL <= 0 {
-		d.o.MaxTTL = 5 * time.Minute
-	}
+	d := &dns{o: o.filled(), host: name}
 	if !o.SRV {
 		var err error
 		if d.host, d.port, err = net.SplitHostPort(name); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // File is a Resolver that reads a file, and again when it has changed: it looks
@@ -26,9 +28,7 @@ import (
 //
 //	[{"addr": "10.0.0.1:8080", "weight": 3, "zone": "eu-1a", "priority": 1, "key": "b", "metadata": {"rack": "7"}}]
 func File(path string, every time.Duration) Resolver {
-	if every <= 0 {
-		every = time.Second
-	}
+	every = option.Of(every, time.Second, time.Second)
 	return Poll(func(context.Context) ([]Endpoint, error) {
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // PollOptions set up a Poll. The zero value is the default of every field.
@@ -22,16 +24,9 @@ type PollOptions struct {
 }
 
 func (o PollOptions) filled() PollOptions {
-	if o.Every <= 0 {
-		o.Every = 30 * time.Second
-	}
-	if o.Min == 0 {
-		o.Min = time.Second
-	}
-	o.Min = max(o.Min, 0)
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
+	o.Every = option.Span(o.Every, 30*time.Second, 30*time.Second)
+	o.Min = option.Span(o.Min, time.Second, option.Off)
+	o.Timeout = option.Of(o.Timeout, 5*time.Second, option.Off)
 	if o.Name == "" {
 		o.Name = "poll"
 	}
@@ -128,7 +123,11 @@ func (p *poll) wait(ctx context.Context, asked <-chan struct{}, began time.Time,
 		d = good
 	}
 	if failures > 0 {
-		d = min(max(p.o.Min, 100*time.Millisecond)<<min(failures-1, 20), p.o.Every)
+		d = max(p.o.Min, 100*time.Millisecond)
+		for n := failures; n > 1 && d < p.o.Every; n-- {
+			d *= 2
+		}
+		d = min(d, p.o.Every)
 	}
 	d = max(d*9/10+rand.N(d/5+1), p.o.Min)
 	timer := time.NewTimer(d)

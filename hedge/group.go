@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -189,7 +190,7 @@ func strictness(after time.Duration) time.Duration {
 
 // set has a hedge sent after a while; the lock is held.
 func (g *group) set(d time.Duration) {
-	g.began = pause.Now()
+	g.began = clock.Now()
 	g.timer = time.AfterFunc(d, g.fire)
 	g.due = g.began + int64(d)
 }
@@ -203,7 +204,7 @@ const looks = 3
 // looking reports whether there was such a pause, and the timer is set again for a look; the
 // lock is held.
 func (g *group) looking() bool {
-	now := pause.Now()
+	now := clock.Now()
 	pause.Look(now)
 	pause.Note(g.due, now)
 	missed, _ := pause.Between(g.began, now)

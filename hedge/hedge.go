@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/internal/quantile"
@@ -118,4 +119,4 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // since is the time since then during which this process ran.
-func since(began time.Time) time.Duration { return pause.Ran(pause.At(began), pause.Now()) }
+func since(began time.Time) time.Duration { return pause.Ran(clock.At(began), clock.Now()) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -29,9 +30,9 @@ func TestALateHedgeLooksForAnAnswerFirst(t *testing.T) {
 			t.Fatalf("a hedge was sent at look %d", look)
 		}
 		g.hedges.Add(1) // as for a timer that is set
-		g.timer, g.began, g.due = time.AfterFunc(time.Hour, func() {}), pause.Now()-int64(2*time.Second), pause.Now()-int64(time.Second)
+		g.timer, g.began, g.due = time.AfterFunc(time.Hour, func() {}), clock.Now()-int64(2*time.Second), clock.Now()-int64(time.Second)
 		g.fire()
-		if wait := time.Duration(g.due - pause.Now()); look < looks && (g.timer == nil || wait < 900*time.Millisecond || wait > 2*time.Second) {
+		if wait := time.Duration(g.due - clock.Now()); look < looks && (g.timer == nil || wait < 900*time.Millisecond || wait > 2*time.Second) {
 			t.Fatalf("look %d: a timer is set for %v from now, want as long as the pause was", look, wait)
 		}
 		if g.timer != nil && g.timer.Stop() {
@@ -46,7 +47,7 @@ func TestALateHedgeLooksForAnAnswerFirst(t *testing.T) {
 
 // One whose timer ran in time is sent at once.
 func TestAHedgeInTimeIsSentAtOnce(t *testing.T) {
-	g := &group{began: pause.Now(), due: pause.Now() - int64(pause.Late)/2}
+	g := &group{began: clock.Now(), due: clock.Now() - int64(pause.Late)/2}
 	if g.looking() {
 		t.Error("it looks, though the timer ran in time")
 	}

@@ -2,10 +2,10 @@ package hedge
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // Options set up a Hedge. The zero value is the default of every field; a
@@ -18,12 +18,12 @@ type Options struct {
 	// Quantile of what calls to the target took lately; above zero, a fixed one;
 	// negative: MinDelay.
 	Delay time.Duration
-	// Quantile of the recent times: 0 or negative means 0.95; at most 0.9999.
+	// Quantile of the recent times: 0 and negative mean 0.95; at most 0.9999.
 	Quantile float64
 	// Samples is how many times must be known for a Quantile: 0 means 100;
 	// negative: 1. With fewer nothing is hedged.
 	Samples int
-	// Window is how far back times are looked at: 0 or negative means 1 min.
+	// Window is how far back times are looked at: 0 and negative mean 1 min.
 	Window time.Duration
 	// MinDelay bounds the delay from below: 0 means 1 ms; negative: none.
 	MinDelay time.Duration
@@ -35,7 +35,7 @@ type Options struct {
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
-	// Targets is how many targets have times of their own: 0 or negative means
+	// Targets is how many targets have times of their own: 0 and negative mean
 	// 1024; further ones share theirs.
 	Targets int
 	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
@@ -52,43 +52,14 @@ type Budget interface {
 }
 
 func (o Options) filled() Options {
-	o.Extra = count(o.Extra, 1, -1, 10)
-	o.Delay = span(o.Delay, 0, -1)
-	if o.Quantile <= 0 || math.IsNaN(o.Quantile) {
-		o.Quantile = 0.95
-	}
-	o.Quantile = min(o.Quantile, 0.9999)
-	o.Samples = count(o.Samples, 100, 1, math.MaxInt)
-	o.Window = span(o.Window, time.Minute, time.Minute)
-	o.MinDelay = span(o.MinDelay, time.Millisecond, -1)
-	switch {
-	case o.Share == 0 || math.IsNaN(o.Share):
-		o.Share = 0.05
-	case o.Share < 0:
-		o.Share = -1
-	}
-	o.Share = min(o.Share, 1)
-	o.MinAttempt = span(o.MinAttempt, 5*time.Millisecond, -1)
-	o.Targets = count(o.Targets, 1024, 1024, math.MaxInt)
+	o.Extra = min(option.Of(o.Extra, 1, option.Off), 10)
+	o.Delay = option.Span(o.Delay, 0, option.Off)
+	o.Quantile = min(option.Of(o.Quantile, 0.95, 0.95), 0.9999)
+	o.Samples = option.Of(o.Samples, 100, 1)
+	o.Window = option.Span(o.Window, time.Minute, time.Minute)
+	o.MinDelay = option.Span(o.MinDelay, time.Millisecond, option.Off)
+	o.Share = min(option.Of(o.Share, 0.05, option.Off), 1)
+	o.MinAttempt = option.Span(o.MinAttempt, 5*time.Millisecond, option.Off)
+	o.Targets = option.Of(o.Targets, 1024, 1024)
 	return o
-}
-
-func count(n, zero, negative, most int) int {
-	switch {
-	case n == 0:
-		return zero
-	case n < 0:
-		return negative
-	}
-	return min(n, most)
-}
-
-func span(d, zero, negative time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return zero
-	case d < 0:
-		return negative
-	}
-	return min(d, 24*time.Hour)
 }

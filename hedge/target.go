@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 )
 
@@ -64,10 +65,8 @@ const (
 	shareWidth   = 10 * time.Second / shareBuckets
 )
 
-var epoch = time.Now()
-
 func (s *share) roll(now time.Time) *struct{ calls, hedges float64 } {
-	at := int64(now.Sub(epoch) / shareWidth)
+	at := clock.At(now) / int64(shareWidth)
 	for n := min(max(at-s.at, 0), shareBuckets); n > 0; n-- {
 		b := &s.buckets[((at-n+1)%shareBuckets+shareBuckets)%shareBuckets]
 		s.calls -= b.calls

@@ -212,45 +212,26 @@ func (c *conn) reset() {
 // Close ends both directions. The peer reads what was sent and then EOF; it is
 // reset if something that it sent was not read.
 func (c *conn) Close() error {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	if c.closed {
-		return c.fail("close", net.ErrClosed)
-	}
-	c.closed, c.peer.eof = true, true
-	if len(c.arrived) > 0 {
-		c.peer.broken = true
-	}
-	c.arrived = nil
-	c.read.set(time.Time{}, nil)
-	c.write.set(time.Time{}, nil)
-	delete(c.of.conns, c)
-	c.of.changed.Broadcast()
-	return nil
+	return c.change("close", func() {
+		c.closed, c.peer.eof = true, true
+		if len(c.arrived) > 0 {
+			c.peer.broken = true
+		}
+		c.arrived = nil
+		c.read.set(time.Time{}, nil)
+		c.write.set(time.Time{}, nil)
+		delete(c.of.conns, c)
+	})
 }
 
 // CloseWrite tells the peer that no more will come.
 func (c *conn) CloseWrite() error {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	if c.closed {
-		return c.fail("close", net.ErrClosed)
-	}
-	c.finished, c.peer.eof = true, true
-	c.of.changed.Broadcast()
-	return nil
+	return c.change("close", func() { c.finished, c.peer.eof = true, true })
 }
 
 // CloseRead throws away what arrives from now on.
 func (c *conn) CloseRead() error {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	if c.closed {
-		return c.fail("close", net.ErrClosed)
-	}
-	c.shut, c.arrived = true, nil
-	c.of.changed.Broadcast()
-	return nil
+	return c.change("close", func() { c.shut, c.arrived = true, nil })
 }
 
 // SetDeadline sets both deadlines; the zero time is none.
@@ -263,14 +244,21 @@ func (c *conn) SetReadDeadline(t time.Time) error { return c.deadlines(t, &c.rea
 func (c *conn) SetWriteDeadline(t time.Time) error { return c.deadlines(t, &c.write) }
 
 func (c *conn) deadlines(t time.Time, limits ...*limit) error {
+	return c.change("set", func() {
+		for _, l := range limits {
+			l.set(t, c.of.wake)
+		}
+	})
+}
+
+// change does something to a connection that is not closed, and wakes those who wait.
+func (c *conn) change(op string, f func()) error {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
 	if c.closed {
-		return c.fail("set", net.ErrClosed)
+		return c.fail(op, net.ErrClosed)
 	}
-	for _, l := range limits {
-		l.set(t, c.of.wake)
-	}
+	f()
 	c.of.changed.Broadcast()
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // ErrInjected is the error of a Fault that has none of its own.
@@ -62,8 +63,8 @@ type FaultOptions struct {
 	// Script is what happens to attempt 1, 2, … of each call, by Call.Attempt; the
 	// last one holds for all further attempts. Empty: nothing happens.
 	Script []Fault
-	// Rate is the share of attempts that the Script is applied to, from 0 to 1.
-	// Zero: all of them, which more than 1 means too; negative and NaN: none.
+	// Rate is the share of attempts that the Script is applied to: 0 means 1, all of
+	// them; negative, or no number: none. At most 1.
 	Rate float64
 	// Seed makes the choice by Rate the same each time, for attempts made in the
 	// same order. Every value is a seed, zero too.
@@ -71,6 +72,15 @@ type FaultOptions struct {
 	// Match chooses the calls that may meet a fault, such as those to one target.
 	// nil: every call. It may run on many goroutines at once.
 	Match func(call *holdfast.Call) bool
+}
+
+func (o FaultOptions) filled() FaultOptions {
+	o.Script = append([]Fault(nil), o.Script...)
+	if o.Rate != o.Rate { // in doubt no faults
+		o.Rate = option.Off
+	}
+	o.Rate = min(option.Of(o.Rate, 1, option.Off), 1)
+	return o
 }
 
 // Faults are a Policy that injects faults into what is beneath it, to stand
@@ -96,7 +106,7 @@ func NewFaults(o FaultOptions) *Faults {
 // Set puts o in the place of the options there were, for attempts that begin
 // from now on, and starts the seed anew. Set(FaultOptions{}) switches faults off.
 func (f *Faults) Set(o FaultOptions) {
-	o.Script = append([]Fault(nil), o.Script...)
+	o = o.filled()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dice = rand.New(rand.NewPCG(o.Seed, 0x686f6c6466617374)) // any constant serves
@@ -132,9 +142,9 @@ func (f *Faults) choose(call *holdfast.Call) Fault {
 	if o == nil || len(o.Script) == 0 || o.Match != nil && !o.Match(call) {
 		return Fault{}
 	}
-	if rate := o.Rate; rate != 0 && rate < 1 || rate != rate {
+	if o.Rate < 1 {
 		f.mu.Lock()
-		hit := f.dice.Float64() < rate
+		hit := f.dice.Float64() < o.Rate
 		f.mu.Unlock()
 		if !hit {
 			return Fault{}

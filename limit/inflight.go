@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // InFlightOptions set up an InFlight. The zero value is the default of every
@@ -22,27 +23,17 @@ type InFlightOptions struct {
 	Queue int
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 or negative means 1024; further
+	// Targets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
 	Targets int
 }
 
 func (o InFlightOptions) filled() InFlightOptions {
-	o.Max = count(o.Max, 1000, -1)
-	o.Wait = max(o.Wait, 0)
-	o.Queue = count(o.Queue, max(o.Max, 0), -1)
-	o.Targets = count(o.Targets, 1024, 1024)
+	o.Max = option.Of(o.Max, 1000, option.Off)
+	o.Wait = option.Of(o.Wait, option.Off, option.Off)
+	o.Queue = option.Of(o.Queue, max(o.Max, 0), option.Off)
+	o.Targets = option.Of(o.Targets, 1024, 1024)
 	return o
-}
-
-func count(n, zero, negative int) int {
-	switch {
-	case n == 0:
-		return zero
-	case n < 0:
-		return negative
-	}
-	return n
 }
 
 // An InFlight is a Policy that bounds the calls under way; a call is until its

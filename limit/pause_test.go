@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/limit"
 )
@@ -25,7 +26,7 @@ func TestAWaitForRoomIsExtendedByPauses(t *testing.T) {
 	}()
 	<-inside
 	time.AfterFunc(60*time.Millisecond, func() {
-		now := pause.Now()
+		now := clock.Now()
 		pause.Note(now-int64(60*time.Millisecond), now)
 	})
 	start := time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // RateOptions set up a Rate. The zero value is the default of every field; a
@@ -30,20 +31,17 @@ type RateOptions struct {
 	Queue int
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 or negative means 1024; further
+	// Targets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
 	Targets int
 }
 
 func (o RateOptions) filled() RateOptions {
-	if !(o.PerSecond > 0) {
-		o.PerSecond = -1
-	}
-	o.PerSecond = min(o.PerSecond, 1e9)
-	o.Burst = count(o.Burst, max(int(o.PerSecond/10), 1), 1)
-	o.Wait = max(o.Wait, 0)
-	o.Queue = count(o.Queue, int(min(math.Ceil(max(o.PerSecond, 0)*o.Wait.Seconds()), 1e9)), -1)
-	o.Targets = count(o.Targets, 1024, 1024)
+	o.PerSecond = min(option.Of(o.PerSecond, option.Off, option.Off), 1e9)
+	o.Burst = option.Of(o.Burst, max(int(o.PerSecond/10), 1), 1)
+	o.Wait = option.Of(o.Wait, option.Off, option.Off)
+	o.Queue = option.Of(o.Queue, int(min(math.Ceil(max(o.PerSecond, 0)*max(o.Wait, 0).Seconds()), 1e9)), option.Off)
+	o.Targets = option.Of(o.Targets, 1024, 1024)
 	return o
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -15,34 +17,25 @@ type Checks struct {
 	// Ask returns nil for a node that is well: HTTP and TCP make one, grpcclient has
 	// one for gRPC's health protocol. nil: there are no checks.
 	Ask func(ctx context.Context, e discovery.Endpoint) error
-	// Every is how often, a fifth more or less: 0 and negative mean 15 s.
+	// Every is how often, a fifth more or less: 0 means 15 s; negative: never.
 	Every time.Duration
 	// Timeout of one: 0 and negative mean 1 s.
 	Timeout time.Duration
-	// Ill and Well are how many in a row change what a node is held for: 0 and
-	// negative mean 3 and 2. The first one decides alone.
+	// Ill and Well are how many in a row change what a node is held for: 0 means 3,
+	// and 2; negative: 1. The first one decides alone.
 	Ill, Well int
 }
 
 func (c Checks) filled() Checks {
-	if c.Every <= 0 {
-		c.Every = 15 * time.Second
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = time.Second
-	}
-	if c.Ill <= 0 {
-		c.Ill = 3
-	}
-	if c.Well <= 0 {
-		c.Well = 2
-	}
+	c.Every = option.Span(c.Every, 15*time.Second, option.Off)
+	c.Timeout = option.Span(c.Timeout, time.Second, time.Second)
+	c.Ill, c.Well = option.Of(c.Ill, 3, 1), option.Of(c.Well, 2, 1)
 	return c
 }
 
 // startCheck begins the checks of a node; the lock is held.
 func (p *Pool) startCheck(n *Node) {
-	if p.o.Check.Ask == nil {
+	if p.o.Check.Ask == nil || p.o.Check.Every < 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -84,11 +77,11 @@ func (p *Pool) check(ctx context.Context, n *Node) {
 func (p *Pool) ask(ctx context.Context, n *Node) (err error, stood bool) { //nolint:revive // the error is what was asked for
 	ctx, cancel := context.WithTimeout(ctx, p.o.Check.Timeout)
 	defer cancel()
-	began := pause.Now()
+	began := clock.Now()
 	w := pause.Begin(began)
 	defer w.End()
 	err = p.o.Check.Ask(ctx, n.Endpoint())
-	missed, _ := pause.Between(began, pause.Now())
+	missed, _ := pause.Between(began, clock.Now())
 	return err, ctx.Err() != nil && missed > 0
 }
 
@@ -113,7 +106,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	}
 	n.state.ill = err != nil
 	if err == nil && p.o.SlowStart > 0 {
-		n.ramp.Store(monotonic() | 1)
+		n.ramp.Store(clock.Now())
 	}
 	p.became(n, what, "check", why, 0)
 	p.rebuild()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // EjectOptions say when a node is left out for a while: outlier ejection, as in
@@ -23,18 +25,22 @@ type EjectOptions struct {
 	// below the mean of all, each with 100 calls in an Interval at least: 0 means 1.9;
 	// negative: never.
 	Deviations float64
-	// Volume is 50 where it is 0 or negative; Hosts, how many nodes must have as many
-	// calls for the two rules above, is 5; Interval is 10 s.
-	Volume, Hosts int
-	Interval      time.Duration
+	// Volume is how many calls a node must have in an Interval for Failures: 0 means
+	// 50; negative: 1.
+	Volume int
+	// Hosts is how many nodes must have as many calls as Failures, or Deviations, asks
+	// for: 0 means 5; negative: 1.
+	Hosts int
+	// Interval is how often the calls are counted up: 0 and negative mean 10 s.
+	Interval time.Duration
 	// Base is how long the first ejection lasts, a tenth more or less; the next ones
 	// two, three times as long, until the node was well for as many Intervals: 0
 	// means 30 s; negative: nodes are not ejected at all.
 	Base time.Duration
-	// Most bounds that: 0 and negative mean 300 s.
+	// Most bounds that: 0 means 300 s; negative: 24 h, which is also the most it can be.
 	Most time.Duration
 	// Share of the nodes that may be ejected at once, one always: 0 means 0.3;
-	// negative: one alone. At most 1.
+	// negative: none but that one. At most 1.
 	Share float64
 	// Counts says which Results are errors; nil means those of the infrastructure:
 	// what did not connect, broke off, ran out of time, 502, 503, 504, UNAVAILABLE,
@@ -44,34 +50,14 @@ type EjectOptions struct {
 }
 
 func (o EjectOptions) filled() EjectOptions {
-	if o.Row == 0 {
-		o.Row = 5
-	}
-	if o.Failures == 0 {
-		o.Failures = 0.85
-	}
-	if o.Deviations == 0 {
-		o.Deviations = 1.9
-	}
-	if o.Volume <= 0 {
-		o.Volume = 50
-	}
-	if o.Hosts <= 0 {
-		o.Hosts = 5
-	}
-	if o.Interval <= 0 {
-		o.Interval = 10 * time.Second
-	}
-	if o.Base == 0 {
-		o.Base = 30 * time.Second
-	}
-	if o.Most <= 0 {
-		o.Most = 300 * time.Second
-	}
-	if o.Share == 0 {
-		o.Share = 0.3
-	}
-	o.Share = min(o.Share, 1)
+	o.Row = option.Of(o.Row, 5, option.Off)
+	o.Failures = option.Of(o.Failures, 0.85, option.Off)
+	o.Deviations = option.Of(o.Deviations, 1.9, option.Off)
+	o.Volume, o.Hosts = option.Of(o.Volume, 50, 1), option.Of(o.Hosts, 5, 1)
+	o.Interval = option.Of(o.Interval, 10*time.Second, 10*time.Second)
+	o.Base = option.Span(o.Base, 30*time.Second, option.Off)
+	o.Most = option.Span(o.Most, 300*time.Second, option.Day)
+	o.Share = min(option.Of(o.Share, 0.3, option.Off), 1)
 	if o.Counts == nil {
 		o.Counts = Infrastructure
 	}
@@ -166,7 +152,7 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 	case res.Class == holdfast.Success, !counted && res.Class.Server() != holdfast.Unknown:
 		n.state.ejected, n.state.waiting = false, false
 		n.state.returned.Store(true)
-		n.ramp.Store(monotonic() | 1)
+		n.ramp.Store(clock.Now())
 		n.row.Store(0)
 		n.cost.Store(0) // what it took when it was ill says nothing any more
 		p.became(n, "back", "probe", "the probe succeeded", 0)

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // hash is FNV-1a with the finalizer of MurmurHash3: the same in every process, and
@@ -42,13 +44,22 @@ func (hashing) hashed() {}
 
 // RingOptions set up a RingHash. The zero value is the default of every field.
 type RingOptions struct {
-	// Least and Most points on the ring, in all: 0 means 1,024, and 4,096. Each node
-	// has one at least.
+	// Least and Most points on the ring, in all: 0 and negative mean 1,024, and 4,096.
+	// Each node has one at least.
 	Least, Most int
 	// Bound keeps a node's calls under way to so many times the mean, the rest goes
 	// to the next ones ("consistent hashing with bounded loads", arXiv 1608.01350):
-	// 0 means none; 1.25 is usual; at least 1.
+	// 0 and negative mean none; 1.25 is usual; at least 1.
 	Bound float64
+}
+
+func (o RingOptions) filled() RingOptions {
+	o.Least, o.Most = option.Of(o.Least, 1024, 1024), option.Of(o.Most, 4096, 4096)
+	o.Bound = option.Of(o.Bound, option.Off, option.Off)
+	if o.Bound > 0 {
+		o.Bound = max(o.Bound, 1)
+	}
+	return o
 }
 
 // RingHash picks by the key of WithKey the next node on a ring of hashes (Karger et
@@ -58,12 +69,7 @@ func RingHash(nodes []*Node) Picker { return NewRingHash(RingOptions{})(nodes) }
 
 // NewRingHash is RingHash with options.
 func NewRingHash(o RingOptions) Strategy {
-	if o.Least <= 0 {
-		o.Least = 1024
-	}
-	if o.Most <= 0 {
-		o.Most = 4096
-	}
+	o = o.filled()
 	return func(nodes []*Node) Picker {
 		r := &ring{nodes: nodes, bound: o.Bound}
 		least, sum := math.Inf(1), 0.0
@@ -105,7 +111,7 @@ func (r *ring) Pick(info PickInfo) int {
 	if info.Try > 0 {
 		return r.other(first, info.Try)
 	}
-	if r.bound < 1 {
+	if r.bound < 0 {
 		return int(r.points[first].node)
 	}
 	return bounded(r.nodes, r.bound, h, int(r.points[first].node))
@@ -170,9 +176,7 @@ func Maglev(nodes []*Node) Picker { return NewMaglev(65537)(nodes) }
 // NewMaglev is Maglev with a table of so many places: a prime, a hundred times the
 // nodes at least. 0 and negative mean 65,537.
 func NewMaglev(size int) Strategy {
-	if size <= 0 {
-		size = 65537
-	}
+	size = option.Of(size, 65537, 65537)
 	return func(nodes []*Node) Picker {
 		m := &maglev{table: make([]int32, max(size, len(nodes)))}
 		m.fill(nodes)

@@ -2,10 +2,12 @@ package loadbalance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,6 +155,38 @@ func TestOutliersAreEjectedBySweeps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A negative Every switches the checks off; one answer is enough where Ill and Well are negative.
+func TestChecksThatAreOffAndThatNeedNoRow(t *testing.T) {
+	var asks, changes atomic.Int64
+	var ill atomic.Bool
+	o := loadbalance.Options{OnChange: func(context.Context, holdfast.Event) { changes.Add(1) }, Check: loadbalance.Checks{
+		Every: -1, Ill: -1, Well: -1, Ask: func(context.Context, discovery.Endpoint) error {
+			if asks.Add(1); ill.Load() {
+				return errors.New("ill")
+			}
+			return nil
+		},
+	}}
+	in(t, 1, nil, o, func(t *testing.T, _ *loadbalance.Set, _ holdfast.Handler) {
+		if time.Sleep(time.Hour); asks.Load() != 0 {
+			t.Errorf("%d questions, want none", asks.Load())
+		}
+	})
+	o.Check.Every = 0
+	in(t, 1, nil, o, func(t *testing.T, _ *loadbalance.Set, _ holdfast.Handler) {
+		for n := range int64(3) {
+			ill.Store(n == 1)
+			was := asks.Load()
+			for n > 0 && asks.Load() == was {
+				time.Sleep(time.Second)
+			}
+			if changes.Load() != n {
+				t.Errorf("%d changes after as many answers of another kind, want %d", changes.Load(), n)
+			}
+		}
+	})
 }
 
 func TestChecksTakeNodesOutAndIn(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A Strategy makes a Picker of the nodes that may be picked, of which there is one
@@ -57,6 +56,3 @@ func keyOf(info PickInfo) (string, bool) {
 	key, ok := info.Ctx.Value(keyKey{}).(string)
 	return key, ok
 }
-
-// monotonic is a clock in nanoseconds.
-func monotonic() int64 { return pause.Now() }

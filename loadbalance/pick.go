@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A snapshot is what picks are made from: it never changes.
@@ -48,7 +49,7 @@ func (s *snapshot) simply(info PickInfo) (n *Node, tried int) {
 
 // passes reports whether a node in its slow start lets this call go by.
 func (l *level) passes(n *Node) bool {
-	return n.ramp.Load() != 0 && !l.hashed && rand.Float64() >= n.share(monotonic())
+	return n.ramp.Load() != 0 && !l.hashed && rand.Float64() >= n.share(clock.Now())
 }
 
 // tries bounds how often a strategy is asked for one pick.
@@ -156,7 +157,7 @@ func (s *snapshot) probe(info PickInfo) (n *Node, token uint64, probe int64) {
 	}
 	for _, n := range s.probes {
 		last := n.state.probing.Load()
-		probe := monotonic() | 1
+		probe := clock.Now()
 		if last != 0 && probe-last < overdue || !n.state.probing.CompareAndSwap(last, probe) {
 			continue
 		}
@@ -184,7 +185,7 @@ func (p *Pool) Pick(info PickInfo) (Picked, bool) {
 		return Picked{}, false
 	}
 	if info.Now == 0 && s.timed {
-		info.Now = monotonic() | 1
+		info.Now = clock.Now()
 	}
 	info.Try = 0
 	n, tried := s.simply(info)

@@ -9,7 +9,9 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -26,17 +28,17 @@ type Options struct {
 	// never.
 	Panic float64
 	// SlowStart is how long a node that is added takes fewer calls than its share,
-	// from a tenth on: 0 and negative mean that it does not. Nodes that come back
-	// from an ejection do so for 10 s.
+	// from a tenth on: 0 and negative mean none. Nodes that come back from an
+	// ejection do so for 10 s.
 	SlowStart time.Duration
 	// Drain is how long the calls of an endpoint that was removed may go on before its
-	// connections are closed under them: 0 and negative mean as long as they take.
+	// connections are closed under them: 0 and negative mean no limit.
 	// It holds for doors that ask for OnDrained, as the HTTP one does.
 	Drain time.Duration
 	// Await is how long an attempt waits in a Set for a node that is well, as long as
 	// its context allows, where there is none: no endpoint at all, or all of them ejected
 	// or ill. Then it goes on as without. When an ejected one is due, one of those who wait
-	// shows whether it is back, and the others wait on. 0 and negative: it does not wait.
+	// shows whether it is back, and the others wait on. 0 and negative mean not at all.
 	// gRPC has this of its own, by WaitForReady, for connections.
 	Await time.Duration
 	// Guard makes the guard of a node; nil: none has one.
@@ -54,13 +56,11 @@ type Options struct {
 }
 
 func (o Options) filled() Options {
-	if o.Decay <= 0 {
-		o.Decay = decay
-	}
-	if o.Panic == 0 {
-		o.Panic = 0.5
-	}
-	o.SlowStart = max(o.SlowStart, 0)
+	o.Decay = option.Of(o.Decay, decay, decay)
+	o.Panic = option.Of(o.Panic, 0.5, option.Off)
+	o.SlowStart = option.Of(o.SlowStart, option.Off, option.Off)
+	o.Drain = option.Of(o.Drain, option.Off, option.Off)
+	o.Await = option.Of(o.Await, option.Off, option.Off)
 	o.Eject = o.Eject.filled()
 	o.Check = o.Check.filled()
 	return o
@@ -119,7 +119,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 		p.mu.Unlock()
 		return 0, 0
 	}
-	now := monotonic()
+	now := clock.Now()
 	first := len(p.nodes) == 0 // where all are new there is nobody to take the rest
 	next := make(map[string]*Node, len(endpoints))
 	p.order = p.order[:0:0]
@@ -135,7 +135,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 				n.guard = p.o.Guard(e)
 			}
 			if !first && p.o.SlowStart > 0 {
-				n.ramp.Store(now | 1)
+				n.ramp.Store(now)
 			}
 			n.state.ready = true
 			begun = append(begun, n)
@@ -270,7 +270,7 @@ func (p *Pool) Nodes() []*Node {
 
 // since is the time since then during which this process ran: its own pauses tell nothing
 // of a node.
-func since(began int64) time.Duration { return pause.Ran(began, monotonic()) }
+func since(began int64) time.Duration { return pause.Ran(began, clock.Now()) }
 
 // rampOf is how long the slow start of a node takes.
 func (p *Pool) rampOf(n *Node) time.Duration {
@@ -283,7 +283,7 @@ func (p *Pool) rampOf(n *Node) time.Duration {
 // answered takes in the Result of an attempt.
 func (p *Pool) answered(d Picked, res holdfast.Result) {
 	if d.began != 0 {
-		d.Node.learn(monotonic(), since(d.began), res.Class, res.After)
+		d.Node.learn(clock.Now(), since(d.began), res.Class, res.After)
 	}
 	p.judge(d, res)
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // A Signal is what a server says of itself: how many requests it works on, and what
@@ -27,7 +30,7 @@ func (p *Pool) Report(addr string, s Signal) {
 	n := p.nodes[addr]
 	p.mu.Unlock()
 	if n != nil {
-		n.signal.Store(&signalAt{Signal: s, at: monotonic()})
+		n.signal.Store(&signalAt{Signal: s, at: clock.Now()})
 	}
 }
 
@@ -36,8 +39,7 @@ type PrequalOptions struct {
 	// Probe asks a server for its Signal, on a goroutine of its own; nil: servers
 	// report with their answers alone (Pool.Report).
 	Probe func(ctx context.Context, addr string) (Signal, error)
-	// Rate is how many probes each pick sends, on average: 0 means 3, or 0.5 beside
-	// reports; negative: none.
+	// Rate is how many probes each pick sends, on average: 0 means 3; negative: none.
 	Rate float64
 	// Timeout of a probe: 0 and negative mean 3 ms.
 	Timeout time.Duration
@@ -48,6 +50,17 @@ type PrequalOptions struct {
 	Hot float64
 }
 
+func (o PrequalOptions) filled() PrequalOptions {
+	o.Rate = option.Of(o.Rate, 3, option.Off)
+	if o.Probe == nil {
+		o.Rate = option.Off
+	}
+	o.Timeout = option.Of(o.Timeout, 3*time.Millisecond, 3*time.Millisecond)
+	o.Age = option.Of(o.Age, time.Second, time.Second)
+	o.Hot = option.Of(o.Hot, 0.6, option.Off)
+	return o
+}
+
 // NewPrequal makes a Strategy that picks by what servers say of themselves ("Load is
 // not what you should balance: Introducing Prequal", Wydrowski et al., NSDI 2024):
 // among a pool of recent signals the fastest of the servers that are not hot, else
@@ -55,21 +68,7 @@ type PrequalOptions struct {
 // has a third of the nodes at most, and 16: with few nodes a larger one would be
 // used up by its best.
 func NewPrequal(o PrequalOptions) Strategy {
-	if o.Rate == 0 {
-		o.Rate = 3
-	}
-	if o.Probe == nil {
-		o.Rate = 0
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 3 * time.Millisecond
-	}
-	if o.Age <= 0 {
-		o.Age = time.Second
-	}
-	if o.Hot == 0 {
-		o.Hot = 0.6
-	}
+	o = o.filled()
 	return func(nodes []*Node) Picker {
 		size := min(16, max(3, len(nodes)/3))
 		p := &prequal{o: o, nodes: nodes, size: size}
@@ -224,7 +223,7 @@ func (p *prequal) probe() {
 			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.add(i, s, monotonic())
+			p.add(i, s, clock.Now())
 		}()
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
@@ -82,7 +83,7 @@ func TestWhatWasNeverSentIsNoNodesLatency(t *testing.T) {
 		_, set := two(t, 8, func(int) holdfast.Result { return good }, room)
 		slot.Release()
 		for _, n := range set.Nodes() {
-			if cost, known := n.Latency(pause.Now(), time.Hour); known && cost > float64(50*time.Millisecond) {
+			if cost, known := n.Latency(clock.Now(), time.Hour); known && cost > float64(50*time.Millisecond) {
 				t.Errorf("%s is held for one of %v", n.Addr(), time.Duration(cost))
 			}
 		}
@@ -97,7 +98,7 @@ func TestWhatWasNeverSentIsNoNodesLatency(t *testing.T) {
 				return good
 			})
 			for _, n := range set.Nodes() {
-				if cost, known := n.Latency(pause.Now(), time.Hour); !known || cost > float64(10*time.Millisecond) {
+				if cost, known := n.Latency(clock.Now(), time.Hour); !known || cost > float64(10*time.Millisecond) {
 					t.Errorf("%v: %s is held for one of %v", class, n.Addr(), time.Duration(cost))
 				}
 			}
@@ -117,7 +118,7 @@ func TestTheLengthOfAStreamIsNoLatency(t *testing.T) {
 			picked.Ended(res)
 			picked.Done(res.Class)
 		}
-		if cost, known := p.Nodes()[0].Latency(pause.Now(), 0); known && cost > float64(time.Second) {
+		if cost, known := p.Nodes()[0].Latency(clock.Now(), 0); known && cost > float64(time.Second) {
 			t.Errorf("held for one of %v", time.Duration(cost))
 		}
 	})
@@ -171,7 +172,7 @@ func TestAPauseHoldsNoNodeForIll(t *testing.T) {
 			Check: loadbalance.Checks{Every: 5 * time.Millisecond, Timeout: 30 * time.Millisecond, Ill: 2, Ask: func(ctx context.Context, _ discovery.Endpoint) error {
 				if n := asked.Add(1); n > 1 && (n == 2 || always) {
 					<-ctx.Done()
-					now := pause.Now()
+					now := clock.Now()
 					pause.Note(now-int64(29*time.Millisecond), now)
 					return ctx.Err()
 				}

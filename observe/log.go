@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // LogOptions set up a Log. The zero value is the default of every field.
@@ -22,6 +23,11 @@ type LogOptions struct {
 	Error func(error) string
 	// Level overrules the level of an event where it returns true. nil: each has its own.
 	Level func(e holdfast.Event) (level slog.Level, ok bool)
+}
+
+func (o LogOptions) filled() LogOptions {
+	o.Every = option.Of(o.Every, 10*time.Second, option.Off)
+	return o
 }
 
 // maxRepeats bounds the things that are remembered as said.
@@ -52,10 +58,7 @@ func NewLog(logger *slog.Logger, o LogOptions) *Log {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	if o.Every == 0 {
-		o.Every = 10 * time.Second
-	}
-	return &Log{o: o, logger: logger, said: map[string]*said{}}
+	return &Log{o: o.filled(), logger: logger, said: map[string]*said{}}
 }
 
 // Call logs a call: as a warning when it failed, else for debugging.

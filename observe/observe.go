@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A Record is what was seen of a call, or of an attempt, when it is over. It is passed
@@ -34,7 +35,7 @@ type Record struct {
 }
 
 // Began returns when it began.
-func (r Record) Began() time.Time { return epoch.Add(time.Duration(r.began)) }
+func (r Record) Began() time.Time { return clock.Time(r.began) }
 
 // Ledger returns what was tried for the request so far, and why nothing more was. It is
 // empty for one that succeeded at once.
@@ -106,14 +107,14 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		call.Record.Listen(o.listener)
 		var began int64
 		if !o.wire {
-			began = monotonic()
+			began = clock.Now()
 		}
 		returned, told := false, false
 		defer func() {
 			switch {
 			case !returned: // a panic, or an exited goroutine
 				var r Record
-				now := monotonic()
+				now := clock.Now()
 				if o.wire {
 					began = sent(call, now)
 				}
@@ -129,7 +130,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		goesOn := res.Reply != nil && !call.Unary
 		now := int64(0)
 		if !goesOn || !o.ends {
-			now = monotonic()
+			now = clock.Now()
 		}
 		if o.wire {
 			began = sent(call, now)
@@ -156,7 +157,7 @@ func sent(call *holdfast.Call, now int64) int64 {
 	if !call.Sent() {
 		return now
 	}
-	return int64(call.SentAt().Sub(epoch))
+	return clock.At(call.SentAt())
 }
 
 // see fills in what is known of a call that has come back. In place: a Record is large.
@@ -188,7 +189,7 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 	if r.Code == "" {
 		r.Code = w.code
 	}
-	r.Took = time.Duration(monotonic() - r.began)
+	r.Took = time.Duration(clock.Now() - r.began)
 	if w.of.ends {
 		r.Answered = r.Took
 	}
@@ -196,8 +197,3 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 	w.ctx, r.Err, r.record = nil, nil, nil // what keeps much alive
 	watches.Put(w)
 }
-
-var epoch = time.Now()
-
-// monotonic is a clock that costs half of time.Now.
-func monotonic() int64 { return int64(time.Since(epoch)) }

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/internal/scrape"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
 	holdotel "github.com/holdfast-go/holdfast/observe/otel"
@@ -34,48 +35,7 @@ func registered(t *testing.T, o holdprom.Options) (*holdprom.Metrics, *prometheu
 	return m, r
 }
 
-// scraped are the values of the series, "name{a=b,c=d}" with the labels in order; of a
-// histogram how many observations it has.
-func scraped(t *testing.T, r prometheus.Gatherer) map[string]float64 {
-	t.Helper()
-	families, err := r.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetName()+"="+l.GetValue())
-			}
-			name := strings.TrimPrefix(f.GetName(), "holdfast_") + "{" + strings.Join(labels, ",") + "}"
-			switch {
-			case m.GetCounter() != nil:
-				values[name] = m.GetCounter().GetValue()
-			case m.GetGauge() != nil:
-				values[name] = m.GetGauge().GetValue()
-			default:
-				values[name] = float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-	}
-	return values
-}
-
-func check(t *testing.T, got map[string]float64, want map[string]float64) {
-	t.Helper()
-	for name, v := range want {
-		if g, there := got[name]; !there || g != v {
-			t.Errorf("%s is %v (there: %v), want %v", name, g, there, v)
-		}
-	}
-	if t.Failed() {
-		for name, v := range got {
-			t.Log(name, v)
-		}
-	}
-}
+var scraped, check = scrape.Values, scrape.Check
 
 // The state of a Stack is read, also after an Update.
 func TestTheStateOfAStackIsRead(t *testing.T) {

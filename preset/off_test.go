@@ -3,11 +3,13 @@ package preset_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/internal/optiontest"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -36,6 +38,49 @@ func TestOffSwitchesOffOrIsRefused(t *testing.T) {
 		if _, err := preset.Parse([]byte(text)); err == nil {
 			t.Errorf("%s was accepted", text)
 		}
+	}
+}
+
+// What a negative value is in force tells whether "off" is the word for it: a field whose
+// negative value is the default, the least or the most there is refuses it.
+func TestOffIsRefusedWhereNothingIsSwitchedOff(t *testing.T) {
+	refused := map[string]bool{}
+	for _, path := range optiontest.Paths(reflect.TypeFor[preset.Config]()) {
+		c := preset.Config{Retry: retry.Options{Base: time.Millisecond}}
+		optiontest.Field(reflect.ValueOf(&c).Elem(), path).Set(reflect.ValueOf(-1).Convert(optiontest.Field(reflect.ValueOf(&c).Elem(), path).Type()))
+		var keys []string
+		for key := range strings.SplitSeq(path, ".") {
+			keys = append(keys, strings.ToLower(key[:1])+key[1:])
+		}
+		var force string
+		for line := range strings.Lines(c.Describe()) {
+			if f := strings.Fields(line); f[0] == strings.Join(keys, ".") {
+				force = f[1]
+			}
+		}
+		text := `"off"`
+		for i := len(keys) - 1; i >= 0; i-- {
+			text = fmt.Sprintf(`{%q: %s}`, keys[i], text)
+		}
+		_, err := preset.Parse([]byte(text))
+		refused[strings.Join(keys, ".")] = err != nil
+		switch at := strings.Join(keys, "."); {
+		case force == "":
+			t.Errorf("%s is in force as nothing", at)
+		case at == "hedge.delay" || at == "hedge.share": // off, but "off" would be read as no hedges
+			if err == nil {
+				t.Errorf("%s can be off", at)
+			}
+		case at == "retry.attempts": // one attempt is no retry
+			if err != nil || force != "1" {
+				t.Errorf("%s: %v, %s in force", at, err, force)
+			}
+		case (force == "off") != (err == nil):
+			t.Errorf("%s: a negative value is %s in force, and \"off\" gives %v", at, force, err)
+		}
+	}
+	if len(refused) < 40 {
+		t.Errorf("%d fields looked at; this checks little", len(refused))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // interval is what the n-th wait is drawn from.
@@ -111,7 +112,7 @@ func TestT93_EveryOptionMeansSomething(t *testing.T) {
 		"no cap":                   {Options{Cap: -1}, with(func(m *made) { m.cap = 24 * time.Hour })},
 		"no cap on wishes":         {Options{MaxAfter: -1}, with(func(m *made) { m.after = 24 * time.Hour })},
 		"no floor":                 {Options{MinAttempt: -1}, with(func(m *made) { m.attempt = 0 })},
-		"absurdly long":            {Options{Base: math.MaxInt64, Cap: math.MaxInt64, MaxAfter: math.MaxInt64, MinAttempt: math.MaxInt64}, made{3, day, day, day, day, day}},
+		"absurdly long":            {Options{Base: math.MaxInt64, Cap: math.MaxInt64, MaxAfter: math.MaxInt64, MinAttempt: math.MaxInt64}, made{3, option.Day, option.Day, option.Day, option.Day, option.Day}},
 	} {
 		r := New(c.o)
 		if got := (made{r.attempts, r.base, r.overload, r.cap, r.maxAfter, r.minAttempt}); got != c.want {

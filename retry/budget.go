@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // BudgetOptions set up a Budget. The zero value is the default of every field.
@@ -19,14 +21,14 @@ type BudgetOptions struct {
 	// 0 means 5; negative: none. At most 1,000,000.
 	Min int
 	// Window bounds the savings: a target holds no more than Ratio times its
-	// successes of the last Window, or Min where that is more. 0 or negative
-	// means 10 s; at most an hour.
+	// successes of the last Window, or Min where that is more. 0 and
+	// negative mean 10 s; at most an hour.
 	Window time.Duration
 	// Unlimited makes a Budget that refuses nothing and only counts. Repeats
 	// without a bound have made many a short outage a long one.
 	Unlimited bool
-	// Targets is how many targets have an account of their own: 0 or negative
-	// means 1024. Past it, one that nobody used lately and that is as good as
+	// Targets is how many targets have an account of their own: 0 and negative
+	// mean 1024. Past it, one that nobody used lately and that is as good as
 	// new, or that nobody used for ten windows, makes room for another; targets
 	// that find none share one account.
 	Targets int
@@ -61,11 +63,8 @@ type savings struct {
 
 // NewBudget makes a Budget.
 func NewBudget(o BudgetOptions) *Budget {
-	b := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: o.Targets, s: new(savings)}
+	b := &Budget{unlimited: o.Unlimited, targets: option.Of(o.Targets, 1024, 1024), s: new(savings)}
 	b.fill(o)
-	if b.targets <= 0 {
-		b.targets = 1024
-	}
 	s := b.s
 	s.last.Store(b)
 	s.accounts.Max = b.targets
@@ -81,7 +80,7 @@ func (b *Budget) With(o BudgetOptions) *Budget {
 	if !b.made() {
 		return NewBudget(o)
 	}
-	with := &Budget{ratio: o.Ratio, floor: float64(o.Min), unlimited: o.Unlimited, targets: b.targets, s: b.s}
+	with := &Budget{unlimited: o.Unlimited, targets: b.targets, s: b.s}
 	with.fill(o)
 	b.s.last.Store(with)
 	return with
@@ -92,37 +91,16 @@ func (b *Budget) Options() BudgetOptions {
 	if !b.made() {
 		return BudgetOptions{}
 	}
-	o := BudgetOptions{Ratio: b.ratio, Min: int(b.floor), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets}
-	if o.Ratio == 0 {
-		o.Ratio = -1
+	return BudgetOptions{
+		Ratio: option.OrOff(b.ratio), Min: option.OrOff(int(b.floor)), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets,
 	}
-	if o.Min == 0 {
-		o.Min = -1
-	}
-	return o
 }
 
 // fill gives the options their meaning.
 func (b *Budget) fill(o BudgetOptions) {
-	switch {
-	case o.Ratio == 0 || math.IsNaN(o.Ratio):
-		b.ratio = 0.2
-	case o.Ratio < 0:
-		b.ratio = 0
-	}
-	b.ratio = min(b.ratio, 10)
-	switch {
-	case o.Min == 0:
-		b.floor = 5
-	case o.Min < 0:
-		b.floor = 0
-	}
-	b.floor = min(b.floor, 1_000_000)
-	window := o.Window
-	if window <= 0 {
-		window = 10 * time.Second
-	}
-	b.width = max(min(window, time.Hour)/buckets, 1)
+	b.ratio = min(option.Of(o.Ratio, 0.2, 0), 10)
+	b.floor = float64(min(option.Of(o.Min, 5, 0), 1_000_000))
+	b.width = max(min(option.Of(o.Window, 10*time.Second, 10*time.Second), time.Hour)/buckets, 1)
 }
 
 // made reports whether NewBudget made b.
@@ -218,13 +196,11 @@ const (
 	slack   = 1e-9
 )
 
-var epoch = time.Now()
-
 // An account is one target's. Its mutex is held for some ten instructions.
 type account struct {
 	mu       sync.Mutex
 	tokens   float64
-	bucket   int64 // the number of the newest bucket since epoch
+	bucket   int64 // the number of the newest bucket of all time
 	at       int   // where it is in window
 	window   [buckets]uint64
 	inWindow uint64
@@ -233,7 +209,7 @@ type account struct {
 }
 
 // now is the number of the current bucket.
-func (b *Budget) now() int64 { return int64(time.Since(epoch) / b.width) }
+func (b *Budget) now() int64 { return clock.Now() / int64(b.width) }
 
 // roll empties the buckets that have left the window. A clock that steps back a
 // little stays in its bucket; one that jumps (a Budget taken into a bubble of

@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // A reason says why a call is not repeated: in one word, and for people. The zero
@@ -143,7 +144,7 @@ func (w *waits) next(class holdfast.Class) (wait time.Duration, ok bool) {
 			return 0, false
 		}
 		wait = w.failure.NextBackOff()
-		return min(wait, day), wait >= 0
+		return min(wait, option.Day), wait >= 0
 	}
 	of, base := &w.failure, w.of.base
 	if class.Server() == holdfast.Overloaded {

@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // Options set up a Retry. The zero value is the default of every field; a
@@ -82,8 +83,6 @@ type Retry struct {
 
 var _ holdfast.Characterized = (*Retry)(nil)
 
-const day = 24 * time.Hour
-
 // New makes a Retry. Every value of every option means something; see Options.
 func New(o Options) *Retry {
 	r := &Retry{
@@ -91,39 +90,20 @@ func New(o Options) *Retry {
 		backoff: o.Backoff, maxAfter: o.MaxAfter, minAttempt: o.MinAttempt, budget: o.Budget,
 		onRetry: o.OnRetry, onStop: o.OnStop, codes: slices.Clone(o.Codes),
 	}
-	if r.attempts == 0 {
-		r.attempts = 3
+	r.attempts = min(option.Of(r.attempts, 3, 1), 1000)
+	r.cap = option.Span(r.cap, 20*time.Second, option.Day)
+	r.base = min(option.Span(r.base, 50*time.Millisecond, 0), r.cap)
+	longer := max(time.Second, r.base)
+	if o.Base < 0 {
+		longer = 0
 	}
-	r.attempts = min(max(r.attempts, 1), 1000)
-	r.cap = bounded(r.cap, 20*time.Second, day)
-	r.base = min(bounded(r.base, 50*time.Millisecond, 0), r.cap)
-	switch {
-	case o.OverloadBase == 0:
-		r.overload = max(time.Second, r.base)
-		if o.Base < 0 {
-			r.overload = 0
-		}
-	case o.OverloadBase < 0:
-		r.overload = r.base
-	}
-	r.overload = min(r.overload, r.cap)
-	r.maxAfter = bounded(r.maxAfter, time.Minute, day)
-	r.minAttempt = bounded(r.minAttempt, 5*time.Millisecond, 0)
+	r.overload = min(option.Of(r.overload, longer, r.base), r.cap)
+	r.maxAfter = option.Span(r.maxAfter, time.Minute, option.Day)
+	r.minAttempt = option.Span(r.minAttempt, 5*time.Millisecond, 0)
 	if r.budget == nil {
 		r.budget = NewBudget(BudgetOptions{})
 	}
 	return r
-}
-
-// bounded gives a duration option its meaning; none is over a day.
-func bounded(d, zero, negative time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return zero
-	case d < 0:
-		return negative
-	}
-	return min(d, day)
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -132,17 +112,9 @@ func (r *Retry) Options() Options {
 		return Options{}
 	}
 	return Options{
-		Attempts: r.attempts, Base: orOff(r.base), OverloadBase: orOff(r.overload), Cap: r.cap, Jitter: r.jitter, Backoff: r.backoff,
-		MaxAfter: r.maxAfter, MinAttempt: orOff(r.minAttempt), Codes: slices.Clone(r.codes), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
+		Attempts: r.attempts, Base: option.OrOff(r.base), OverloadBase: option.OrOff(r.overload), Cap: r.cap, Jitter: r.jitter, Backoff: r.backoff,
+		MaxAfter: r.maxAfter, MinAttempt: option.OrOff(r.minAttempt), Codes: slices.Clone(r.codes), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
 	}
-}
-
-// orOff writes a duration that is none as an option that is switched off.
-func orOff(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
 }
 
 // Budget returns the Budget that r draws from, to share it or to read its figures.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 )
@@ -24,19 +25,19 @@ import (
 //
 // Streams have the fixed limit and are not counted.
 type Adaptive struct {
-	// Quantile is the part of calls that should fit, in (0, 1]. 0: 0.99. Other
-	// values count as the nearest.
+	// Quantile is the part of calls that should fit: 0 and negative mean 0.99; at
+	// most 1.
 	Quantile float64
-	// Factor is what the quantile is multiplied by. 0: 1.5. Negative: 1.
+	// Factor is what the quantile is multiplied by: 0 means 1.5; negative: 1.
 	Factor float64
-	// Min is the least limit. 0: 10 ms. Negative: none. Options.Limit goes first
-	// where it is less.
+	// Min is the least limit: 0 means 10 ms; negative: none. Options.Limit goes
+	// first where it is less.
 	Min time.Duration
 	// Samples is how many calls must be known before they are believed; until
-	// then Options.Limit holds. 0: 100. Negative: 1.
+	// then Options.Limit holds: 0 means 100; negative: 1.
 	Samples int
-	// Window is how far back calls are remembered, at most; half of it at least.
-	// 0 and negative: one minute.
+	// Window is how far back calls are remembered, at most; half of it at least:
+	// 0 and negative mean 1 min.
 	Window time.Duration
 }
 
@@ -56,28 +57,15 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 		return nil
 	}
 	a := &adaptive{Adaptive: *o, ceiling: ceiling}
-	if a.Quantile == 0 || math.IsNaN(a.Quantile) { // unset, or no number
-		a.Quantile = 0.99
-	}
-	a.Quantile = min(max(a.Quantile, 0), 1)
-	switch {
-	case a.Factor == 0 || math.IsNaN(a.Factor):
-		a.Factor = 1.5
-	case a.Factor < 0:
-		a.Factor = 1
-	}
-	a.Min = min(orDefault(a.Min, 10*time.Millisecond), ceiling)
-	if a.Samples == 0 {
-		a.Samples = 100
-	}
-	a.Samples = max(a.Samples, 1)
+	a.Quantile = min(option.Of(a.Quantile, 0.99, 0.99), 1)
+	a.Factor = option.Of(a.Factor, 1.5, 1)
+	a.Min = min(option.Of(a.Min, 10*time.Millisecond, 0), ceiling)
+	a.Samples = option.Of(a.Samples, 100, 1)
 	if learnt != nil {
 		a.table, a.Window = learnt.table, learnt.Window
 		return a
 	}
-	if a.Window <= 0 {
-		a.Window = time.Minute
-	}
+	a.Window = option.Of(a.Window, time.Minute, time.Minute)
 	window := a.Window
 	a.table = &keyed.Table[*target]{New: func(string) *target { return &target{window: quantile.New(window)} }}
 	return a

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // An alarm is the timer of a bounded. One that has not run is used again by another call: most
@@ -24,7 +24,7 @@ func (c *bounded) ring(d time.Duration) {
 		c.timer.timer.Reset(d)
 		return
 	}
-	if !pause.InBubble(c.began) { // whose timers must not leave it, and no others enter
+	if !clock.InBubble(c.began) { // whose timers must not leave it, and no others enter
 		c.timer, _ = alarms.Get().(*alarm)
 	}
 	if c.timer != nil {
@@ -43,7 +43,7 @@ func (a *alarm) stop() {
 	if a == nil || !a.timer.Stop() {
 		return
 	}
-	if c := a.of.Swap(nil); !pause.InBubble(c.began) {
+	if c := a.of.Swap(nil); !clock.InBubble(c.began) {
 		alarms.Put(a)
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // terms are what limits one call. A limit of 0 is none.
 type terms struct {
-	began         int64 // by pause.Now
+	began         int64 // by clock.Now
 	limit, idle   time.Duration
 	learns        *adaptive // what the call took is told to; nil: nothing learns of it
 	whole         bool      // the limit covers the answer to its end
@@ -59,7 +60,7 @@ type boundedKey struct{}
 var _ context.Context = (*bounded)(nil)
 
 // since is the time since it began.
-func (c *bounded) since() time.Duration { return c.sinceAt(pause.Now()) }
+func (c *bounded) since() time.Duration { return c.sinceAt(clock.Now()) }
 
 func (c *bounded) sinceAt(now int64) time.Duration { return time.Duration(now - c.began) }
 
@@ -68,7 +69,7 @@ func (c *bounded) fixed() bool {
 	return c.limit > 0 && c.idle == 0 && (c.unary || c.whole)
 }
 
-// ends returns when the limit runs out, by pause.Now, as it is at present, if it is a
+// ends returns when the limit runs out, by clock.Now, as it is at present, if it is a
 // deadline to be seen: after an attempt's answer has come it binds no more, and for a
 // stream it must not go on the wire. The caller's may be nearer where extended is true.
 func (c *bounded) ends() (at int64, extended, ok bool) {
@@ -94,7 +95,7 @@ func (c *bounded) Deadline() (time.Time, bool) {
 	if !ok {
 		return c.parent.Deadline()
 	}
-	deadline := pause.Time(at)
+	deadline := clock.Time(at)
 	if extended { // which the caller's is not
 		if theirs, has := c.parent.Deadline(); has && theirs.Before(deadline) {
 			return theirs, true
@@ -125,7 +126,7 @@ func (c *bounded) Done() <-chan struct{} {
 }
 
 // Err returns context.DeadlineExceeded once a limit has run out.
-func (c *bounded) Err() error { return c.errAt(pause.Now()) }
+func (c *bounded) Err() error { return c.errAt(clock.Now()) }
 
 func (c *bounded) errAt(now int64) error {
 	c.mu.Lock()

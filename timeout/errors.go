@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A lateError says that a call was not sent, since its deadline was too near.
@@ -39,7 +39,7 @@ func tooLate(ctx context.Context, left, floor time.Duration) holdfast.Result {
 	err, code := &lateError{left: left, floor: floor}, holdfast.CodeDeadline
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok {
 		theirs, _ := ctx.Deadline()
-		if at, _, ok := c.ends(); ok && pause.Time(at).Equal(theirs) {
+		if at, _, ok := c.ends(); ok && clock.Time(at).Equal(theirs) {
 			err.of, code = c.timedOut(), holdfast.CodeTimeout
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		began := pause.Now()
+		began := clock.Now()
 		left := left(ctx, began)
 		if left < t.floor && ctx.Err() == nil {
 			return tooLate(ctx, left, t.floor)

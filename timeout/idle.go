@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -108,7 +109,7 @@ func (c *bounded) next(now, due time.Duration) time.Duration {
 // fire is what the timer runs.
 func (c *bounded) fire() {
 	if due := c.armed.Load(); due > 0 && due < int64(never) {
-		now := pause.Now()
+		now := clock.Now()
 		pause.Note(c.began+due, now)
 		pause.Look(now)
 	}
@@ -140,7 +141,7 @@ func (c *bounded) arm() (cause error) {
 		state := c.state.Load()
 		now, due := c.since(), c.dueIn(state)
 		if due <= now {
-			pause.Look(pause.Now())
+			pause.Look(clock.Now())
 			due = c.dueIn(state)
 		}
 		if due <= now {

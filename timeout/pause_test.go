@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 	"github.com/holdfast-go/holdfast/timeout"
 )
@@ -14,7 +15,7 @@ import (
 // stand has this process stand still for the last d, as far as anybody can tell. The times of
 // these tests are real, and bounded from below alone.
 func stand(d time.Duration) {
-	now := pause.Now()
+	now := clock.Now()
 	pause.Note(now-int64(d), now)
 }
 
@@ -61,7 +62,7 @@ func TestALimitIsExtendedByPauses(t *testing.T) {
 // One whose whole time was a pause, and more, has a moment to find an answer.
 func TestALimitThatRanOutInAPauseLooksForAnAnswer(t *testing.T) {
 	start := time.Now()
-	now := pause.Now()
+	now := clock.Now()
 	pause.Note(now, now+int64(100*time.Millisecond)) // it is about to stand still
 	var took time.Duration
 	holdfast.Chain(timeout.New(30*time.Millisecond))(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {

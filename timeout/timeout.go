@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // DefaultLimit is the Limit of the zero Options.
@@ -23,20 +24,20 @@ const (
 // Options say how long a call may take. The zero Options are the limit that
 // New(DefaultLimit) sets.
 type Options struct {
-	// Limit is how long the call or the attempt may take. 0: DefaultLimit, 10 s.
-	// Negative: no limit; Idle, when it is above zero, holds all the same, and
-	// Adaptive does not.
+	// Limit is how long the call or the attempt may take: 0 means DefaultLimit,
+	// 10 s; negative: no limit. Idle, when it is above zero, holds then all the
+	// same, and Adaptive does not.
 	Limit time.Duration
 
 	// Idle is how long the answer, once it has begun, may go without progress
-	// while it is being read. 0: as long as Limit around an attempt, and no such
-	// limit around a whole call or on a stream. Above zero it holds there too.
-	// Negative: none.
+	// while it is being read: 0 means as long as Limit around an attempt, and none
+	// around a whole call or on a stream, where it holds when it is above zero;
+	// negative: none.
 	Idle time.Duration
 
 	// Floor is the least that must be left before the deadline of the context
-	// for the call to be sent at all. 0: 1 ms. Negative: none. It is never more
-	// than half the Limit.
+	// for the call to be sent at all: 0 means 1 ms; negative: none. It is never
+	// more than half the Limit.
 	Floor time.Duration
 
 	// Streams lets a limit around the whole call hold for streams as well, to
@@ -85,13 +86,13 @@ func (t *Timeout) With(o Options) *Timeout {
 
 func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
-		limit:   orDefault(o.Limit, DefaultLimit),
-		floor:   orDefault(o.Floor, defaultFloor),
+		limit:   option.Of(o.Limit, DefaultLimit, 0),
+		floor:   option.Of(o.Floor, defaultFloor, 0),
 		named:   o.Idle > 0,
 		streams: o.Streams,
 		ifNone:  o.IfNone,
 	}
-	t.idle = orDefault(o.Idle, t.limit)
+	t.idle = option.Of(o.Idle, t.limit, 0)
 	if t.limit > 0 {
 		t.floor = min(t.floor, t.limit/2)
 		t.adaptive = newAdaptive(o.Adaptive, t.limit, learnt)
@@ -104,33 +105,16 @@ func (t *Timeout) Options() Options {
 	if t == nil {
 		return Options{}
 	}
-	o := Options{Limit: orOff(t.limit), Idle: orOff(t.idle), Floor: orOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
+	o := Options{Limit: option.OrOff(t.limit), Idle: option.OrOff(t.idle), Floor: option.OrOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
 	if !t.named && t.idle > 0 {
 		o.Idle = 0 // it depends on where the policy stands
 	}
 	if t.adaptive != nil {
 		filled := t.adaptive.Adaptive
-		filled.Min = orOff(filled.Min)
+		filled.Min = option.OrOff(filled.Min)
 		o.Adaptive = &filled
 	}
 	return o
-}
-
-// orOff writes a duration that is none as an option that is switched off.
-func orOff(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
-}
-
-// orDefault reads an option: zero is the default, and negative is off, which is
-// zero from here on.
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return max(d, 0)
 }
 
 // Limit returns the limit that a call to target has at present: the Limit of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
@@ -55,7 +56,7 @@ func (r *root) Err() error {
 			c.mu.Unlock()
 			return err
 		}
-		seen := pause.Now()
+		seen := clock.Now()
 		if due := c.armed.Load(); due > 0 {
 			pause.Note(c.began+due, seen)
 		}
@@ -97,7 +98,7 @@ func (r *root) Value(key any) any {
 func (c *bounded) hangBeneath() {
 	above, now, due := c.above(), c.since(), c.due()
 	if due <= now { // unless this process stood still, and nobody has looked yet
-		pause.Look(pause.Now())
+		pause.Look(clock.Now())
 		due = c.due()
 	}
 	switch {
@@ -107,7 +108,7 @@ func (c *bounded) hangBeneath() {
 	case due <= now:
 		c.ended = true
 		var cancel context.CancelFunc
-		c.inner, cancel = context.WithDeadlineCause(above, pause.Time(c.began), c.ranOut(c.state.Load(), now))
+		c.inner, cancel = context.WithDeadlineCause(above, clock.Time(c.began), c.ranOut(c.state.Load(), now))
 		c.cancel = func(error) { cancel() }
 		return
 	}

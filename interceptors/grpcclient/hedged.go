@@ -105,16 +105,7 @@ func (u *unary) another() (any, error) {
 // publish makes the caller's what the hedge has written. Nothing else writes to it
 // any more.
 func (h *hedged) publish() {
-	for _, o := range h.of.opts {
-		switch o := o.(type) {
-		case grpc.HeaderCallOption:
-			set(o.HeaderAddr, h.header)
-		case grpc.TrailerCallOption:
-			set(o.TrailerAddr, h.trailer)
-		case grpc.PeerCallOption:
-			set(o.PeerAddr, h.peer)
-		}
-	}
+	hand(h.of.opts, h.header, h.trailer, h.peer)
 	if h.failed {
 		reset(h.of.reply)
 		return

@@ -14,17 +14,22 @@ import (
 // forget clears what an earlier attempt has written for the caller, so that what
 // is there at the end is of the last attempt alone.
 func forget(opts []grpc.CallOption, reply any) {
+	hand(opts, nil, nil, peer.Peer{})
+	reset(reply)
+}
+
+// hand writes what there is of an attempt where the caller's options say.
+func hand(opts []grpc.CallOption, header, trailer metadata.MD, from peer.Peer) {
 	for _, o := range opts {
 		switch o := o.(type) {
 		case grpc.HeaderCallOption:
-			set(o.HeaderAddr, nil)
+			set(o.HeaderAddr, header)
 		case grpc.TrailerCallOption:
-			set(o.TrailerAddr, nil)
+			set(o.TrailerAddr, trailer)
 		case grpc.PeerCallOption:
-			set(o.PeerAddr, peer.Peer{})
+			set(o.PeerAddr, from)
 		}
 	}
-	reset(reply)
 }
 
 // reset clears a message, as gRPC's codec does before it fills it. What is no
@@ -114,15 +119,6 @@ func (t *targets) publish(attempt int) {
 	}
 	t.once.Do(func() {
 		previous(&t.header, attempt)
-		for _, o := range t.opts {
-			switch o := o.(type) {
-			case grpc.HeaderCallOption:
-				set(o.HeaderAddr, t.header)
-			case grpc.TrailerCallOption:
-				set(o.TrailerAddr, t.trailer)
-			case grpc.PeerCallOption:
-				set(o.PeerAddr, t.peer)
-			}
-		}
+		hand(t.opts, t.header, t.trailer, t.peer)
 	})
 }

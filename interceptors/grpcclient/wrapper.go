@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // DefaultReplayCap is the ReplayCap of the zero Wrapper, in bytes. It is that of
@@ -25,8 +26,8 @@ type Wrapper struct {
 	Repeatable func(fullMethod string) bool
 
 	// ReplayCap is the size in bytes up to which the request of a server-streaming
-	// call is kept, to be sent again. 0: DefaultReplayCap. Negative: none is kept,
-	// and every such call is sent once, when its request is.
+	// call is kept, to be sent again: 0 means DefaultReplayCap, 256 KiB; negative:
+	// none is kept, and every such call is sent once, when its request is.
 	ReplayCap int
 
 	// Classify overrules the table of status codes, where it returns true: for a
@@ -96,14 +97,13 @@ type door struct {
 	toldNative sync.Map // methods
 }
 
+func (w Wrapper) filled() Wrapper {
+	w.ReplayCap = option.Of(w.ReplayCap, DefaultReplayCap, option.Off)
+	return w
+}
+
 func (w Wrapper) door(policies []holdfast.Policy) *door {
-	switch {
-	case w.ReplayCap == 0:
-		w.ReplayCap = DefaultReplayCap
-	case w.ReplayCap < 0:
-		w.ReplayCap = -1
-	}
-	return &door{Wrapper: w, handle: holdfast.Chain(policies...)}
+	return &door{Wrapper: w.filled(), handle: holdfast.Chain(policies...)}
 }
 
 // ready puts what WaitForReady says before the call's own options, which overrule it.

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // A Wrapper is what can be set about the door. The zero value is the default of
@@ -73,7 +74,7 @@ type Wrapper struct {
 
 	// ConnLifetime is how long a connection to an endpoint that a balancer has chosen
 	// is used, a tenth more or less, so that they are not all renewed at once: its
-	// last request then asks to close it. 0 and negative mean as long as it lives.
+	// last request then asks to close it. 0 and negative mean no limit.
 	ConnLifetime time.Duration
 
 	// CountReplays has net/http's own repeats counted, which it makes beneath all
@@ -109,20 +110,20 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	if w.ReplayCap == 0 {
-		w.ReplayCap = 64 << 10
-	}
-	if w.DrainBytes == 0 {
-		w.DrainBytes = 64 << 10
-	}
-	if w.DrainTime == 0 {
-		w.DrainTime = defaultDrainTime
-	}
+	w = w.filled()
 	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
 	if t, ok := base.(*http.Transport); ok {
 		d.leaf, d.endpoints, d.wire = true, newEndpoints(t, policies, w.ConnLifetime), newWire(t)
 	}
 	return d
+}
+
+func (w Wrapper) filled() Wrapper {
+	w.ReplayCap = option.Of(w.ReplayCap, 64<<10, option.Off)
+	w.DrainBytes = option.Of(w.DrainBytes, 64<<10, option.Off)
+	w.DrainTime = option.Of(w.DrainTime, defaultDrainTime, option.Off)
+	w.ConnLifetime = option.Of(w.ConnLifetime, option.Off, option.Off)
+	return w
 }
 
 const defaultDrainTime = 50 * time.Millisecond

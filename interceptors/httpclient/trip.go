@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A trip is what an httptrace tells of the connections of one attempt. It costs
@@ -20,12 +20,12 @@ type trip struct {
 	to     *peer
 	guard  bool                    // stop a second sending that may be one too many
 	strict bool                    // there is none that may not be
-	began  int64                   // by pause.Now
+	began  int64                   // by clock.Now
 	cancel context.CancelCauseFunc // ends the request, whatever the attempt's own context
 	trace  httptrace.ClientTrace
 
 	asked, stopped atomic.Bool
-	dialled        atomic.Int64 // when a dial began, by pause.Now; 0: none was seen
+	dialled        atomic.Int64 // when a dial began, by clock.Now; 0: none was seen
 
 	mu     sync.Mutex
 	conn   net.Conn // the latest that it got
@@ -38,11 +38,11 @@ type trip struct {
 var errOnce = errors.New("httpclient: the connection failed, and the server may have acted on the request, which is not to be sent twice")
 
 func (w *wire) trip(ctx context.Context, addr string) (*trip, context.Context) {
-	t := &trip{of: w, to: w.peers.Get(addr), began: pause.Now()}
+	t := &trip{of: w, to: w.peers.Get(addr), began: clock.Now()}
 	t.trace.GetConn = func(string) { t.asked.Store(true) }
 	t.trace.GotConn = t.gotConn
 	if w.slots > 0 {
-		dials := func() { t.dialled.CompareAndSwap(0, pause.Now()|1) }
+		dials := func() { t.dialled.CompareAndSwap(0, clock.Now()) }
 		t.trace.DNSStart = func(httptrace.DNSStartInfo) { dials() }
 		t.trace.ConnectStart = func(string, string) { dials() }
 	}
@@ -54,7 +54,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before := t.conn
-	t.conn, t.got, t.reused = info.Conn, pause.Now(), info.Reused
+	t.conn, t.got, t.reused = info.Conn, clock.Now(), info.Reused
 	switch {
 	case before == nil:
 		if t.of.slots > 0 && !t.over {
@@ -102,7 +102,7 @@ func (t *trip) end() {
 // heard notes that the server has answered.
 func (t *trip) heard() {
 	if t != nil && t.of.slots > 0 {
-		t.to.heard.Store(pause.Now() | 1)
+		t.to.heard.Store(clock.Now())
 	}
 }
 
@@ -150,7 +150,7 @@ func (t *trip) late() bool {
 		until = dialled
 	}
 	heard := t.to.heard.Load()
-	return t.conn != nil && until-t.began > pause.Now()-until && heard != 0 && heard >= t.began
+	return t.conn != nil && until-t.began > clock.Now()-until && heard != 0 && heard >= t.began
 }
 
 // excuse makes of an attempt whose time ran out while it waited for a slot what it is.

@@ -31,7 +31,7 @@ type peer struct {
 
 	// Where the number of connections is bounded:
 	inUse atomic.Int32 // attempts that have one
-	heard atomic.Int64 // when the latest answer came, by pause.Now; 0: none came
+	heard atomic.Int64 // when the latest answer came, by clock.Now; 0: none came
 }
 
 func newWire(base *http.Transport) *wire {

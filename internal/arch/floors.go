@@ -58,6 +58,7 @@ var places = map[string]place{
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
 	"internal/…":              {floor: beside},
+	"internal/scrape":         {floor: beside, third: []string{prometheus}}, // for tests of what is counted
 }
 
 // placeOf finds the place of a package by its folder.
@@ -121,6 +122,11 @@ func (p place) forbids(f *file, path string) string {
 			return ""
 		}
 		return "internal packages stand on the standard library alone, so that every floor can use them"
+	case dir == "internal/optiontest" || dir == "internal/scrape":
+		if f.test() {
+			return ""
+		}
+		return "that is for tests"
 	case strings.HasPrefix(dir, "internal/"):
 		return ""
 	case f.dir == "holdfasttest" && !f.external():

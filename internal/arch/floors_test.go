@@ -69,6 +69,8 @@ func TestTheFloorsAreEnforced(t *testing.T) {
 		"the HTTP door on x/net":             {"interceptors/httpclient/a.go", imports("httpclient", http2), "no leave"},
 		"the HTTP door on the gRPC door":     {"interceptors/httpclient/a.go", imports("httpclient", module+"/interceptors/grpcclient"), "siblings"},
 		"a module with a like name":          {"retry/a.go", imports("retry", backoff+"x"), "no leave"},
+		"a policy on what is for tests":      {"retry/a.go", imports("retry", module+"/internal/optiontest"), "for tests"},
+		"its test on what is for tests":      {"retry/a_test.go", imports("retry", module+"/internal/optiontest"), ""},
 		"internal on the waist":              {"internal/keyed/a.go", imports("keyed", module), "internal packages"},
 		"the kit on a policy":                {"holdfasttest/a.go", imports("holdfasttest", module+"/retry"), "root alone"},
 		"a policy on the kit":                {"retry/a.go", imports("retry", module+"/holdfasttest"), "for tests"},

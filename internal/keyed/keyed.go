@@ -52,6 +52,16 @@ func (t *Table[V]) Get(key string) V {
 	return e.v
 }
 
+// Find returns the value of key where there is one, and makes none.
+func (t *Table[V]) Find(key string) (v V, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if e := t.m[key]; e != nil {
+		return e.v, true
+	}
+	return v, false
+}
+
 func (t *Table[V]) add(key string) *entry[V] {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -38,6 +38,17 @@ func TestAKeyKeepsItsValue(t *testing.T) {
 	}
 }
 
+func TestFindingMakesNothing(t *testing.T) {
+	tab, made := table(0)
+	if s, ok := tab.Find("a"); ok || s != nil || made.Load() != 0 || tab.Len() != 0 {
+		t.Errorf("%v was found in an empty table, %d made", s, made.Load())
+	}
+	a := tab.Get("a")
+	if s, ok := tab.Find("a"); !ok || s != a {
+		t.Errorf("%v was found, want %v", s, a)
+	}
+}
+
 func TestATableIsBoundedAndKeepsWhatIsBusy(t *testing.T) {
 	tab, _ := table(50)
 	var busy []*state

@@ -3,6 +3,8 @@ package pause
 import (
 	"math"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // After waking up a limit has wake to find an answer, and no more often than wakes.
@@ -45,13 +47,13 @@ type Timer struct {
 // Start starts one.
 func Start(limit time.Duration) *Timer {
 	limit = min(limit, math.MaxInt64/4) // of which twice can be added to any time
-	timer, began := time.NewTimer(limit), Now()
+	timer, began := time.NewTimer(limit), clock.Now()
 	return &Timer{timer.C, timer, began, began + int64(limit), limit}
 }
 
 // Over reports whether the time has run out. If not, C will tell again.
 func (t *Timer) Over() bool {
-	now := Now()
+	now := clock.Now()
 	Note(t.due, now)
 	Look(now)
 	t.due = t.began + int64(t.limit+Extension(t.began, t.limit))

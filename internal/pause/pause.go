@@ -12,6 +12,7 @@
 package pause
 
 import (
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,19 +31,6 @@ const Longest = time.Second
 // every is the period of the timer.
 const every = 10 * time.Millisecond
 
-// epoch is a while before the process began, so that no time in it is 0 or below.
-var epoch = time.Now().Add(-time.Minute)
-
-// Now is a clock that costs half of time.Now, in nanoseconds. In a bubble of
-// testing/synctest it is decades off, and negative.
-func Now() int64 { return int64(time.Since(epoch)) }
-
-// InBubble reports whether a time is that of a bubble: the process has not run for years.
-func InBubble(now int64) bool { return uint64(now) > 1<<57 }
-
-// At is what Now was at the time t.
-func At(t time.Time) int64 { return int64(t.Sub(epoch)) }
-
 // A span is a time during which the process did not run.
 type span struct{ from, to int64 }
 
@@ -60,10 +48,10 @@ var (
 	total time.Duration
 )
 
-// Note takes in that a timer which was due ran now, by the clock of Now. It reports
+// Note takes in that a timer which was due ran now, by package clock. It reports
 // whether that was late.
 func Note(due, now int64) (late bool) {
-	if now-due < int64(Late) || InBubble(now) || InBubble(due) {
+	if now-due < int64(Late) || clock.InBubble(now) || clock.InBubble(due) {
 		return false
 	}
 	mu.Lock()
@@ -89,7 +77,7 @@ func Note(due, now int64) (late bool) {
 // Between returns for how much of the time from one moment to another the process did
 // not run, and how much of that was in one piece.
 func Between(from, to int64) (stood, longest time.Duration) {
-	if latest.Load() <= from || InBubble(from) {
+	if latest.Load() <= from || clock.InBubble(from) {
 		return 0, 0
 	}
 	mu.Lock()
@@ -108,7 +96,7 @@ func Between(from, to int64) (stood, longest time.Duration) {
 // Within returns the end of the pause during which a moment was; ok is false where the
 // process ran then, as far as is known.
 func Within(at int64) (end int64, ok bool) {
-	if latest.Load() < at || InBubble(at) {
+	if latest.Load() < at || clock.InBubble(at) {
 		return 0, false
 	}
 	mu.Lock()
@@ -137,27 +125,4 @@ func Total() (n uint64, stood time.Duration) {
 	mu.Lock()
 	defer mu.Unlock()
 	return count, total
-}
-
-// wall is a time at which the wall clock was looked at.
-var wall atomic.Pointer[time.Time]
-
-// Time is the time at which Now was n. It goes by the wall clock of today, as it was looked at
-// last while calls were under way: that may have been set since the epoch, or gone on while
-// this machine slept and Now stood still.
-func Time(n int64) time.Time {
-	looked := wall.Load()
-	if looked == nil || InBubble(n) {
-		now := time.Now()
-		looked = &now
-	}
-	return looked.Add(time.Duration(n - At(*looked)))
-}
-
-// lookAtWall takes in that the wall clock was set.
-func lookAtWall() {
-	now := time.Now()
-	if looked := wall.Load(); looked == nil || looked.Add(now.Sub(*looked)).Round(0).Sub(now.Round(0)).Abs() > time.Millisecond {
-		wall.Store(&now)
-	}
 }

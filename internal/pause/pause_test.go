@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 const ms = int64(time.Millisecond)
@@ -40,7 +42,7 @@ func TestLateTimersShowAPause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reset()
-			base := Now()
+			base := clock.Now()
 			for _, n := range c.notes {
 				if late := Note(base+n[0]*ms, base+n[1]*ms); late != (n[1]-n[0] >= 20) {
 					t.Errorf("due %d, ran %d: late %v", n[0], n[1], late)
@@ -62,7 +64,7 @@ func TestLateTimersShowAPause(t *testing.T) {
 // The longest pause counts by what of it is in the time.
 func TestTheLongestOfSeveralPauses(t *testing.T) {
 	reset()
-	base := Now()
+	base := clock.Now()
 	Note(base+100*ms, base+200*ms)
 	Note(base+300*ms, base+600*ms)
 	for _, c := range [][3]int64{{0, 50, 0}, {0, 250, 100}, {0, 1000, 300}, {150, 350, 50}, {500, 1000, 100}, {700, 1000, 0}} {
@@ -75,7 +77,7 @@ func TestTheLongestOfSeveralPauses(t *testing.T) {
 // The total is the sum of what Between knows.
 func TestTheTotalIsTheSum(t *testing.T) {
 	reset()
-	base := Now()
+	base := clock.Now()
 	for i := range int64(100) {
 		Note(base+i*100*ms, base+(i*100+30)*ms)
 		Note(base+(i*100-10)*ms, base+(i*100+40)*ms)
@@ -89,7 +91,7 @@ func TestTheTotalIsTheSum(t *testing.T) {
 // Only the latest are remembered, and asking for longer is cheap and wrong by no more.
 func TestThePastIsForgotten(t *testing.T) {
 	reset()
-	base := Now()
+	base := clock.Now()
 	for i := range int64(3 * remembered) {
 		Note(base+i*100*ms, base+(i*100+50)*ms)
 	}
@@ -105,12 +107,12 @@ func TestTheTimerEndsWithTheCalls(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			for range 100 {
-				Begin(Now()).End()
+				Begin(clock.Now()).End()
 			}
 		})
 	}
 	wg.Wait()
-	w := Begin(Now())
+	w := Begin(clock.Now())
 	if !armed.Load() {
 		t.Fatal("a call is under way, and no timer")
 	}
@@ -131,53 +133,26 @@ func TestTheTimerEndsWithTheCalls(t *testing.T) {
 // In a bubble nothing is late, and what the process has seen outside is not there.
 func TestABubbleKnowsNoPauses(t *testing.T) {
 	reset()
-	Note(Now()-1000*ms, Now())
+	Note(clock.Now()-1000*ms, clock.Now())
 	synctest.Test(t, func(t *testing.T) {
-		start := Now()
+		start := clock.Now()
 		w := Begin(start)
 		time.Sleep(time.Hour)
 		w.End()
-		late := Note(start, Now())
-		if stood, _ := Between(start, Now()); late || stood != 0 || Ran(start, Now()) != time.Hour || w.shard != nil {
+		late := Note(start, clock.Now())
+		if stood, _ := Between(start, clock.Now()); late || stood != 0 || Ran(start, clock.Now()) != time.Hour || w.shard != nil {
 			t.Error("there is a pause in a bubble")
 		}
-		if At(time.Now()) != Now() {
-			t.Errorf("%d is not %d", At(time.Now()), Now())
-		}
-		// The wall clock of a bubble is another than that of the epoch.
-		if wall := time.Now().Round(0); !Time(Now()).Round(0).Equal(wall) {
-			t.Errorf("%v is not %v", Time(Now()), wall)
-		}
 	})
-	if At(time.Now()) > Now() || Time(Now()).After(time.Now()) {
-		t.Error("the two clocks differ")
-	}
-}
-
-// A time is one of both clocks, whether or not the wall clock was looked at already.
-func TestATimeIsRightByBothClocks(t *testing.T) {
-	for range 2 {
-		now := time.Now()
-		if got := Time(At(now)); !got.Equal(now) || got.Round(0).Sub(now.Round(0)).Abs() > time.Second {
-			t.Errorf("%v is not %v", got, now)
-		}
-		if wall.Load() == nil {
-			lookAtWall()
-		}
-	}
-	before := wall.Load()
-	if lookAtWall(); wall.Load() != before {
-		t.Error("it was looked at anew, and was not set")
-	}
 }
 
 // Without a pause the question costs next to nothing.
 func TestAskingAllocatesNothing(t *testing.T) {
 	reset()
-	start := Now()
+	start := clock.Now()
 	if n := testing.AllocsPerRun(100, func() {
-		w := Begin(Now())
-		Between(start, Now())
+		w := Begin(clock.Now())
+		Between(start, clock.Now())
 		w.End()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -194,13 +169,13 @@ func TestATimerOfALimitRunsOn(t *testing.T) {
 			reset()
 			timer := Start(time.Duration(c.limit * ms))
 			defer timer.Stop()
-			start := Now()
+			start := clock.Now()
 			if c.to > 0 {
 				Note(start+c.from*ms, start+c.to*ms)
 			}
 			for <-timer.C; !timer.Over(); <-timer.C {
 			}
-			if took := (Now() - start) / ms; took < c.least-1 {
+			if took := (clock.Now() - start) / ms; took < c.least-1 {
 				t.Errorf("over after %d ms, want %d", took, c.least)
 			}
 		})
@@ -209,7 +184,7 @@ func TestATimerOfALimitRunsOn(t *testing.T) {
 
 func TestAnExtensionIsBounded(t *testing.T) {
 	reset()
-	base := Now()
+	base := clock.Now()
 	Note(base, base+45*ms)
 	Note(base+46*ms, base+91*ms)
 	Note(base+5000*ms, base+8000*ms)

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A Watch is one call that is under way.
@@ -27,7 +29,7 @@ var (
 
 // Begin says that a call is under way which can run out of time, since now. End it.
 func Begin(now int64) Watch {
-	if InBubble(now) {
+	if clock.InBubble(now) {
 		return Watch{}
 	}
 	s := &under[uint64(now)*0x9E3779B97F4A7C15>>61] // drawn from the time
@@ -51,8 +53,8 @@ func arm() {
 	if armed.Load() {
 		return
 	}
-	lookAtWall()
-	due.Store(Now() + int64(every))
+	clock.LookAtWall()
+	due.Store(clock.Now() + int64(every))
 	if timer == nil {
 		timer = time.AfterFunc(every, tick)
 	} else {
@@ -65,9 +67,9 @@ func arm() {
 func tick() {
 	arming.Lock()
 	defer arming.Unlock()
-	now := Now()
+	now := clock.Now()
 	Note(due.Load(), now)
-	lookAtWall()
+	clock.LookAtWall()
 	busy := false
 	for i := range under {
 		busy = busy || under[i].n.Load() > 0
@@ -89,7 +91,7 @@ func tick() {
 // Look takes in that it is now, where the timer has not had its turn yet: a process that
 // wakes up runs what was waiting in any order.
 func Look(now int64) {
-	if InBubble(now) || !armed.Load() {
+	if clock.InBubble(now) || !armed.Load() {
 		return
 	}
 	if at := due.Load(); now-at >= int64(Late) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/observe"
 )
 
@@ -51,8 +52,8 @@ type Telemetry struct {
 	methods names.Table
 }
 
-// New makes a Telemetry.
-func New(o Options) *Telemetry {
+func (o Options) filled() Options {
+	o.Targets, o.Methods = option.Of(o.Targets, 100, 100), option.Of(o.Methods, 100, 100)
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()
 	}
@@ -62,12 +63,12 @@ func New(o Options) *Telemetry {
 	if o.Propagator == nil {
 		o.Propagator = otel.GetTextMapPropagator()
 	}
-	if o.Targets <= 0 {
-		o.Targets = 100
-	}
-	if o.Methods <= 0 {
-		o.Methods = 100
-	}
+	return o
+}
+
+// New makes a Telemetry.
+func New(o Options) *Telemetry {
+	o = o.filled()
 	t := &Telemetry{o: o, tracer: o.TracerProvider.Tracer(scope)}
 	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, observe.Name, o.Methods
 	t.meters.init(o.MeterProvider.Meter(scope))

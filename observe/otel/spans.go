@@ -86,26 +86,16 @@ type over struct {
 
 // run passes the call on, and ends what was begun when it is over, also by a panic.
 func (o *over) run(ctx context.Context, next holdfast.Handler) holdfast.Result {
-	returned := false
-	defer func() {
-		if !returned {
-			o.Done(0, holdfast.End{Code: holdfast.CodePanic})
+	return o.call.Track(ctx, func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := next(ctx, call)
+		o.code, o.attempt = res.Code, res.Attempt
+		if o.span != nil && !o.whole && call.Endpoint != "" {
+			if host, port, ok := hostPort(call.Endpoint); ok {
+				o.span.SetAttributes(semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(port))
+			}
 		}
-	}()
-	res := next(ctx, o.call)
-	returned = true
-	o.code, o.attempt = res.Code, res.Attempt
-	if o.span != nil && !o.whole && o.call.Endpoint != "" {
-		if host, port, ok := hostPort(o.call.Endpoint); ok {
-			o.span.SetAttributes(semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(port))
-		}
-	}
-	if res.Reply == nil || o.call.Unary {
-		o.Done(0, holdfast.End{Class: res.Class, Code: res.Code, Err: res.Err})
-	} else {
-		res.OnDone(o, 0)
-	}
-	return res
+		return res
+	}, o, 0)
 }
 
 // Done ends the span and measures.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/option"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,8 +32,8 @@ type Options struct {
 	// Buckets are the upper bounds of the classic histograms in seconds; nil: from 1 ms
 	// to 30 s.
 	Buckets []float64
-	// Native is the growth of the buckets of the native histograms: 0 means 1.1; 1 and
-	// less, there are classic ones alone.
+	// Native is the growth of the buckets of the native histograms: 0 means 1.1; negative,
+	// and 1 or less: there are classic ones alone.
 	Native float64
 	// Exemplar returns the labels by which a call is found elsewhere, such as a trace's
 	// ID; nil, or no labels: the call has no exemplar. observe/otel has TraceID.
@@ -43,21 +44,12 @@ func (o Options) filled() Options {
 	if o.Namespace == "" {
 		o.Namespace = "holdfast"
 	}
-	if o.Targets <= 0 {
-		o.Targets = 100
-	}
-	if o.Methods <= 0 {
-		o.Methods = 100
-	}
-	if o.Endpoints == 0 {
-		o.Endpoints = 100
-	}
+	o.Targets, o.Methods = option.Of(o.Targets, 100, 100), option.Of(o.Methods, 100, 100)
+	o.Endpoints = option.Of(o.Endpoints, 100, option.Off)
 	if o.Buckets == nil {
 		o.Buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	}
-	if o.Native == 0 {
-		o.Native = 1.1
-	}
+	o.Native = option.Of(o.Native, 1.1, option.Off)
 	return o
 }
 

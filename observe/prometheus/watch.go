@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/observe"
 )
 
@@ -25,7 +26,7 @@ func (c *client) countCalls(next holdfast.Handler) holdfast.Handler {
 	listener := holdfast.NewListener(c.event)
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		call.Record.Listen(listener)
-		return call.Track(ctx, next, (*callEnd)(c.pair(call.Target, call.Method)), uint64(monotonic()))
+		return call.Track(ctx, next, (*callEnd)(c.pair(call.Target, call.Method)), uint64(clock.Now()))
 	}
 }
 
@@ -35,7 +36,7 @@ type callEnd pair
 // Done counts.
 func (p *callEnd) Done(began uint64, end holdfast.End) {
 	p.calls.get(end.Class, end.Code).Inc()
-	p.callTime.observe(time.Duration(monotonic() - int64(began)))
+	p.callTime.observe(time.Duration(clock.Now() - int64(began)))
 }
 
 func (c *client) countAttempts(next holdfast.Handler) holdfast.Handler {
@@ -73,9 +74,10 @@ func kindOf(call *holdfast.Call) int {
 	return 0
 }
 
-// token has when an attempt was sent, and in its last four bits its number.
+// token has when an attempt was sent, but for the highest four bits of that, and in its last
+// four its number.
 func token(call *holdfast.Call) uint64 {
-	return uint64(call.SentAt().Sub(epoch))<<4 | uint64(min(call.Attempt, maxAttempt))
+	return uint64(clock.At(call.SentAt()))<<4 | uint64(min(call.Attempt, maxAttempt))
 }
 
 // An attempts is the series of the attempts of one kind, and the hook of their answers.
@@ -86,7 +88,7 @@ type attempts struct {
 
 // Done counts an attempt.
 func (a *attempts) Done(token uint64, end holdfast.End) {
-	a.count(int(token&15), end.Class, end.Code, time.Duration(monotonic()-int64(token>>4)))
+	a.count(int(token&15), end.Class, end.Code, time.Duration((uint64(clock.Now())<<4-token&^15)>>4))
 }
 
 func (a *attempts) count(attempt int, class holdfast.Class, code holdfast.Code, took time.Duration) {
@@ -96,8 +98,3 @@ func (a *attempts) count(attempt int, class holdfast.Class, code holdfast.Code, 
 	}
 	a.of.attemptTime.observe(took)
 }
-
-var epoch = time.Now()
-
-// monotonic is a clock that costs half of time.Now.
-func monotonic() int64 { return int64(time.Since(epoch)) }
