@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// A spy notes what policies see.
+type spy struct {
+	results []holdfast.Result
+	ends    []holdfast.End
+}
+
+func (s *spy) Wrap(next holdfast.Handler) holdfast.Handler {
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := next(call.WithHeader(ctx, "attempt", fmt.Sprint(call.Attempt)), call)
+		s.results = append(s.results, res)
+		res.OnDone(s, 0)
+		return res
+	}
+}
+
+func (s *spy) Done(_ uint64, end holdfast.End) { s.ends = append(s.ends, end) }
+
+// last is what the latest attempt was judged.
+func (s *spy) last() string {
+	r := s.results[len(s.results)-1]
+	return fmt.Sprintf("%v %s %v", r.Class, r.Code, r.After)
+}
+
+func TestEachOutcomeHasItsVerdict(t *testing.T) {
+	status := func(s Status) func(context.Context, int, io.Writer) error {
+		return func(context.Context, int, io.Writer) error { return &StatusError{s, time.Second, "so it is"} }
+	}
+	for want, answer := range map[string]func(context.Context, int, io.Writer) error{
+		"success ok 0s":        says("x"),
+		"success not_found 1s": status(NotFound),
+		"failure failed 1s":    status(Failed),
+		"overload busy 1s":     status(Busy),
+		"refused draining 1s":  status(Draining),
+		"failure other -1ns":   status(77),
+		"failure eof 0s":       func(context.Context, int, io.Writer) error { return errBroken },
+		"failure protocol -1ns": func(_ context.Context, _ int, w io.Writer) error {
+			_, err := w.(*answering).w.Write(frame{99, begins, nil}.bytes()) // of another request
+			return err
+		},
+	} {
+		on(t, func(t *site) {
+			seen := new(spy)
+			_, err := ask(t.client(t.serve(answer).Addr(), seen), get)
+			if seen.last() != want || (err == nil) != (want == "success ok 0s") {
+				t.Errorf("%s, want %s: %v", seen.last(), want, err)
+			}
+		})
+	}
+}
+
+// What is this process's own doing counts against no server.
+func TestOwnErrorsAreLocal(t *testing.T) {
+	on(t, func(t *site) {
+		seen := new(spy)
+		c := t.client("a:1", seen)
+		if _, err := ask(c, Request{Method: "put", Body: make([]byte, maxFrame)}); err == nil || seen.last() != "local_fault request 0s" {
+			t.Errorf("too long: %v, %s", err, seen.last())
+		}
+		c.conns.dial = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+		}
+		if _, err := ask(c, get); err == nil || seen.last() != "local_shortage exhausted 0s" {
+			t.Errorf("no file descriptor: %v, %s", err, seen.last())
+		}
+	})
+}
+
+// A request that went out into a kept connection may have been acted upon, though the server
+// had closed it meanwhile, as far as anybody can tell: what is not Repeatable is sent once.
+func TestWhatIsNotRepeatableIsExecutedOnce(t *testing.T) {
+	for repeatable, want := range map[bool]int32{false: 1, true: 2} {
+		on(t, func(t *site) {
+			var executed atomic.Int32
+			server := t.serve(func(_ context.Context, before int, w io.Writer) error {
+				if before == 0 {
+					return says("hello")(context.Background(), 0, w)
+				}
+				if executed.Add(1) == 1 {
+					return errBroken
+				}
+				return nil
+			})
+			c := t.client(server.Addr(), retry.New(retry.Options{Base: -1}))
+			if _, err := ask(c, get); err != nil {
+				t.Fatal(err)
+			}
+			_, err := ask(c, Request{Method: "put", Repeatable: repeatable})
+			if got := executed.Load(); got != want || repeatable != (err == nil) {
+				t.Errorf("repeatable %v: executed %d times, want %d: %v", repeatable, got, want, err)
+			}
+		})
+	}
+}
+
+// A connection whose answer was read to its end serves the next request; one whose answer
+// nobody reads is closed, which the server sees.
+func TestConnectionsAreKeptOrClosed(t *testing.T) {
+	on(t, func(t *site) {
+		var gone atomic.Int32
+		server := t.serve(func(ctx context.Context, before int, w io.Writer) error {
+			if before < 2 {
+				return says("short")(ctx, before, w)
+			}
+			_, _ = io.WriteString(w, "begun")
+			<-ctx.Done()
+			gone.Add(1)
+			return ctx.Err()
+		})
+		c := t.client(server.Addr())
+		dials, dial := 0, c.conns.dial
+		c.conns.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dials++
+			return dial(ctx, network, addr)
+		}
+		for range 2 {
+			if got, err := ask(c, get); got != "short" || err != nil {
+				t.Fatal(got, err)
+			}
+		}
+		answer, err := c.Ask(t.Context(), get)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Close()
+		synctest.Wait()
+		if dials != 1 || gone.Load() != 1 || len(c.conns.idle) != 0 {
+			t.Errorf("%d dials, %d clients gone, %d connections kept", dials, gone.Load(), len(c.conns.idle))
+		}
+	})
+}
+
+// An answer that is closed when its caller has gone ends as that, and not well.
+func TestClosingAfterACancelIsNoSuccess(t *testing.T) {
+	on(t, func(t *site) {
+		seen := new(spy)
+		server := t.serve(func(ctx context.Context, _ int, w io.Writer) error {
+			_, _ = io.WriteString(w, "begun")
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		answer, err := t.client(server.Addr(), seen).Ask(ctx, get)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		_ = answer.Close()
+		if len(seen.ends) != 1 || seen.ends[0].Class != holdfast.Ignored || !errors.Is(seen.ends[0].Err, context.Canceled) {
+			t.Errorf("it ended as %+v", seen.ends)
+		}
+	})
+}
+
+// Headers of policies are those of one attempt, and the caller's map stays as it is.
+func TestHeadersOfPoliciesAreSent(t *testing.T) {
+	on(t, func(t *site) {
+		l, err := t.Listen("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := Serve(l, func(_ context.Context, req Request, w io.Writer) error {
+			_, err := fmt.Fprint(w, req.Headers["attempt"], req.Headers["own"])
+			return err
+		})
+		t.Cleanup(server.Close)
+		own := map[string]string{"own": "x"}
+		if got, err := ask(t.client(server.Addr(), new(spy)), Request{Method: "get", Headers: own}); got != "1x" || err != nil || len(own) != 1 {
+			t.Errorf("%q, %v, and the caller's are %v", got, err, own)
+		}
+	})
+}
+
+// A frame says how long it is, and is not believed beyond what a frame may have.
+func TestAFrameHasABound(t *testing.T) {
+	b := frame{1, goesOn, nil}.bytes()
+	binary.BigEndian.PutUint32(b, maxFrame+1)
+	if _, err := readFrame(bufio.NewReader(strings.NewReader(string(b)))); !errors.Is(err, errProtocol) {
+		t.Error(err)
+	}
+	if _, err := readFrame(bufio.NewReader(strings.NewReader(strings.Repeat("x", header-1)))); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+}
