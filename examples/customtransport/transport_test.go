@@ -87,6 +87,36 @@ func TestOwnErrorsAreLocal(t *testing.T) {
 	})
 }
 
+// A full is a connection that takes half of what is written, and breaks.
+type full struct{ net.Conn }
+
+func (c full) Write(p []byte) (int, error) {
+	n, _ := c.Conn.Write(p[:len(p)/2])
+	_ = c.Close()
+	return n, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
+}
+
+// Half a request is none: whatever it is, it may be sent again.
+func TestAnUnwrittenRequestIsRefused(t *testing.T) {
+	on(t, func(t *site) {
+		executed, seen := 0, new(spy)
+		server := t.serve(func(context.Context, int, io.Writer) error { executed++; return nil })
+		c := t.client(server.Addr(), retry.New(retry.Options{Base: -1}), seen)
+		dial := c.conns.dial
+		c.conns.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := dial(ctx, network, addr)
+			if len(seen.results) == 0 {
+				return full{nc}, err
+			}
+			return nc, err
+		}
+		_, err := ask(c, Request{Method: "put"})
+		if first := seen.results[0]; err != nil || executed != 1 || first.Class != holdfast.Refused || first.Code != holdfast.CodeReset {
+			t.Errorf("%v, executed %d times, the first attempt was %v %s", err, executed, first.Class, first.Code)
+		}
+	})
+}
+
 // A request that went out into a kept connection may have been acted upon, though the server
 // had closed it meanwhile, as far as anybody can tell: what is not Repeatable is sent once.
 func TestWhatIsNotRepeatableIsExecutedOnce(t *testing.T) {
@@ -114,13 +144,16 @@ func TestWhatIsNotRepeatableIsExecutedOnce(t *testing.T) {
 	}
 }
 
-// A connection whose answer was read to its end serves the next request; one whose answer
+// A connection whose answer was read to its end, or has nothing to read, serves the next request; one whose answer
 // nobody reads is closed, which the server sees.
 func TestConnectionsAreKeptOrClosed(t *testing.T) {
 	on(t, func(t *site) {
 		var gone atomic.Int32
 		server := t.serve(func(ctx context.Context, before int, w io.Writer) error {
-			if before < 2 {
+			switch before {
+			case 0:
+				return &StatusError{Status: NotFound}
+			case 1, 2:
 				return says("short")(ctx, before, w)
 			}
 			_, _ = io.WriteString(w, "begun")
@@ -133,6 +166,9 @@ func TestConnectionsAreKeptOrClosed(t *testing.T) {
 		c.conns.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			dials++
 			return dial(ctx, network, addr)
+		}
+		if _, err := ask(c, get); !errors.As(err, new(*StatusError)) {
+			t.Error(err)
 		}
 		for range 2 {
 			if got, err := ask(c, get); got != "short" || err != nil {
@@ -169,6 +205,49 @@ func TestClosingAfterACancelIsNoSuccess(t *testing.T) {
 		_ = answer.Close()
 		if len(seen.ends) != 1 || seen.ends[0].Class != holdfast.Ignored || !errors.Is(seen.ends[0].Err, context.Canceled) {
 			t.Errorf("it ended as %+v", seen.ends)
+		}
+	})
+}
+
+// A late is a connection whose caller goes as the answer arrives.
+type late struct {
+	net.Conn
+	leave func()
+}
+
+func (c late) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.leave()
+	return n, err
+}
+
+// An answer that begins as its context ends cannot be read: policies must not take it for one.
+func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
+	on(t, func(t *site) {
+		ctx, cancel := context.WithCancel(t.Context())
+		seen := new(spy)
+		c := t.client(t.serve(says("x")).Addr(), seen)
+		dial := c.conns.dial
+		c.conns.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := dial(ctx, network, addr)
+			return late{nc, cancel}, err
+		}
+		if _, err := c.Ask(ctx, get); !errors.Is(err, context.Canceled) || seen.last() != "ignored cancelled 0s" {
+			t.Errorf("%v, %s", err, seen.last())
+		}
+	})
+}
+
+// A function that returns the error of a request it has made is judged as the request was.
+func TestARequestWithinADoIsJudgedAlike(t *testing.T) {
+	on(t, func(t *site) {
+		server := t.serve(func(context.Context, int, io.Writer) error { return &StatusError{Status: Busy} })
+		c, seen := t.client(server.Addr()), new(spy)
+		_, err := holdfast.Do(t.Context(), holdfast.Chain(seen), holdfast.Call{Target: "outer"}, func(ctx context.Context) (io.ReadCloser, error) {
+			return c.Ask(ctx, get)
+		})
+		if seen.last() != "overload busy 0s" {
+			t.Errorf("%v: %s", err, seen.last())
 		}
 	})
 }
