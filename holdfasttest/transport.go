@@ -78,8 +78,8 @@ type Client func(ctx context.Context, o Outcome) (io.ReadCloser, error)
 //   - policies see one call with its Target and Method, and its outcome with the
 //     right Class and a Code;
 //   - hooks run in order, each once, one that panics stops no other, late ones at
-//     once: for a reply that was read to its end, closed early, cancelled,
-//     truncated, or over when it was there, with the End that says so;
+//     once: for a reply that was read to its end, closed early, cancelled, closed
+//     after a cancel, truncated, or over when it was there, with the End that says so;
 //   - Discard may be called twice, and ends the reply;
 //   - a Result without Reply and error, and one with a Reply that the door did
 //     not make, give the caller an error and no panic;

@@ -177,6 +177,26 @@ func (d *doorCheck) cancelledReading() {
 	d.ended(s, "cancelled and then closed", true, holdfast.Ignored)
 }
 
+// cancelledThenClosed: nor does one that comes while nobody reads, though Close is what ends
+// the reply.
+func (d *doorCheck) cancelledThenClosed() {
+	if !d.has(Stalling) {
+		return
+	}
+	s := new(spy)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	body, err := d.call(ctx, d.client(s), Stalling)
+	if err != nil || body == nil {
+		d.Errorf("a call that is %s returned %v, %v", Stalling, body, err)
+		return
+	}
+	d.first(body)
+	cancel()
+	d.must("Close", func() { _ = body.Close() })
+	d.ended(s, "closed after a cancel", true, holdfast.Ignored)
+}
+
 // readError reads on and reports unless that ends in an error, at once in a bubble.
 func (d *doorCheck) readError(body io.ReadCloser, how string) {
 	d.Helper()
