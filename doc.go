@@ -106,6 +106,17 @@
 // one where that repeats, shares its place in the same limit, and passes the circuit whose probe
 // the outer call is.
 //
+// # A transport of your own
+//
+// What is over when it returns needs none: [Do] is the door. A client whose answers go on fills
+// in a Call for each request, with a [Record] beside it, and runs it through a Handler that it
+// built once. Its [Sender] passes on [Call.Context] first and asks it whether there is time; adds
+// what [Call.Headers] has; goes to the Call's Endpoint where there is one; judges what comes of it, once:
+// [VerdictOf] for the ends of a context, its own table for the rest; and builds the Reply on
+// an [Ending]. What the attempt holds is given back by the first hook of that, or at once where
+// there is none. The door then hands out a Reply only if it is of this very request, and has
+// [Within] know of an error. examples/customtransport is a whole one, and tells the traps.
+//
 // Package holdfasttest checks these sentences: run its TestPolicy on a policy
 // and its TestTransport on a door.
 package holdfast
