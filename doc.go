@@ -66,17 +66,17 @@
 // the call be sent again ([Class.Again]), and does its time tell how long the server takes
 // ([Class.Sample])? They keep no lists of classes, codes or statuses of their own.
 //
-//	class           server      may be sent again  sample
-//	ignored         unknown     never              no
-//	success         well        never              yes
-//	failure         ill         if repeatable      no
-//	overload        overloaded  if repeatable      no
-//	refused         ill         always             no
-//	conflict        well        always             no
-//	relayed         well        if repeatable      no
-//	local_fault     unknown     never              no
-//	local_shortage  unknown     always             no
-//	local_pause     unknown     if repeatable      no
+//	class          the server is  sent again     its time is a sample
+//	Ignored        unknown        never          no
+//	Success        well           never          yes
+//	Failure        ill            if repeatable  no
+//	Overload       overloaded     if repeatable  no
+//	Refused        ill            always         no
+//	Conflict       well           always         no
+//	Relayed        well           if repeatable  no
+//	LocalFault     unknown        never          no
+//	LocalShortage  unknown        always         no
+//	LocalPause     unknown        if repeatable  no
 //
 // Whatever may be sent again is sent out of the budget, after a wait. A transport gives the
 // verdict ([VerdictOf] tells the ends of a context apart for all of them), and its user may
