@@ -78,6 +78,9 @@
 //	LocalShortage  unknown        always         no
 //	LocalPause     unknown        if repeatable  no
 //
+// Metrics and the ledger write them as [Class.String] does: local_fault. The tables of which
+// outcome has which class are those of [Do], interceptors/httpclient and interceptors/grpcclient.
+//
 // Whatever may be sent again is sent out of the budget, after a wait. A transport gives the
 // verdict ([VerdictOf] tells the ends of a context apart for all of them), and its user may
 // overrule it: Classify of the transports, and of a Call for [Do].

@@ -27,7 +27,7 @@ func documented(t *testing.T, file, title string, rows []row) {
 	t.Helper()
 	lines := [][]string{{title, "class", "sent again", "code"}}
 	for _, r := range rows {
-		lines = append(lines, []string{r.outcome, class(r.seen[0].Class), again(r.seen[0]), codes(r.seen)})
+		lines = append(lines, []string{r.outcome, class(r.seen[0].Class), again(r.seen[0]), names(r.seen)})
 		for _, other := range r.seen[1:] {
 			if other.Class != r.seen[0].Class || again(other) != again(r.seen[0]) {
 				t.Errorf("%q is two outcomes: %v, %s and %v, %s", r.outcome, r.seen[0].Class, again(r.seen[0]), other.Class, again(other))
@@ -62,7 +62,7 @@ func again(r holdfast.Result) string {
 	return said
 }
 
-func codes(seen []holdfast.Result) string {
+func names(seen []holdfast.Result) string {
 	var all []string
 	for _, r := range seen {
 		if c := string(r.Code); !slices.Contains(all, c) {
