@@ -81,6 +81,7 @@
 //	UNAVAILABLE of another service, by              Relayed        if repeatable         the status
 //	  holdfast-origin
 //	UNAVAILABLE, and there was no connection        Refused        always                the status
+//	UNAVAILABLE, and its stream was refused         Refused        always                the status
 //	no port, no file descriptor                     LocalShortage  always                exhausted
 //	no credentials to be had                        LocalShortage  always                credentials
 //	illegal metadata; what cannot be marshalled     LocalFault     never                 request

@@ -3,14 +3,17 @@ package verdicts_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -60,6 +63,44 @@ func (s *site) serve() {
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()
 	s.Cleanup(func() { server.Stop(); <-served })
+}
+
+// refuse starts what refuses every stream.
+func (s *site) refuse(addr string) {
+	l, err := s.network.Listen(addr)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var served sync.WaitGroup
+	s.Cleanup(func() { _ = l.Close(); served.Wait() })
+	served.Go(func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			served.Go(func() { refusing(c) })
+		}
+	})
+}
+
+func refusing(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	framer := http2.NewFramer(c, c)
+	err := framer.WriteSettings()
+	for err == nil {
+		var f http2.Frame
+		if f, err = framer.ReadFrame(); err != nil {
+			return
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				err = framer.WriteSettingsAck()
+			}
+		case *http2.HeadersFrame:
+			err = framer.WriteRSTStream(f.StreamID, http2.ErrCodeRefusedStream)
+		}
+	}
 }
 
 // call is a call under a door, in the place of a caller's.
@@ -132,6 +173,7 @@ func codesOf(s *site) (rows []row) {
 func TestTheTableOfCodes(t *testing.T) {
 	s := &site{T: t}
 	s.serve()
+	s.refuse("refuses:1")
 	dialer := func(err error) []grpc.DialOption {
 		return []grpc.DialOption{grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return nil, err })}
 	}
@@ -148,6 +190,10 @@ func TestTheTableOfCodes(t *testing.T) {
 		row{"RESOURCE_EXHAUSTED that says when to come back", named(s.all(call{ask: "-8"}))},
 		row{"UNAVAILABLE of another service, by holdfast-origin", named(s.all(call{ask: "14", door: trusts}))},
 		row{"UNAVAILABLE, and there was no connection", named(s.all(call{dial: dialer(dial(syscall.ECONNREFUSED))}))},
+		row{"UNAVAILABLE, and its stream was refused", named(s.all(call{dial: []grpc.DialOption{
+			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.network.Dial(ctx, "refuses:1") }),
+			grpcclient.WireAttempts(func(context.Context, grpcclient.WireAttempt) {}), // by which it is known what came on a stream
+		}}))},
 		row{"no port, no file descriptor", s.all(
 			call{dial: dialer(dial(os.NewSyscallError("socket", syscall.EMFILE)))}, call{dial: dialer(dial(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)))})},
 		row{"no credentials to be had", s.all(call{opts: []grpc.CallOption{grpc.PerRPCCredentials(noToken{})}}, call{dial: []grpc.DialOption{grpc.WithPerRPCCredentials(noToken{})}})},
