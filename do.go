@@ -42,7 +42,7 @@ var bare = Chain()
 //	a value                                      Success     never                 ok
 //	any error                                    Failure     if repeatable         error
 //	an error marked Overload, with a wait        Overload    if repeatable, later  error
-//	an error that Classify calls a Conflict      Conflict    always                error
+//	a Conflict, as Classify calls an error       Conflict    always                error
 //	the error of a call within it, Refused       Failure     if repeatable         error
 //	time ran out, and the server had its chance  Failure     if repeatable         timeout, deadline
 //	time ran out, and it had none                Ignored     never                 timeout, deadline

@@ -27,6 +27,13 @@ func main() {
 // run asks two servers, of which one is stopped midway.
 func run(out io.Writer, requests int) error {
 	var servers [2]*Server
+	defer func() {
+		for _, s := range servers {
+			if s != nil {
+				s.Close()
+			}
+		}
+	}()
 	for i := range servers {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -36,7 +43,6 @@ func run(out io.Writer, requests int) error {
 			_, err := fmt.Fprintf(w, "server %d has %s", i+1, req.Body)
 			return err
 		})
-		defer servers[i].Close()
 	}
 	set := loadbalance.New(discovery.Static(servers[0].Addr(), servers[1].Addr()), loadbalance.RoundRobin)
 	defer set.Close()

@@ -137,7 +137,7 @@ func TestTheTableOfErrors(t *testing.T) {
 		}
 		rows = append(rows, r)
 	}
-	real := func(base *http.Transport, url string, body io.Reader) holdfast.Result {
+	through := func(base *http.Transport, url string, body io.Reader) holdfast.Result {
 		defer base.CloseIdleConnections()
 		return get(t, httpclient.Wrapper{}, base, url, body)
 	}
@@ -146,9 +146,9 @@ func TestTheTableOfErrors(t *testing.T) {
 	add("the TLS handshake takes too long", errors.New("net/http: TLS handshake timeout"))
 	add("HTTP/2: the stream was refused", errors.New("stream error: stream ID 1; REFUSED_STREAM; received from peer"))
 	add("HTTP/2: a GOAWAY left the request out", errors.New("http2: Transport received Server's graceful shutdown GOAWAY"))
-	rows = append(rows, row{"a proxy answers CONNECT by 408, 429 or 5xx", proxied(t, real, 408, 429, 500, 502, 503, 504)},
-		row{"a proxy answers CONNECT by another 3xx or 4xx", proxied(t, real, 302, 403, 404, 407)},
-		row{"the base's Proxy fails", []holdfast.Result{real(&http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("x") }}, "http://a/", nil)}},
+	rows = append(rows, row{"a proxy answers CONNECT by 408, 429 or 5xx", proxied(t, through, 408, 429, 500, 502, 503, 504)},
+		row{"a proxy answers CONNECT by another 3xx or 4xx", proxied(t, through, 302, 403, 404, 407)},
+		row{"the base's Proxy fails", []holdfast.Result{through(&http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("x") }}, "http://a/", nil)}},
 		row{"a kept connection takes no byte of the headers", []holdfast.Result{unwritten(t)}})
 	add("the connection is reset, or ends", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, &net.OpError{Op: "write", Err: syscall.EPIPE}, io.EOF, io.ErrUnexpectedEOF)
 	add("the connection runs out of time of its own", &net.OpError{Op: "read", Err: timeoutError{}})
@@ -158,7 +158,7 @@ func TestTheTableOfErrors(t *testing.T) {
 	add("no port, no file descriptor", dial(os.NewSyscallError("socket", syscall.EMFILE)), dial(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)))
 	rows = append(rows,
 		row{"no connection slot of MaxConnsPerHost in time", []holdfast.Result{slotless(t)}},
-		row{"scheme, host or header that cannot be sent", []holdfast.Result{real(new(http.Transport), "gopher://a/", nil), real(new(http.Transport), "http:///", nil)}},
+		row{"scheme, host or header that cannot be sent", []holdfast.Result{through(new(http.Transport), "gopher://a/", nil), through(new(http.Transport), "http:///", nil)}},
 		row{"the answer's headers exceed our own bound", []holdfast.Result{get(t, httpclient.Wrapper{}, fails(errors.New("net/http: server response headers exceeded 9 bytes; aborted")), "", nil)}},
 		row{"the request's body is not as long as it says", []holdfast.Result{get(t, httpclient.Wrapper{}, fails(errors.New("http: ContentLength=9 with Body length 1")), "", nil)}},
 		row{"the request's body cannot be read", []holdfast.Result{get(t, httpclient.Wrapper{}, base(func(req *http.Request) (*http.Response, error) {

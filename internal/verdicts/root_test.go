@@ -36,7 +36,7 @@ func TestTheTableOfDo(t *testing.T) {
 		{"a value", []holdfast.Result{do(holdfast.Call{}, returns(nil))}},
 		{"any error", []holdfast.Result{do(holdfast.Call{}, returns(plain))}},
 		{"an error marked Overload, with a wait", []holdfast.Result{do(holdfast.Call{}, returns(marked))}},
-		{"an error that Classify calls a Conflict", []holdfast.Result{do(holdfast.Call{Classify: func(error) (holdfast.Verdict, bool) {
+		{"a Conflict, as Classify calls an error", []holdfast.Result{do(holdfast.Call{Classify: func(error) (holdfast.Verdict, bool) {
 			return holdfast.Verdict{Class: holdfast.Conflict}, true
 		}}, returns(plain))}},
 		{"the error of a call within it, Refused", []holdfast.Result{do(holdfast.Call{}, func(ctx context.Context) error {
