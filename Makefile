@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps fuzz bench benchmarks interop storm stall metrics tail dns consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps verdicts fuzz bench benchmarks interop storm stall metrics tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ fmt: ## gofmt and the order of imports
 
 traps: ## Fill the tests into docs/traps.md
 	go test ./internal/arch -update
+
+verdicts: ## Write the tables of verdicts into the packages' documentation
+	go test ./internal/verdicts -update
 
 fuzz: ## Every fuzz target for FUZZTIME (20s) each
 	scripts/fuzz $(or $(FUZZTIME),20s)

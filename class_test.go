@@ -1,36 +1,10 @@
 package holdfast_test
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
 )
-
-// The package documentation has the table of classes as the code has it.
-func TestTheTableOfClassesIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range holdfast.Classes() {
-		again, sample := "never", "no"
-		switch {
-		case c.Again(false):
-			again = "always"
-		case c.Again(true):
-			again = "if repeatable"
-		}
-		if c.Sample() {
-			sample = "yes"
-		}
-		if line := fmt.Sprintf("//\t%-16s%-12s%-19s%s\n", c, c.Server(), again, sample); !strings.Contains(string(text), line) {
-			t.Errorf("doc.go lacks the line %q", line)
-		}
-	}
-}
 
 // What may be sent again whatever the call is may be sent again when it is repeatable.
 func TestAgainIsMonotonous(t *testing.T) {

@@ -4,7 +4,9 @@ import "slices"
 
 // A Code names an outcome, for people, metrics, and lists of what to repeat. It is one
 // of few values: those here, an HTTP status ("503"), the name of a gRPC status code
-// ("UNAVAILABLE"), or one that a policy of your own gives to what it rejects.
+// ("UNAVAILABLE"), or one that a policy of your own gives to what it rejects, or a transport of
+// your own to its outcomes: never a text that a server has written, nor anything with a name of
+// one request in it.
 type Code string
 
 // The outcomes that are named by Holdfast itself.

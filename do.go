@@ -35,6 +35,20 @@ var bare = Chain()
 // nobody will see, since another attempt won, is closed if it is an io.Closer.
 //
 // A nil h calls f once, without any policy.
+//
+// What policies see, which is what they repeat and count by:
+//
+//	what f comes to                              class       sent again            code
+//	a value                                      Success     never                 ok
+//	any error                                    Failure     if repeatable         error
+//	an error marked Overload, with a wait        Overload    if repeatable, later  error
+//	a Conflict, as Classify calls an error       Conflict    always                error
+//	the error of a call within it, Refused       Failure     if repeatable         error
+//	time ran out, and the server had its chance  Failure     if repeatable         timeout, deadline
+//	time ran out, and it had none                Ignored     never                 timeout, deadline
+//	time ran out while this process stood still  LocalPause  if repeatable         timeout, deadline
+//	cancelled by the caller                      Ignored     never                 cancelled
+//	another attempt won, of a hedge              Ignored     never                 superseded
 func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if f == nil || ctx == nil {

@@ -66,17 +66,20 @@
 // the call be sent again ([Class.Again]), and does its time tell how long the server takes
 // ([Class.Sample])? They keep no lists of classes, codes or statuses of their own.
 //
-//	class           server      may be sent again  sample
-//	ignored         unknown     never              no
-//	success         well        never              yes
-//	failure         ill         if repeatable      no
-//	overload        overloaded  if repeatable      no
-//	refused         ill         always             no
-//	conflict        well        always             no
-//	relayed         well        if repeatable      no
-//	local_fault     unknown     never              no
-//	local_shortage  unknown     always             no
-//	local_pause     unknown     if repeatable      no
+//	class          the server is  sent again     its time is a sample
+//	Ignored        unknown        never          no
+//	Success        well           never          yes
+//	Failure        ill            if repeatable  no
+//	Overload       overloaded     if repeatable  no
+//	Refused        ill            always         no
+//	Conflict       well           always         no
+//	Relayed        well           if repeatable  no
+//	LocalFault     unknown        never          no
+//	LocalShortage  unknown        always         no
+//	LocalPause     unknown        if repeatable  no
+//
+// Metrics and the ledger write them as [Class.String] does: local_fault. The tables of which
+// outcome has which class are those of [Do], interceptors/httpclient and interceptors/grpcclient.
 //
 // Whatever may be sent again is sent out of the budget, after a wait. A transport gives the
 // verdict ([VerdictOf] tells the ends of a context apart for all of them), and its user may
@@ -105,6 +108,17 @@
 // does so. While the outer attempt is being sent, the inner call leaves repeating to the outer
 // one where that repeats, shares its place in the same limit, and passes the circuit whose probe
 // the outer call is.
+//
+// # A transport of your own
+//
+// What is over when it returns needs none: [Do] is the door. A client whose answers go on fills
+// in a Call for each request, with a [Record] beside it, and runs it through a Handler that it
+// built once. Its [Sender] passes on [Call.Context] first and asks it whether there is time; adds
+// what [Call.Headers] has; goes to the Call's Endpoint where there is one; judges what comes of it, once:
+// [VerdictOf] for the ends of a context, its own table for the rest; and builds the Reply on
+// an [Ending]. What the attempt holds is given back by the first hook of that, or at once where
+// there is none. The door then hands out a Reply only if it is of this very request, and has
+// [Within] know of an error. examples/customtransport is a whole one, and tells the traps.
 //
 // Package holdfasttest checks these sentences: run its TestPolicy on a policy
 // and its TestTransport on a door.

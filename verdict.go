@@ -17,7 +17,8 @@ type Verdict struct {
 // Mark returns an error that tells Do what err means: its class, and how long
 // to wait at least before repeating (below zero: do not repeat). It reads like
 // err and unwraps to it; Do takes the mark off and returns err itself. Marking nil gives
-// nil. Unmarked errors are Failures.
+// nil. Unmarked errors are Failures. A Sender of one's own needs no mark: it says the same in
+// its Result.
 func Mark(err error, class Class, after time.Duration) error {
 	if err == nil {
 		return nil
@@ -53,7 +54,9 @@ func (m *marked) Unwrap() error { return m.error }
 //   - marked: what Mark said, also where time has run out meanwhile.
 //   - anything else: a Failure.
 //
-// Its After is what Mark said. The time of an attempt that ran out of time is a lower
+// A Failure with CodeError says that none of these ends the attempt: whoever knows more of
+// err, as a transport does, then judges by a table of his own, and in all other cases keeps
+// to this verdict. Its After is what Mark said. The time of an attempt that ran out of time is a lower
 // bound on the latency, never a sample of it.
 func VerdictOf(ctx context.Context, err error) Verdict {
 	if err == nil {
@@ -156,7 +159,8 @@ type told struct {
 const maxTold = 16
 
 // Within has the call whose attempt ctx belongs to know that a call within it has come to an
-// error. It is for transports, and does nothing where there is no such call, or no error.
+// error. It is for transports, which call it with the caller's own context and the Result of the
+// whole call, and does nothing where there is no such call, or no error.
 //
 // Of the verdict the outer call has what it says of the server, and whether what is
 // Repeatable may be sent again; never that any call may be: the function of the outer call

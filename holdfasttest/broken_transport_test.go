@@ -38,6 +38,7 @@ func TestBrokenTransportsAreCaught(t *testing.T) {
 		{"gives the wrong End", toy{wrongEnd: true}, "a reply that was read to its end ended as ignored"},
 		{"takes an early Close for a failure", toy{closedAsFailure: true}, "a reply that was closed early ended as failure"},
 		{"takes a cancel for a failure", toy{cancelAsFailure: true}, "a reply that was cancelled ended as failure"},
+		{"takes a Close after a cancel for a success", toy{cancelThenWell: true}, "a reply that was closed after a cancel ended as success"},
 		{"takes a time limit for a cancel", toy{limitAsIgnored: true}, "a reply that was cut by a time limit ended as ignored"},
 		{"runs hooks in reverse", toy{reverseHooks: true}, "hooks ran as [7 6 5 4 3 2 1]"},
 		{"stops at a hook that panics", toy{panicStops: true}, "a hook that panicked stopped the next one"},

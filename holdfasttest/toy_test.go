@@ -23,7 +23,7 @@ type toy struct {
 	reverseHooks, panicStops, lateNever, discardTwice, discardSilent       bool
 	trustsReplies, panicsOnForeign, keepsForeign, trustsStale, nothingIsOK bool
 	swallowsPanic, panicElsewhere, mixes, leaks, refusedFails              bool
-	limitAsCancel, sendsOnce                                               bool
+	limitAsCancel, sendsOnce, cancelThenWell                               bool
 }
 
 var (
@@ -277,6 +277,8 @@ func (r *toyReply) Close() error {
 	case r.of.doneNever:
 	case r.of.closedAsFailure:
 		r.finish(errToyBroken)
+	case r.ctx.Err() != nil && !r.of.cancelThenWell:
+		r.finish(context.Cause(r.ctx))
 	default:
 		r.finish(nil)
 	}

@@ -62,7 +62,9 @@ type Setup struct {
 	Policies []holdfast.Policy
 	// Beneath is to be called with the context of every attempt that the door
 	// hands on to what is beneath it: by a RoundTripper around the base with the
-	// context of its request, by the last interceptor of a gRPC connection.
+	// context of its request, by the last interceptor of a gRPC connection. A transport
+	// that has nothing of the kind, since it keeps connections, calls it where it would
+	// begin to send; a dial is not made for every attempt.
 	Beneath func(ctx context.Context)
 }
 
@@ -78,8 +80,8 @@ type Client func(ctx context.Context, o Outcome) (io.ReadCloser, error)
 //   - policies see one call with its Target and Method, and its outcome with the
 //     right Class and a Code;
 //   - hooks run in order, each once, one that panics stops no other, late ones at
-//     once: for a reply that was read to its end, closed early, cancelled,
-//     truncated, or over when it was there, with the End that says so;
+//     once: for a reply that was read to its end, closed early, cancelled, closed
+//     after a cancel, truncated, or over when it was there, with the End that says so;
 //   - Discard may be called twice, and ends the reply;
 //   - a Result without Reply and error, and one with a Reply that the door did
 //     not make, give the caller an error and no panic;
@@ -90,6 +92,11 @@ type Client func(ctx context.Context, o Outcome) (io.ReadCloser, error)
 //   - calls made at once do not mix;
 //   - a panic in a policy reaches the caller;
 //   - nothing is left running.
+//
+// What it cannot see, since each transport has its own way, needs tests of its own: that an
+// attempt goes to the Call's Endpoint and takes Call.Headers along; that what is not Repeatable is
+// executed once, wherever its connection breaks; that a connection is closed whose reply
+// nobody reads, and used again otherwise; and that an error is told to holdfast.Within.
 func TestTransport(t *testing.T, tr Transport) {
 	t.Helper()
 	for _, c := range transportChecks {

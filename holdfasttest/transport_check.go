@@ -24,6 +24,7 @@ var transportChecks = []transportCheck{
 	{"a reply read to its end", (*doorCheck).readToEnd},
 	{"a reply closed early", (*doorCheck).closedEarly},
 	{"a reply cancelled while it is read", (*doorCheck).cancelledReading},
+	{"a reply closed after a cancel", (*doorCheck).cancelledThenClosed},
 	{"a reply cut by a time limit", (*doorCheck).timedOutReading},
 	{"a reply that breaks off", (*doorCheck).truncated},
 	{"hooks run in order, late ones at once", (*doorCheck).hookOrder},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -82,15 +83,25 @@ func (d *doorCheck) ownTimeout() {
 		return
 	}
 	s := new(spy)
+	pauses, _ := holdfast.Pauses()
 	body, err := d.call(context.Background(), d.client(limited(soon), s), Hanging)
 	d.finish(body)
 	if err == nil {
 		d.Errorf("a call that ran out of time returned no error")
 	}
-	if _, results, _ := s.seen(); len(results) == 1 && (results[0].Class != holdfast.Failure || results[0].Code != "timeout") {
+	if _, results, _ := s.seen(); len(results) == 1 && (!slices.Contains(spent(pauses), results[0].Class) || results[0].Code != "timeout") {
 		d.Errorf("a call that our limit ended was judged %v %q, want failure \"timeout\": ask holdfast.ClassOf and CodeOf with the context of the attempt",
 			results[0].Class, results[0].Code)
 	}
+}
+
+// spent are the classes of an attempt that had all its time: a Failure, and where this process
+// has stood still since it began, which a real clock cannot rule out, a LocalPause too.
+func spent(before uint64) []holdfast.Class {
+	if now, _ := holdfast.Pauses(); now != before {
+		return []holdfast.Class{holdfast.Failure, holdfast.LocalPause}
+	}
+	return []holdfast.Class{holdfast.Failure}
 }
 
 // readToEnd: a reply ends when it was read to its end, or is over when it is there.
@@ -177,6 +188,26 @@ func (d *doorCheck) cancelledReading() {
 	d.ended(s, "cancelled and then closed", true, holdfast.Ignored)
 }
 
+// cancelledThenClosed: nor does one that comes while nobody reads, though Close is what ends
+// the reply.
+func (d *doorCheck) cancelledThenClosed() {
+	if !d.has(Stalling) {
+		return
+	}
+	s := new(spy)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	body, err := d.call(ctx, d.client(s), Stalling)
+	if err != nil || body == nil {
+		d.Errorf("a call that is %s returned %v, %v", Stalling, body, err)
+		return
+	}
+	d.first(body)
+	cancel()
+	d.must("Close", func() { _ = body.Close() })
+	d.ended(s, "closed after a cancel", true, holdfast.Ignored)
+}
+
 // readError reads on and reports unless that ends in an error, at once in a bubble.
 func (d *doorCheck) readError(body io.ReadCloser, how string) {
 	d.Helper()
@@ -200,6 +231,7 @@ func (d *doorCheck) timedOutReading() {
 		return
 	}
 	s := new(spy)
+	pauses, _ := holdfast.Pauses()
 	body, err := d.call(context.Background(), d.client(limited(soon), s), Stalling)
 	if err != nil || body == nil {
 		if !d.real { // a real server may be slower than our limit
@@ -208,7 +240,7 @@ func (d *doorCheck) timedOutReading() {
 		return
 	}
 	d.readError(body, "cut by a time limit")
-	d.ended(s, "cut by a time limit", true, holdfast.Failure)
+	d.ended(s, "cut by a time limit", true, spent(pauses)...)
 	d.finish(body)
 }
 

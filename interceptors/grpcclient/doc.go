@@ -62,6 +62,41 @@
 // One that is abandoned without either is never let go of, and the policies never
 // learn of its end.
 //
+// # Verdicts
+//
+// Policies see the class of each attempt, and its code, which metrics and the ledger show. What
+// may be sent again a retry sends again, out of its budget and no sooner than the server asks.
+// CANCELLED and DEADLINE_EXCEEDED are the server's own here, while the caller has time and has
+// cancelled nothing.
+//
+//	status                                          class          sent again            code
+//	OK INVALID_ARGUMENT NOT_FOUND ALREADY_EXISTS    Success        never                 the status
+//	  PERMISSION_DENIED FAILED_PRECONDITION
+//	  ABORTED OUT_OF_RANGE UNIMPLEMENTED
+//	  UNAUTHENTICATED
+//	CANCELLED UNAVAILABLE                           Failure        if repeatable         the status
+//	UNKNOWN DEADLINE_EXCEEDED INTERNAL DATA_LOSS    Failure        never                 the status
+//	RESOURCE_EXHAUSTED                              Overload       never                 the status
+//	RESOURCE_EXHAUSTED that says when to come back  Overload       if repeatable, later  the status
+//	UNAVAILABLE of another service, by              Relayed        if repeatable         the status
+//	  holdfast-origin
+//	UNAVAILABLE, and there was no connection        Refused        always                the status
+//	UNAVAILABLE, and its stream was refused         Refused        always                the status
+//	no port, no file descriptor                     LocalShortage  always                exhausted
+//	no credentials to be had                        LocalShortage  always                credentials
+//	illegal metadata; what cannot be marshalled     LocalFault     never                 request
+//	a message over this client's own limit, sent    LocalFault     never                 request
+//	  or received
+//	a codec or compressor that gRPC does not know   LocalFault     never                 request
+//	on a connection that this process has closed    Ignored        never                 CANCELLED
+//	time ran out, and the server had its chance     Failure        if repeatable         timeout, deadline
+//	time ran out, and it had none                   Ignored        never                 timeout, deadline
+//	time ran out while this process stood still     LocalPause     if repeatable         timeout, deadline
+//	cancelled by the caller                         Ignored        never                 cancelled
+//	another attempt won, of a hedge                 Ignored        never                 superseded
+//
+// Wrapper.Classify overrules the table for a server that means something else by a status.
+//
 // # What errors are
 //
 // Every error is a gRPC status. What one attempt returned is returned as it came.

@@ -1,18 +1,3 @@
-// Package httpclient is the HTTP door: it puts holdfast's policies around an
-// [http.RoundTripper], so that an [http.Client] retries, times out and balances
-// without its user's code changing.
-//
-//	client := &http.Client{
-//		Transport: httpclient.Wrap(http.DefaultTransport,
-//			timeout.New(2*time.Second),
-//			retry.New(retry.Options{}),
-//			timeout.New(500*time.Millisecond),
-//		),
-//	}
-//
-// Beneath it everything works as without it: streaming in both directions,
-// trailers, upgrades, redirects, cookies, httptrace, connection reuse. Requests,
-// headers and bodies that belong to the caller are not changed.
 package httpclient
 
 import (

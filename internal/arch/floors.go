@@ -56,7 +56,8 @@ var places = map[string]place{
 	"interceptors/grpcserver": {floor: doors, third: []string{grpc, protobuf, genproto}},
 	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc, prometheus}}, // gRPC's own parser, to compare with; what observers see of a Stack
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
-	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
+	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}},                  // real servers in bubbles
+	"internal/verdicts":       {floor: beside, tests: []string{grpc, protobuf, genproto, http2}}, // asks the gRPC door, too
 	"internal/…":              {floor: beside},
 	"internal/scrape":         {floor: beside, third: []string{prometheus}}, // for tests of what is counted
 }
