@@ -47,10 +47,10 @@ type Options struct {
 	// check. It runs with no lock held and may call the Pool, but for Close, which
 	// waits for it.
 	OnChange func(Change)
-	// Opened is told of the Pool that is made of these Options, and what it returns,
+	// Opened is called with each Pool that is made of these Options; what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
-	// makes, as gRPC does one for each channel.
-	Opened func(*Pool) (closed func())
+	// makes, as gRPC does one for each channel. What it gets is the *Pool.
+	Opened func(holdfast.Measured) (closed func())
 }
 
 func (o Options) filled() Options {

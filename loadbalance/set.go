@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/freshness"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -25,9 +25,7 @@ type Set struct {
 	stop     context.CancelFunc
 	stopped  chan struct{}
 	known    chan struct{} // closed at the first answer
-
-	mu     sync.Mutex
-	status Status
+	source   *freshness.Source
 }
 
 var _ holdfast.Policy = (*Set)(nil)
@@ -38,8 +36,7 @@ func New(r discovery.Resolver, strategy Strategy) *Set { return With(r, strategy
 // With is New with options.
 func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{})}
-	s.status.Since = time.Now()
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
 	return s
 }
@@ -47,49 +44,29 @@ func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
 func (s *Set) watch(ctx context.Context) {
 	defer close(s.stopped)
 	if s.resolver == nil {
-		s.failed(errors.New("loadbalance: the Resolver is nil"))
+		s.answered(nil, errors.New("loadbalance: the Resolver is nil"))
 		return
 	}
 	for endpoints, err := range s.resolver.Watch(ctx) {
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			s.failed(err)
-		default:
-			s.found(endpoints)
 		}
+		s.answered(endpoints, err)
 	}
 }
 
-func (s *Set) failed(err error) {
-	s.mu.Lock()
-	s.status.Err = err
-	if s.status.Stale.IsZero() && s.status.Known {
-		s.status.Stale = time.Now()
-	}
-	e := Discovery{Resolver: discovery.Name(s.resolver), Endpoints: s.status.Endpoints, Err: err}
-	if !s.status.Stale.IsZero() {
-		e.Stale = time.Since(s.status.Stale)
+// answered takes in what the Resolver says.
+func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
+	was := s.source.Status()
+	is, err := s.source.Answered(s.String(), len(endpoints), err)
+	e := Discovery{Resolver: s.String(), Endpoints: is.Endpoints, Err: err}
+	if err == nil {
+		e.Added, e.Removed = s.update(endpoints)
+	} else if !is.Stale.IsZero() {
+		e.Stale = time.Since(is.Stale)
 	}
 	s.note(e)
-	s.mu.Unlock()
-	s.tell()
-}
-
-func (s *Set) found(endpoints []discovery.Endpoint) {
-	s.mu.Lock()
-	if len(endpoints) == 0 && s.status.Endpoints > 0 {
-		s.mu.Unlock()
-		s.failed(fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
-		return
-	}
-	first := !s.status.Known
-	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
-	s.mu.Unlock()
-	added, removed := s.update(endpoints)
-	s.note(Discovery{Resolver: discovery.Name(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
-	if first {
+	if is.Known && !was.Known {
 		close(s.known)
 	}
 	s.tell()
@@ -105,11 +82,7 @@ type Status struct {
 }
 
 // Status returns how the Set stands with its Resolver.
-func (s *Set) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
-}
+func (s *Set) Status() Status { return Status(s.source.Status()) }
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {

@@ -8,3 +8,7 @@ s/return (holdfast\.(Ignored|Success|Failure|Overload|Refused)), /return holdfas
 s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
 # A list of the classes whose calls may be sent again has one more.
 s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
+# What Opened is told of is any policy that is Measured: here a Pool.
+s/(Opened: +)func\(p \*loadbalance\.Pool\) func\(\) \{ (\w+)\.Store\(p\);/\1func(p holdfast.Measured) func() { \2.Store(p.(*loadbalance.Pool));/
+# Figures have what PanicPicks returned.
+s/\b(\w+)\.PanicPicks\(\)/func() (n uint64) { for f := range \1.Figures { if f.Name == "panic_picks_total" { n = uint64(f.Value) } }; return n }()/
