@@ -108,6 +108,9 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	return p
 }
 
+// Options returns the options in force, with the defaults filled in.
+func (p *Pool) Options() Options { return p.o }
+
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they
 // will.
