@@ -9,6 +9,8 @@ import (
 
 // A Source is what is known of one. It is safe for concurrent use.
 type Source struct {
+	made time.Time
+
 	mu  sync.Mutex
 	now Status
 }
@@ -23,7 +25,10 @@ type Status struct {
 }
 
 // New returns a Source that has not answered yet.
-func New() *Source { return &Source{now: Status{Since: time.Now()}} }
+func New() *Source {
+	now := time.Now()
+	return &Source{made: now, now: Status{Since: now}}
+}
 
 // Answered takes an answer in: how many endpoints it has, or its error. An answer without
 // endpoints after one that had some does not count: it is an error too.
@@ -61,8 +66,11 @@ type Figure struct {
 // Figures are its numbers now.
 func (s *Source) Figures() []Figure {
 	now, stale := s.Status(), 0.0
-	if !now.Stale.IsZero() {
+	switch {
+	case !now.Stale.IsZero():
 		stale = time.Since(now.Stale).Seconds()
+	case now.Endpoints == 0 && (now.Known || now.Err != nil): // it has never had one
+		stale = time.Since(s.made).Seconds()
 	}
 	return []Figure{
 		{Name: "discovery_age_seconds", Help: "Time since the last answer of discovery that counts, or since the beginning.", Value: time.Since(now.Since).Seconds()},
