@@ -55,6 +55,12 @@ func TestASetIsTold(t *testing.T) {
 		if len(got) != 12 {
 			t.Errorf("%v", got)
 		}
+		kinds := map[string]holdfast.FigureKind{"endpoint_picks_total": holdfast.Counter, "panic_picks_total": holdfast.Counter, "discovery_age_seconds": holdfast.Most, "discovery_stale_seconds": holdfast.Most}
+		for f := range s.Figures {
+			if f.Kind != kinds[f.Name] {
+				t.Errorf("%+v", f)
+			}
+		}
 		want(t, told(s.Pool), map[string]float64{"endpoints pool ready": 1, "endpoint_picks_total pool a": 1})
 		if len(told((*loadbalance.Set)(nil))) != 0 {
 			t.Error("nobody has endpoints")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 )
 
@@ -120,8 +121,12 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 	m, r := registered(t, holdprom.Options{Endpoints: 3})
 	g := &gauged{}
 	for i := range 10_000 {
-		for name, kind := range map[string]holdfast.FigureKind{"sums": holdfast.Gauge, "counts_total": holdfast.Counter, "least": holdfast.Least, "most": holdfast.Most} {
-			g.figures = append(g.figures, holdfast.Figure{Name: name, Kind: kind, Labels: map[string]string{"target": fmt.Sprintf("me:sesame@host%d?token=sesame", i)}, Value: float64(i)})
+		for _, f := range []holdfast.Figure{
+			{Name: "sums", Value: float64(i)}, {Name: "counts_total", Kind: holdfast.Counter, Value: float64(i)},
+			{Name: "least", Kind: holdfast.Least, Value: float64(-i)}, {Name: "most", Kind: holdfast.Most, Value: float64(i)},
+		} {
+			f.Labels = map[string]string{"target": fmt.Sprintf("me:sesame@host%d?token=sesame", i)}
+			g.figures = append(g.figures, f)
 		}
 		g.figures = append(g.figures, holdfast.Figure{Name: fmt.Sprint("name", i), Labels: map[string]string{fmt.Sprint("label", i): "v"}},
 			holdfast.Figure{Name: "sent", Labels: map[string]string{"set": "s", "endpoint": fmt.Sprintf("me:sesame@%d", i)}, Value: 1})
@@ -133,7 +138,7 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			"sums{client=c,target=host7}":                         7,
 			"sums{client=c,target=other}":                         (100 + 9999) * 9900 / 2,
 			"counts_total{client=c,target=other}":                 (100 + 9999) * 9900 / 2,
-			"least{client=c,target=other}":                        100,
+			"least{client=c,target=other}":                        -9999,
 			"most{client=c,target=other}":                         9999,
 			"sent{client=c,endpoint=2,set=s}":                     1,
 			"sent{client=c,endpoint=other,set=s}":                 9997,
@@ -202,4 +207,20 @@ func TestFiguresAreReadByMany(t *testing.T) {
 	if len(got) != 2+100+1 || slices.ContainsFunc([]string{"n0", "n1", "n2", "n3"}, func(n string) bool { return got[n+"{client=c}"] != 0 }) {
 		t.Errorf("%d: %v", len(got), got)
 	}
+}
+
+// What is told of a circuit's changes and of its state has the same name, also past the bound.
+func TestCircuitsAndTheirChangesAgree(t *testing.T) {
+	m, r := registered(t, holdprom.Options{Targets: 1})
+	b := breaker.New(breaker.Options{})
+	m.Watch("c", b)
+	for i := range 20 {
+		b.Isolate(fmt.Sprint("key", i))
+	}
+	check(t, scraped(t, r), map[string]float64{
+		"circuit_changes_total{client=c,target=key0,to=isolated}":  1,
+		"circuit_changes_total{client=c,target=other,to=isolated}": 19,
+		"circuits{client=c,state=isolated,target=key0}":            1,
+		"circuits{client=c,state=isolated,target=other}":           19,
+	})
 }

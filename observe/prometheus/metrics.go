@@ -171,8 +171,11 @@ func newMetrics(o Options) (*Metrics, error) {
 	return m, nil
 }
 
-// table makes what bounds the values of a label.
-func (m *Metrics) table() *names.Table { return &names.Table{Most: m.o.Targets, Clean: observe.Name} }
+// table makes what bounds the values of a label that only figures have: states, say, which are
+// few, however few targets there are to be.
+func (m *Metrics) table() *names.Table {
+	return &names.Table{Most: max(m.o.Targets, 100), Clean: observe.Name}
+}
 
 // Describe sends what is counted. What the policies tell of their state is collected apart.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
