@@ -8,7 +8,8 @@ s/return (holdfast\.(Ignored|Success|Failure|Overload|Refused)), /return holdfas
 s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
 # A list of the classes whose calls may be sent again has one more.
 s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
-# What Opened is told of is any policy that is Measured: here a Pool.
-s/(Opened: +)func\(p \*loadbalance\.Pool\) func\(\) \{ (\w+)\.Store\(p\);/\1func(p holdfast.Measured) func() { \2.Store(p.(*loadbalance.Pool));/
+# Opened is called with what is Measured: here a Pool. The type is inferred where the root is not imported.
+s/^var attacked atomic\.Pointer\[loadbalance\.Pool\]$/&; func stores[T any](in *atomic.Pointer[loadbalance.Pool], _ func(T) func()) func(T) func() { return func(p T) func() { in.Store(any(p).(*loadbalance.Pool)); return nil } }/
+s/Opened: +func\(p \*loadbalance\.Pool\) func\(\) \{ (\w+)\.Store\(p\); return nil \}/Opened: stores(\&\1, loadbalance.Options{}.Opened)/
 # Figures have what PanicPicks returned.
 s/\b(\w+)\.PanicPicks\(\)/func() (n uint64) { for f := range \1.Figures { if f.Name == "panic_picks_total" { n = uint64(f.Value) } }; return n }()/
