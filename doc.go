@@ -101,7 +101,8 @@
 // for each: [Call.Hold] sends it while something is held, [Call.Reject] answers it in the place
 // of sending it, and [Call.Again] makes the Call of another attempt. A policy that must know
 // where it stands in its chain is [Placed], one whose neighbours must know what it does tells its
-// [Traits], and one that is made of others is a [Group] and wraps with [Place.Wrap].
+// [Traits], and one that is made of others is a [Group] and wraps with [Place.Wrap]. What it
+// knows at present it tells as [Figure]s, where it is [Measured].
 // examples/custompolicy is a whole one.
 //
 // A call can be made within a call: a client that logs in on the connection of its first command

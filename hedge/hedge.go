@@ -65,25 +65,17 @@ type Stats struct {
 	Delay  time.Duration // at present; 0 where too few times are known
 }
 
-// Each calls f for each target's figures, in no order, until f returns false.
-func (h *Hedge) Each(f func(target string, s Stats) bool) {
+// Stats returns the figures of a target.
+func (h *Hedge) Stats(key string) (stats Stats) {
 	if !h.made() {
-		return
+		return stats
 	}
-	now := time.Now()
-	h.t.Each(func(key string, t *target) bool {
-		delay, _ := t.delay(&h.o, now)
-		return f(key, Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay})
-	})
-}
-
-// Stats returns the figures of target.
-func (h *Hedge) Stats(target string) (stats Stats) {
-	h.Each(func(key string, s Stats) bool {
-		if key == target {
-			stats = s
+	h.t.Each(func(k string, t *target) bool {
+		if k == key {
+			delay, _ := t.delay(&h.o, time.Now())
+			stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
 		}
-		return key != target
+		return k != key
 	})
 	return stats
 }

@@ -36,8 +36,9 @@ func Hurry(t *testing.T) {
 	t.Cleanup(func() { patience = old })
 }
 
-// CheckCallbacks is TestCallbacks, and CheckEvents the check of events, which report to r.
+// CheckCallbacks is TestCallbacks, CheckEvents and CheckFigures those of TestPolicy, which report to r.
 var (
 	CheckCallbacks = runCallbackCheck
 	CheckEvents    = runEventCheck
+	CheckFigures   = runFigureCheck
 )

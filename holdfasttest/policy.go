@@ -29,7 +29,9 @@ import (
 //   - no goroutine is left behind, and after 1,000 calls nothing keeps hold of
 //     them, as a timer that was not stopped would;
 //   - events, and changes of its state, are told with no lock held; each has a Kind and a
-//     Policy, and its Reason, if it has one, is a word.
+//     Policy, and its Reason, if it has one, is a word;
+//   - figures of its state have names, kinds and labels that can be shown, and are told with no
+//     lock held, also while calls are under way.
 //
 // A policy whose callbacks run with a lock held would hang here; TestCallbacks
 // tells. One that waits for a lock for ever ends with the test's own time limit.
@@ -41,4 +43,5 @@ func TestPolicy(t *testing.T, policy func() holdfast.Policy) {
 		})
 	}
 	t.Run("events", func(t *testing.T) { runEventCheck(t, policy) })
+	t.Run("figures", func(t *testing.T) { runFigureCheck(t, policy) })
 }

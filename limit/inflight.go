@@ -207,28 +207,19 @@ type InFlightStats struct {
 	Rejected          uint64
 }
 
-// Each calls f for each target's figures, in no order, until f returns false.
-// Without PerTarget there is one, of the target "".
-func (l *InFlight) Each(f func(target string, s InFlightStats) bool) {
-	switch {
-	case !l.made():
-	case l.o.PerTarget:
-		l.rooms.table.Each(func(target string, r *room) bool { return f(target, r.stats()) })
-	default:
-		f("", l.rooms.all.stats())
-	}
-}
-
 // Stats returns the figures of target; of all where there is no PerTarget.
 func (l *InFlight) Stats(target string) (stats InFlightStats) {
-	if l.made() && !l.o.PerTarget {
-		target = ""
+	switch {
+	case !l.made():
+	case !l.o.PerTarget:
+		return l.rooms.all.stats()
+	default:
+		l.rooms.table.Each(func(t string, r *room) bool {
+			if t == target {
+				stats = r.stats()
+			}
+			return t != target
+		})
 	}
-	l.Each(func(t string, s InFlightStats) bool {
-		if t == target {
-			stats = s
-		}
-		return t != target
-	})
 	return stats
 }

@@ -60,7 +60,3 @@ func (n *Node) health() string {
 	}
 	return "ready"
 }
-
-// PanicPicks returns how many picks were made among all nodes of a priority, since too
-// few of them were well. It only grows.
-func (p *Pool) PanicPicks() uint64 { return p.panics.Load() }

@@ -49,10 +49,10 @@ type Options struct {
 	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
 	// the Pool, but for Close, which waits for it.
 	OnChange func(ctx context.Context, e holdfast.Event)
-	// Opened is told of the Pool that is made of these Options, and what it returns,
+	// Opened is called with each Pool that is made of these Options; what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
-	// makes, as gRPC does one for each channel.
-	Opened func(*Pool) (closed func())
+	// makes, as gRPC does one for each channel. What it gets is the *Pool.
+	Opened func(holdfast.Measured) (closed func())
 }
 
 func (o Options) filled() Options {
@@ -107,6 +107,9 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	}
 	return p
 }
+
+// Options returns the options in force, with the defaults filled in.
+func (p *Pool) Options() Options { return p.o }
 
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/freshness"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -26,9 +26,7 @@ type Set struct {
 	stop     context.CancelFunc
 	stopped  chan struct{}
 	known    chan struct{} // closed at the first answer
-
-	mu     sync.Mutex
-	status Status
+	source   *freshness.Source
 }
 
 var _ holdfast.Policy = (*Set)(nil)
@@ -39,8 +37,7 @@ func New(r discovery.Resolver, strategy Strategy) *Set { return With(r, strategy
 // With is New with options.
 func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{})}
-	s.status.Since = time.Now()
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
 	return s
 }
@@ -48,55 +45,38 @@ func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
 func (s *Set) watch(ctx context.Context) {
 	defer close(s.stopped)
 	if s.resolver == nil {
-		s.failed("error", errors.New("loadbalance: the Resolver is nil"))
+		s.answered(nil, errors.New("loadbalance: the Resolver is nil"))
 		return
 	}
 	for endpoints, err := range s.resolver.Watch(ctx) {
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			s.failed("error", err)
-		default:
-			s.found(endpoints)
 		}
+		s.answered(endpoints, err)
 	}
 }
 
-func (s *Set) failed(reason string, err error) {
-	s.mu.Lock()
-	s.status.Err = err
-	if s.status.Stale.IsZero() && s.status.Known {
-		s.status.Stale = time.Now()
+// answered takes in what the Resolver says.
+func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
+	was := s.source.Status()
+	is, bad := s.source.Answered(s.String(), len(endpoints), err)
+	e := holdfast.Event{Kind: "discovery", Policy: "balance", Target: s.String(), Err: bad, Attrs: []slog.Attr{slog.Int("endpoints", is.Endpoints)}}
+	if bad == nil {
+		added, removed := s.update(endpoints)
+		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
+	} else {
+		e.Level, e.Detail, e.Reason = slog.LevelWarn, bad.Error(), "error"
+		if err == nil {
+			e.Reason = "empty"
+		}
+		var stale time.Duration
+		if !is.Stale.IsZero() {
+			stale = time.Since(is.Stale).Round(time.Second)
+		}
+		e.Attrs = append(e.Attrs, slog.Duration("stale", stale))
 	}
-	var stale time.Duration
-	if !s.status.Stale.IsZero() {
-		stale = time.Since(s.status.Stale).Round(time.Second)
-	}
-	s.note(holdfast.Event{
-		Kind: "discovery", Level: slog.LevelWarn, Policy: "balance", Target: s.String(), Reason: reason, Detail: err.Error(), Err: err,
-		Attrs: []slog.Attr{slog.Int("endpoints", s.status.Endpoints), slog.Duration("stale", stale)},
-	})
-	s.mu.Unlock()
-	s.tell()
-}
-
-func (s *Set) found(endpoints []discovery.Endpoint) {
-	s.mu.Lock()
-	if len(endpoints) == 0 && s.status.Endpoints > 0 {
-		s.mu.Unlock()
-		s.failed("empty", fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
-		return
-	}
-	first := !s.status.Known
-	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
-	s.mu.Unlock()
-	added, removed := s.update(endpoints)
-	s.note(holdfast.Event{
-		Kind: "discovery", Policy: "balance", Target: s.String(),
-		Attrs: []slog.Attr{slog.Int("endpoints", len(endpoints)), slog.Int("added", added), slog.Int("removed", removed)},
-	})
-	if first {
+	s.note(e)
+	if is.Known && !was.Known {
 		close(s.known)
 	}
 	s.tell()
@@ -112,11 +92,7 @@ type Status struct {
 }
 
 // Status returns how the Set stands with its Resolver.
-func (s *Set) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
-}
+func (s *Set) Status() Status { return Status(s.source.Status()) }
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {

@@ -31,6 +31,18 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 	read map[string]string // what was read from JSON, by path; never changed once it is there
 }
 
+// table has the policies that are made of a Config, the outermost first; Inner stands outside
+// the last one. A policy more is a field above and a row here.
+var table = [...]row{
+	of[*limit.InFlight](func(c *Config) *limit.InFlightOptions { return &c.Limit }),
+	of[*timeout.Timeout](func(c *Config) *timeout.Options { return &c.Timeout }),
+	{makeRetry, readRetry},
+	of[*hedge.Hedge](func(c *Config) *hedge.Options { return &c.Hedge }),
+	of[*breaker.Breaker](func(c *Config) *breaker.Options { return &c.Breaker }),
+	of[*limit.Rate](func(c *Config) *limit.RateOptions { return &c.Rate }),
+	of[*timeout.Timeout](func(c *Config) *timeout.Options { return &c.Attempt }),
+}
+
 // Standard is for the calls of a service that people wait for: three attempts
 // within 30 s, 10 s each, one call in five repeated at most, a breaker, a
 // thousand calls under way. Hedging is off: Hedge.Extra = 1 switches it on.
@@ -73,67 +85,3 @@ func Background() Config {
 // something, so it cannot fail; Validate says which make no sense. Make them once
 // and keep them: what they remember is theirs.
 func (c Config) Policies() []holdfast.Policy { return build(c, nil).list() }
-
-// parts are the policies made of a Config.
-type parts struct {
-	config  Config
-	limit   *limit.InFlight
-	timeout *timeout.Timeout
-	retry   *retry.Retry
-	hedge   *hedge.Hedge
-	breaker *breaker.Breaker
-	rate    *limit.Rate
-	attempt *timeout.Timeout
-}
-
-// build makes the policies of c, with the state of those before, which may be nil.
-func build(c Config, before *parts) *parts {
-	p := &parts{config: c}
-	if before == nil {
-		before = new(parts) // a nil policy's With is its New
-	}
-	if c.Breaker.ProbeLimit == 0 && c.Attempt.Limit > 0 {
-		c.Breaker.ProbeLimit = c.Attempt.Limit
-	}
-	switch {
-	case c.Retry.Budget != nil:
-	case before.retry != nil && before.config.Retry.Budget == nil:
-		c.Retry.Budget = before.retry.Budget().With(c.Budget)
-	default:
-		c.Retry.Budget = retry.NewBudget(c.Budget)
-	}
-	if c.Hedge.Budget == nil {
-		c.Hedge.Budget = c.Retry.Budget
-	}
-	p.limit = before.limit.With(c.Limit)
-	p.timeout = before.timeout.With(c.Timeout)
-	p.retry = retry.New(c.Retry)
-	p.hedge = before.hedge.With(c.Hedge)
-	p.breaker = before.breaker.With(c.Breaker)
-	p.rate = before.rate.With(c.Rate)
-	p.attempt = before.attempt.With(c.Attempt)
-	return p
-}
-
-// effective returns the options in force, with the defaults filled in.
-func (p *parts) effective() Config {
-	c := Config{
-		Limit: p.limit.Options(), Timeout: p.timeout.Options(), Retry: p.retry.Options(), Budget: p.retry.Budget().Options(),
-		Hedge: p.hedge.Options(), Breaker: p.breaker.Options(), Rate: p.rate.Options(), Attempt: p.attempt.Options(),
-	}
-	if c.Timeout.Idle == 0 {
-		c.Timeout.Idle = -1
-	}
-	if c.Attempt.Idle == 0 {
-		c.Attempt.Idle = c.Attempt.Limit
-	}
-	return c
-}
-
-// list is the canonical order.
-func (p *parts) list() []holdfast.Policy {
-	list := append([]holdfast.Policy(nil), p.config.Outer...)
-	list = append(list, p.limit, p.timeout, p.retry, p.hedge, p.breaker, p.rate)
-	list = append(list, p.config.Inner...)
-	return append(list, p.attempt)
-}

@@ -71,11 +71,11 @@ func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Ha
 // state, but for hedges, which not all of them have.
 func (p *perMethod) Inside() []holdfast.Policy {
 	list := p.rest.list()
-	seen := map[*hedge.Hedge]bool{nil: true, p.rest.hedge: true}
+	seen := map[*hedge.Hedge]bool{find[*hedge.Hedge](p.rest): true}
 	for _, made := range p.byName {
-		if !seen[made.hedge] {
-			seen[made.hedge] = true
-			list = append(list, made.hedge)
+		if h := find[*hedge.Hedge](made); !seen[h] {
+			seen[h] = true
+			list = append(list, h)
 		}
 	}
 	return list

@@ -139,16 +139,16 @@ func (s *Stack) now() *parts { return s.parts.Load() }
 func (s *Stack) Config() Config { return s.now().config }
 
 // Breaker returns the breaker, to read its circuits or to set one by hand.
-func (s *Stack) Breaker() *breaker.Breaker { return s.now().breaker }
+func (s *Stack) Breaker() *breaker.Breaker { return find[*breaker.Breaker](s.now()) }
 
 // Budget returns the budget that repeats and hedges share.
-func (s *Stack) Budget() *retry.Budget { return s.now().retry.Budget() }
+func (s *Stack) Budget() *retry.Budget { return find[*retry.Retry](s.now()).Budget() }
 
 // Hedge returns the hedge, to read its figures.
-func (s *Stack) Hedge() *hedge.Hedge { return s.now().hedge }
+func (s *Stack) Hedge() *hedge.Hedge { return find[*hedge.Hedge](s.now()) }
 
 // Limit returns the limit of calls under way, to read its figures.
-func (s *Stack) Limit() *limit.InFlight { return s.now().limit }
+func (s *Stack) Limit() *limit.InFlight { return find[*limit.InFlight](s.now()) }
 
 // Inside returns the policies in force, the outermost first, for those who observe
 // them. Calls through one of them alone pass the others by.

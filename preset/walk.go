@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/holdfast-go/holdfast/retry"
-	"github.com/holdfast-go/holdfast/timeout"
 )
 
 var (
@@ -28,7 +27,7 @@ func name(field string) string {
 // hasJSON reports whether values of the type are data.
 func hasJSON(t reflect.Type) bool {
 	switch t.Kind() {
-	case reflect.Func, reflect.Interface, reflect.Chan:
+	case reflect.Func, reflect.Interface, reflect.Chan, reflect.Map, reflect.Array:
 		return false
 	case reflect.Slice:
 		return t.Elem().Kind() == reflect.String
@@ -38,8 +37,12 @@ func hasJSON(t reflect.Type) bool {
 	return true
 }
 
-// walk calls f for each value in a struct, with its path.
+// walk calls f for each value in a struct, with its path. It goes five structs deep: one of a
+// user's own may be endless.
 func walk(v reflect.Value, path string, f func(path string, v reflect.Value)) {
+	if strings.Count(path, ".") > 4 {
+		return
+	}
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if !field.IsExported() || !hasJSON(field.Type) {
@@ -77,46 +80,4 @@ func show(v reflect.Value) string {
 		return jitters[v.Uint()]
 	}
 	return fmt.Sprint(v.Interface())
-}
-
-// presets by their names.
-var presets = map[string]func() Config{"standard": Standard, "conservative": Conservative, "background": Background}
-
-// Describe lists every value of c, one in a line: its path, what is in force, and
-// where it comes from: the preset that c was made of ("standard", "conservative",
-// "background"), "json" where it was read, "default" where it is left to the
-// policy, else "set".
-func (c Config) Describe() string {
-	set := texts(c)
-	var from map[string]string
-	if base := presets[c.base]; base != nil {
-		from = texts(base())
-	}
-	var b strings.Builder
-	walk(reflect.ValueOf(build(c, nil).effective()), "", func(path string, v reflect.Value) {
-		origin, value := "set", show(v)
-		switch text, is := set[path]; {
-		case !is: // of what is left to the policy as a whole
-			origin = "default"
-		case c.read[path] == text && text != "":
-			origin = "json"
-		case zero[path] == text:
-			origin = "default"
-		case from[path] == text:
-			origin = c.base
-		}
-		fmt.Fprintf(&b, "%-24s %-12s %s\n", path, value, origin)
-	})
-	return b.String()
-}
-
-var zero = texts(Config{Timeout: adaptive, Attempt: adaptive})
-
-var adaptive = timeout.Options{Adaptive: new(timeout.Adaptive)}
-
-// texts are the values of c as they are shown, by their paths.
-func texts(c Config) map[string]string {
-	m := map[string]string{}
-	walk(reflect.ValueOf(c), "", func(path string, v reflect.Value) { m[path] = show(v) })
-	return m
 }

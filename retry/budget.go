@@ -173,21 +173,13 @@ func (b *Budget) Stats(target string) BudgetStats {
 	if b.unlimited {
 		stats.Tokens = math.Inf(1)
 	}
-	b.Each(func(t string, s BudgetStats) bool {
+	b.s.accounts.Each(func(t string, a *account) bool {
 		if t == target {
-			stats = s
+			stats = a.stats(b)
 		}
 		return t != target
 	})
 	return stats
-}
-
-// Each calls f for each target's figures, in no order, until f returns false.
-func (b *Budget) Each(f func(target string, stats BudgetStats) bool) {
-	if !b.made() {
-		return
-	}
-	b.s.accounts.Each(func(target string, a *account) bool { return f(target, a.stats(b)) })
 }
 
 // buckets divide the window; slack forgives the rounding of sums of a fifth.

@@ -15,6 +15,11 @@ s/func\((\w+) (breaker|loadbalance)\.Change\)/func(_ context.Context, \1 holdfas
 s/\b(retry\.Event|hedge\.Event|breaker\.Change|loadbalance\.Change|loadbalance\.Discovery|grpcclient\.WireAttempt)\b/holdfast.Event/g
 s/\bholdfast\.Rejection\{/holdfast.Event{Kind: "rejection", Level: 4, /g
 s/\bholdfast\.Replay\{/holdfast.Event{Kind: "replay", Level: -4, /g
+# Opened is called with what is Measured: here a Pool. The type is inferred where the root is not imported.
+s/^var attacked atomic\.Pointer\[loadbalance\.Pool\]$/&; func stores[T any](in *atomic.Pointer[loadbalance.Pool], _ func(T) func()) func(T) func() { return func(p T) func() { in.Store(any(p).(*loadbalance.Pool)); return nil } }/
+s/Opened: +func\(p \*loadbalance\.Pool\) func\(\) \{ (\w+)\.Store\(p\); return nil \}/Opened: stores(\&\1, loadbalance.Options{}.Opened)/
+# Figures have what PanicPicks returned.
+s/\b(\w+)\.PanicPicks\(\)/func() (n uint64) { for f := range \1.Figures { if f.Name == "panic_picks_total" { n = uint64(f.Value) } }; return n }()/
 # A file that now names holdfast.Event imports it. The lines are gathered for this, so that
 # what is above sees one at a time; add nothing below.
 H

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/loadbalance"
@@ -31,7 +32,7 @@ const inTurn = `"loadBalancingConfig": [{"round_robin": {}}]`
 // metrics. Balancers are registered before there are any.
 var (
 	pools  atomic.Pointer[holdprom.Metrics]
-	byEWMA = grpcclient.Balancer("storm_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p *loadbalance.Pool) func() {
+	byEWMA = grpcclient.Balancer("storm_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p holdfast.Measured) func() {
 		if m := pools.Load(); m != nil {
 			return m.Pools("grpc holdfast")(p)
 		}

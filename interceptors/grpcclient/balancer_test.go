@@ -27,8 +27,8 @@ import (
 // The balancers of these tests; gRPC's registry is filled before anything else.
 var (
 	inTurn = grpcclient.Balancer("holdfast_test_round_robin", loadbalance.RoundRobin, loadbalance.Options{})
-	byEWMA = grpcclient.Balancer("holdfast_test_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p *loadbalance.Pool) func() {
-		latest.Store(p)
+	byEWMA = grpcclient.Balancer("holdfast_test_peak_ewma", loadbalance.PeakEWMA, loadbalance.Options{Opened: func(p holdfast.Measured) func() {
+		latest.Store(p.(*loadbalance.Pool))
 		return nil
 	}})
 	latest  atomic.Pointer[loadbalance.Pool] // that was made for byEWMA

@@ -11,6 +11,7 @@ type place struct {
 	floor int
 	third []string // the third-party modules that it may import, as path prefixes
 	tests []string // further ones that its tests may
+	knows []string // of the packages on the policies' floor, where it may not know all; nil: all
 }
 
 // The floors. internal/* and holdfasttest stand beside the house.
@@ -46,8 +47,8 @@ var places = map[string]place{
 	"hedge":                   {floor: policies, third: []string{rate}},
 	"limit":                   {floor: policies, third: []string{rate}},
 	"observe":                 {floor: policies},
-	"observe/prometheus":      {floor: doors, third: []string{prometheus}},
-	"observe/otel":            {floor: doors, third: []string{otel}, tests: []string{grpc, protobuf}}, // spans of both doors
+	"observe/prometheus":      {floor: doors, third: []string{prometheus}, knows: []string{"observe"}}, // policies tell their state by holdfast.Measured
+	"observe/otel":            {floor: doors, third: []string{otel}, tests: []string{grpc, protobuf}},  // spans of both doors
 	"loadbalance":             {floor: policies},
 	"interceptors":            {floor: doors, tests: []string{grpc, protobuf}},                                   // one list of policies at both doors
 	"interceptors/httpclient": {floor: doors, tests: []string{http2}},                                            // servers that misbehave
@@ -144,6 +145,8 @@ func (p place) forbids(f *file, path string) string {
 		return "" // an external test of what stands beside the house
 	case f.external() && f.dir == ".":
 		return "" // that the waist carries both transports is shown with both
+	case p.knows != nil && to.floor == policies && !f.test() && !slices.Contains(p.knows, dir):
+		return "this package goes by what policies tell of themselves, so that it knows one that somebody else writes as well as ours"
 	case to.floor < p.floor:
 		return ""
 	case f.external() && to.floor == p.floor:

@@ -74,6 +74,9 @@ func TestTheFloorsAreEnforced(t *testing.T) {
 		"internal on the waist":              {"internal/keyed/a.go", imports("keyed", module), "internal packages"},
 		"the kit on a policy":                {"holdfasttest/a.go", imports("holdfasttest", module+"/retry"), "root alone"},
 		"a policy on the kit":                {"retry/a.go", imports("retry", module+"/holdfasttest"), "for tests"},
+		"metrics on a policy":                {"observe/prometheus/a.go", imports("prometheus", module+"/breaker"), "tell of themselves"},
+		"metrics on what observes":           {"observe/prometheus/a.go", imports("prometheus", module+"/observe"), ""},
+		"a test of metrics on a policy":      {"observe/prometheus/a_test.go", imports("prometheus_test", module+"/breaker"), ""},
 		"a new folder":                       {"util/a.go", imports("util", "fmt"), "stands on no floor"},
 		"an import of an unknown folder":     {"retry/a.go", imports("retry", module+"/util"), "stands on no floor"},
 	} {

@@ -1,18 +1,14 @@
 package prometheus
 
 import (
-	"context"
-	"iter"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-go/holdfast/internal/names"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/discovery"
-	"github.com/holdfast-go/holdfast/loadbalance"
 )
 
 // A client is what is known of one: its series, and the policies whose state is read.
@@ -24,19 +20,18 @@ type client struct {
 
 	latest [64]atomic.Pointer[pair]
 
-	mu        sync.Mutex
-	policies  []holdfast.Policy
-	heard     map[holdfast.Policy]bool // pointers alone
-	stops     []func()                 // of the listening
-	pools     []*opened
-	resolvers []*watched
+	mu       sync.Mutex
+	policies []holdfast.Policy
+	heard    map[holdfast.Policy]bool // pointers alone
+	stops    []func()                 // of the listening
+	others   []*opened
 }
 
-// An opened pool is one that somebody else has made.
+// An opened is what has a state and is no policy of the client: a pool that somebody else has
+// made, a resolver.
 type opened struct {
-	pool *loadbalance.Pool
-	name string
-	stop func()
+	holdfast.Measured
+	stop func() // of the listening
 }
 
 func newClient(m *Metrics, name string) *client {
@@ -69,7 +64,7 @@ func (c *client) listen(p holdfast.Policy, depth int) {
 		}
 		c.heard[p] = true
 	}
-	if stack, ok := p.(interface{ Inside() []holdfast.Policy }); ok && depth < maxDepth {
+	if stack, ok := p.(holdfast.Group); ok && depth < maxDepth {
 		for _, inner := range stack.Inside() {
 			if inner != nil {
 				c.listen(inner, depth+1)
@@ -99,10 +94,10 @@ func (c *client) forget() {
 	for _, stop := range c.stops {
 		stop()
 	}
-	for _, p := range c.pools {
-		p.stop()
+	for _, o := range c.others {
+		o.stop()
 	}
-	c.policies, c.stops, c.pools, c.resolvers = nil, nil, nil, nil
+	c.policies, c.stops, c.others = nil, nil, nil
 	clear(c.heard)
 }
 
@@ -111,89 +106,29 @@ func (c *client) forget() {
 //	loadbalance.Options{Opened: metrics.Pools("users")}
 //
 // Each is watched until it is closed.
-func (m *Metrics) Pools(name string) func(*loadbalance.Pool) (closed func()) {
+func (m *Metrics) Pools(name string) func(holdfast.Measured) (closed func()) {
 	c := m.client(name)
-	return func(p *loadbalance.Pool) func() {
-		o := &opened{pool: p, name: "pool"}
-		o.stop = p.Observe(c.event)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.pools = append(c.pools, o)
+	return func(pool holdfast.Measured) func() {
+		o := c.open(pool)
+		if tells, ok := pool.(holdfast.Observable); ok {
+			o.stop = tells.Observe(c.event)
+		}
 		return func() {
 			o.stop()
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			for i := range c.pools {
-				if c.pools[i] == o {
-					c.pools = append(c.pools[:i:i], c.pools[i+1:]...)
-					return
-				}
+			if i := slices.Index(c.others, o); i >= 0 {
+				c.others = slices.Delete(slices.Clone(c.others), i, i+1) // somebody may be reading
 			}
 		}
 	}
 }
 
-// Resolver returns r with its answers counted and their age known, for those that are
-// not read by a loadbalance.Set: gRPC's.
-//
-//	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443")))
-func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
-	c := m.client(name)
-	w := &watched{Resolver: r, c: c, name: discovery.Name(r), made: time.Now()}
+// open has what is no policy of c read.
+func (c *client) open(m holdfast.Measured) *opened {
+	o := &opened{m, func() {}}
 	c.mu.Lock()
-	c.resolvers = append(c.resolvers, w)
-	c.mu.Unlock()
-	if refresher, ok := r.(discovery.Refresher); ok {
-		return struct {
-			*watched
-			discovery.Refresher
-		}{w, refresher}
-	}
-	return w
-}
-
-// A watched Resolver is one whose answers are noted.
-type watched struct {
-	discovery.Resolver
-	c    *client
-	name string
-	made time.Time
-
-	mu     sync.Mutex
-	status loadbalance.Status
-}
-
-// String names it as the resolver that it watches.
-func (w *watched) String() string { return w.name }
-
-// Watch notes what r says.
-func (w *watched) Watch(ctx context.Context) iter.Seq2[[]discovery.Endpoint, error] {
-	return func(yield func([]discovery.Endpoint, error) bool) {
-		for endpoints, err := range w.Resolver.Watch(ctx) {
-			w.note(ctx, endpoints, err)
-			if !yield(endpoints, err) {
-				return
-			}
-		}
-	}
-}
-
-// note keeps what a Set would.
-func (w *watched) note(ctx context.Context, endpoints []discovery.Endpoint, err error) {
-	w.mu.Lock()
-	bad := err != nil || len(endpoints) == 0 && w.status.Endpoints > 0
-	if bad {
-		w.status.Err = err
-		if w.status.Known && w.status.Stale.IsZero() {
-			w.status.Stale = time.Now()
-		}
-	} else {
-		w.status = loadbalance.Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
-	}
-	e := holdfast.Event{Kind: "discovery", Target: w.name, Err: err}
-	if bad && err == nil {
-		e.Err = errEmpty
-	}
-	w.mu.Unlock()
-	w.c.event(ctx, e)
+	defer c.mu.Unlock()
+	c.others = append(c.others, o)
+	return o
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast-go/holdfast"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 )
 
@@ -19,7 +20,7 @@ var (
 // The page, the alerts and the dashboard speak of the metrics that there are, and the
 // page of all of them.
 func TestThePagesNameTheMetricsThatThereAre(t *testing.T) {
-	m, _ := registered(t, holdprom.Options{})
+	m, r := registered(t, holdprom.Options{})
 	there := map[string]bool{}
 	ch := make(chan *prometheus.Desc, 100)
 	m.Describe(ch)
@@ -27,6 +28,13 @@ func TestThePagesNameTheMetricsThatThereAre(t *testing.T) {
 	for d := range ch {
 		there[described.FindStringSubmatch(d.String())[1]] = false
 	}
+	m.Watch("odd", &gauged{figures: []holdfast.Figure{{Name: "not a name"}}})
+	traffic(t, m, func() { // the figures of the policies are known when there are some
+		for name := range scraped(t, r) {
+			name, _, _ = strings.Cut(name, "{")
+			there["holdfast_"+name] = false
+		}
+	})
 	for _, page := range []string{"observe.md", "prometheus/alerts.yml", "prometheus/alerts_test.yml", "prometheus/dashboard.json"} {
 		text, err := os.ReadFile("../../docs/" + page)
 		if err != nil {

@@ -54,7 +54,8 @@ func (o Options) filled() Options {
 }
 
 // Metrics counts, and is the Collector of what it counts. It is safe for concurrent
-// use. Make one for each registry, by Register.
+// use. Make one for each registry, by Register. Of what Register does, Unregister undoes a
+// part: the figures of the policies stay in the registry until Forget.
 type Metrics struct {
 	o       Options
 	targets names.Table
@@ -70,7 +71,7 @@ type Metrics struct {
 	endpointChanges, ejections      *prometheus.CounterVec
 	discoveries, replays            *prometheus.CounterVec
 	vecs                            []prometheus.Collector
-	state                           states
+	families                        families
 
 	mu      sync.Mutex
 	clients map[string]*client
@@ -95,6 +96,11 @@ func Register(r prometheus.Registerer, o Options) (*Metrics, error) {
 			return old, nil
 		}
 	}
+	if err == nil {
+		if err = r.Register(state{m}); err != nil {
+			r.Unregister(m)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("holdfast: metrics cannot be registered; choose another Namespace or Labels: %w", err)
 	}
@@ -111,15 +117,20 @@ func newMetrics(o Options) (*Metrics, error) {
 	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
 		t.Most, t.Clean = o.Targets, observe.Name
 	}
+	m.families.init(m)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, labels)
 		m.vecs = append(m.vecs, v)
+		m.families.take(name)
 		return v
 	}
 	histogram := func(name, help string, labels ...string) *histogramVec {
 		desc := prometheus.NewDesc(prometheus.BuildFQName(o.Namespace, "", name), help, labels, o.Labels)
 		v := &histogramVec{desc: desc, layout: layout, list: map[[3]string]*histogram{}}
 		m.vecs = append(m.vecs, v)
+		for _, suffix := range []string{"", "_count", "_sum", "_bucket"} {
+			m.families.take(name + suffix)
+		}
 		return v
 	}
 	m.calls = counter("calls_total", "Logical calls that are over, repeats and hedges included in each, by what they came to.", "client", "target", "method", "class", "code")
@@ -140,34 +151,41 @@ func newMetrics(o Options) (*Metrics, error) {
 	m.discoveries = counter("discovery_updates_total", "Answers and errors of discovery.", "client", "resolver", "result")
 	process := func(name, help string, value func() float64) {
 		m.vecs = append(m.vecs, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, value))
+		m.families.take(name)
 	}
 	process("process_pauses_total", "Times that this process stood still for 20 ms or longer while calls were under way: stopped, or short of the processor.",
 		func() float64 { n, _ := holdfast.Pauses(); return float64(n) })
 	process("process_paused_seconds_total", "Seconds that it stood still.",
 		func() float64 { _, stood := holdfast.Pauses(); return stood.Seconds() })
-	m.state.init(o)
+	if _, why := m.families.of(leftOut("", "")); why != "" {
+		return nil, fmt.Errorf("holdfast: metrics cannot be registered: Options.Namespace or Options.Labels: %s", why)
+	}
 	return m, nil
 }
 
-// Describe sends what there is to be collected.
+// table makes what bounds the values of a label that only figures have: states, say, which are
+// few, however few targets there are to be.
+func (m *Metrics) table() *names.Table {
+	return &names.Table{Most: max(m.o.Targets, 100), Clean: observe.Name}
+}
+
+// Describe sends what is counted. What the policies tell of their state is collected apart.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, v := range m.vecs {
 		v.Describe(ch)
 	}
-	m.state.describe(ch)
 }
 
-// Collect sends what was counted, and how the policies stand now.
+// Collect sends what was counted.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, v := range m.vecs {
 		v.Collect(ch)
 	}
-	m.collectState(ch)
 }
 
 // Watch puts the counting around the policies of a client, as observe.Around does, and
-// reads their state whenever it is asked for the metrics: circuits, budgets, limits,
-// balancers, also those within a preset.Stack. The name is the label "client". What it
+// reads the state of those that are Measured whenever it is asked for the metrics, also
+// within a Group such as preset.Stack: circuits, budgets, limits, balancers, your own. The name is the label "client". What it
 // returns serves several doors. Forget lets go of the policies.
 func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Policy {
 	c := m.client(name)

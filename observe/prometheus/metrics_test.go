@@ -163,7 +163,7 @@ func TestT89_SeriesAreBounded(t *testing.T) {
 // The names are as Prometheus has them.
 func TestNamesAreAsTheyShouldBe(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
-	traffic(t, m)
+	traffic(t, m, func() {})
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil {
 		t.Fatal(err)
@@ -173,14 +173,14 @@ func TestNamesAreAsTheyShouldBe(t *testing.T) {
 	}
 }
 
-// traffic has something counted in every metric.
-func traffic(t *testing.T, m *holdprom.Metrics) {
+// traffic has something counted in every metric, and then runs then.
+func traffic(t *testing.T, m *holdprom.Metrics, then func()) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		set := loadbalance.With(discovery.Static("a", "b", "c"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{Row: 1}})
 		defer set.Close()
 		again := retry.New(retry.Options{Base: -1})
-		h := holdfast.Chain(m.Watch("c", limit.NewInFlight(limit.InFlightOptions{}), again, hedge.New(hedge.Options{Samples: -1, Share: -1, Budget: again.Budget()}), breaker.New(breaker.Options{}), set)...)
+		h := holdfast.Chain(m.Watch("c", limit.NewInFlight(limit.InFlightOptions{}), again, hedge.New(hedge.Options{Samples: -1, Share: -1, Budget: again.Budget()}), breaker.New(breaker.Options{}), limit.NewRate(limit.RateOptions{PerSecond: 1000}), set)...)
 		for i := range 40 {
 			steps := []holdfasttest.Step{{Delay: time.Duration(i%5) * 20 * time.Millisecond, Code: "200"}, {Err: errDown, Class: holdfast.Failure, Code: "503"}, {Err: errDown, Class: holdfast.Failure, Code: "503"}}
 			if i > 20 {
@@ -188,6 +188,7 @@ func traffic(t *testing.T, m *holdprom.Metrics) {
 			}
 			(&holdfasttest.Script{Steps: steps}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "GET", Repeatable: true})
 		}
+		then()
 	})
 }
 

@@ -1,0 +1,36 @@
+package hedge_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
+	"github.com/holdfast-go/holdfast/holdfasttest"
+)
+
+// The delay of a target is told once enough of its calls are known.
+func TestTheDelayIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hedge.New(hedge.Options{Samples: 2, Share: 1})
+		chain := holdfast.Chain(h)
+		told := func() (n int) {
+			for f := range h.Figures {
+				if n++; f.Name != "hedge_delay_seconds" || f.Labels["target"] != "t" || f.Value != h.Stats("t").Delay.Seconds() || f.Value == 0 {
+					t.Errorf("%+v, and %v", f, h.Stats("t").Delay)
+				}
+			}
+			return n
+		}
+		for i, want := range []int{0, 1} {
+			(&holdfasttest.Script{Steps: []holdfasttest.Step{{Delay: time.Second}}}).Do(t.Context(), chain, holdfast.Call{Target: "t", Repeatable: true})
+			if n := told(); n != want {
+				t.Errorf("%d figures after %d calls, want %d", n, i+1, want)
+			}
+		}
+		for range (*hedge.Hedge)(nil).Figures {
+			t.Error("nobody hedges")
+		}
+	})
+}

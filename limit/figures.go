@@ -1,0 +1,62 @@
+package limit
+
+import "github.com/holdfast-go/holdfast"
+
+var (
+	_ holdfast.Measured = (*InFlight)(nil)
+	_ holdfast.Measured = (*Rate)(nil)
+)
+
+// all is the target of a limit that has none for each.
+const all = "all"
+
+// Figures tells how many calls are under way and wait, of each target where it has a limit of
+// its own, and how many may be.
+func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
+	if !l.made() {
+		return
+	}
+	more := true
+	each := func(target string, r *room) bool {
+		if target == "" {
+			target = all
+		}
+		s := r.stats()
+		more = yield(holdfast.Figure{
+			Name: "limit_in_flight", Help: "Calls under way, as the limit counts them.",
+			Labels: map[string]string{"target": target}, Value: float64(s.InFlight), Owner: l.rooms,
+		}) && yield(holdfast.Figure{
+			Name: "limit_waiting", Help: "Calls that wait for a place.",
+			Labels: map[string]string{"target": target}, Value: float64(s.Waiting), Owner: l.rooms,
+		})
+		return more
+	}
+	if l.o.PerTarget {
+		l.rooms.table.Each(each)
+	} else {
+		each("", &l.rooms.all)
+	}
+	if more && l.o.Max > 0 {
+		yield(holdfast.Figure{Name: "limit_max", Help: "Calls that may be under way at once.", Kind: holdfast.Most, Value: float64(l.o.Max)})
+	}
+}
+
+// Figures tells how many tokens are left and how many calls wait for one, of each target where
+// it has a rate of its own.
+func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
+	if !l.made() || l.o.PerSecond < 0 {
+		return
+	}
+	l.buckets.Each(func(target string, b *bucket) bool {
+		if target == "" {
+			target = all
+		}
+		return yield(holdfast.Figure{
+			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; of several targets together the least.", Kind: holdfast.Least,
+			Labels: map[string]string{"target": target}, Value: b.tokens.Tokens(), Owner: l.buckets,
+		}) && yield(holdfast.Figure{
+			Name: "rate_waiting", Help: "Calls that wait for their turn.",
+			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.buckets,
+		})
+	})
+}

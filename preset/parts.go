@@ -1,0 +1,101 @@
+package preset
+
+import (
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// A row makes one of the policies of a Config.
+type row struct {
+	make func(c *Config, before holdfast.Policy) holdfast.Policy // with the state of the one before; nil: there is none
+	read func(c *Config, p holdfast.Policy)                      // puts the options in force into c
+}
+
+// of is the row of a policy with those options. A nil policy's With is its New.
+func of[P interface {
+	holdfast.Policy
+	With(O) P
+	Options() O
+}, O any](options func(*Config) *O) row {
+	return row{
+		make: func(c *Config, before holdfast.Policy) holdfast.Policy {
+			was, _ := before.(P)
+			return was.With(*options(c))
+		},
+		read: func(c *Config, p holdfast.Policy) { *options(c) = p.(P).Options() },
+	}
+}
+
+// A Retry has no state but its Budget.
+func makeRetry(c *Config, _ holdfast.Policy) holdfast.Policy { return retry.New(c.Retry) }
+
+func readRetry(c *Config, p holdfast.Policy) {
+	r := p.(*retry.Retry)
+	c.Retry, c.Budget = r.Options(), r.Budget().Options()
+}
+
+// parts are the policies made of a Config.
+type parts struct {
+	config Config
+	made   [len(table)]holdfast.Policy
+}
+
+// build makes the policies of c, with the state of those before, which may be nil.
+func build(c Config, before *parts) *parts {
+	p := &parts{config: c}
+	if before == nil {
+		before = new(parts)
+	}
+	if c.Breaker.ProbeLimit == 0 && c.Attempt.Limit > 0 {
+		c.Breaker.ProbeLimit = c.Attempt.Limit
+	}
+	was := find[*retry.Retry](before)
+	switch {
+	case c.Retry.Budget != nil:
+	case was != nil && before.config.Retry.Budget == nil:
+		c.Retry.Budget = was.Budget().With(c.Budget)
+	default:
+		c.Retry.Budget = retry.NewBudget(c.Budget)
+	}
+	if c.Hedge.Budget == nil {
+		c.Hedge.Budget = c.Retry.Budget
+	}
+	for i, r := range table {
+		p.made[i] = r.make(&c, before.made[i])
+	}
+	return p
+}
+
+// find returns the policy of a type, of which there is one.
+func find[P holdfast.Policy](p *parts) (found P) {
+	for _, one := range p.made {
+		if is, ok := one.(P); ok {
+			return is
+		}
+	}
+	return found
+}
+
+// effective returns the options in force, with the defaults filled in.
+func (p *parts) effective() Config {
+	c := Config{Outer: p.config.Outer, Inner: p.config.Inner}
+	for i, r := range table {
+		r.read(&c, p.made[i])
+	}
+	if c.Timeout.Idle == 0 {
+		c.Timeout.Idle = -1
+	}
+	if c.Attempt.Idle == 0 {
+		c.Attempt.Idle = c.Attempt.Limit
+	}
+	return c
+}
+
+// list is the canonical order.
+func (p *parts) list() []holdfast.Policy {
+	last := len(p.made) - 1
+	list := append([]holdfast.Policy(nil), p.config.Outer...)
+	list = append(list, p.made[:last]...)
+	list = append(list, p.config.Inner...)
+	return append(list, p.made[last])
+}
