@@ -297,7 +297,7 @@ func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handl
 	switch {
 	case res.Reply == nil || call.Unary:
 		picked.Done(res.Class)
-	case picked.Node.guard == nil && picked.probe == 0:
+	case picked.leave == nil && picked.probe == 0:
 		res.OnDone((*inFlight)(picked.Node), 0)
 	default:
 		hook := doneHook(picked)

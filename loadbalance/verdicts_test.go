@@ -75,12 +75,12 @@ func TestASignOfLifeBreaksARow(t *testing.T) {
 func TestWhatWasNeverSentIsNoNodesLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: 300 * time.Millisecond})
-		slot, err := room.Acquire(t.Context(), "")
+		release, err := room.Acquire(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, set := two(t, 8, func(int) holdfast.Result { return good }, room)
-		slot.Release()
+		release()
 		for _, n := range set.Nodes() {
 			if cost, known := n.Latency(pause.Now(), time.Hour); known && cost > float64(50*time.Millisecond) {
 				t.Errorf("%s is held for one of %v", n.Addr(), time.Duration(cost))

@@ -8,3 +8,6 @@ s/return (holdfast\.(Ignored|Success|Failure|Overload|Refused)), /return holdfas
 s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
 # A list of the classes whose calls may be sent again has one more.
 s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
+# A place of a limit is given back by the function that Acquire returns.
+s/\blimit\.Slot\b/func()/g
+s/\b(slot|s|a|b|c|old\[[0-9]\])\.Release\(\)/\1()/g

@@ -73,8 +73,8 @@
 //
 //   - DeadlineExceeded: a time limit, ours or the caller's.
 //   - Canceled: the caller cancelled.
-//   - ResourceExhausted: an error with a method Overloaded() bool that returns
-//     true, for policies that turn a call away because this client has too many.
+//   - ResourceExhausted: a Result with the Code holdfast.CodeLimited, for policies that
+//     turn a call away because this client has too many.
 //   - what holdfast.Code.GRPC says of the Code of the Result: Internal for
 //     holdfast.CodeConfig, a policy or a chain that is built wrongly.
 //   - Unavailable: anything else, such as a breaker that is open.

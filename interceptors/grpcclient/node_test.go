@@ -36,9 +36,9 @@ type charged struct {
 	all []holdfast.Class
 }
 
-func (*charged) Ready() bool           { return true }
-func (*charged) Enter() (uint64, bool) { return 0, true }
-func (c *charged) Leave(_ uint64, class holdfast.Class, _ time.Duration) {
+func (*charged) Ready() bool                                          { return true }
+func (c *charged) Enter() (func(holdfast.Class, time.Duration), bool) { return c.leave, true }
+func (c *charged) leave(class holdfast.Class, _ time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = append(c.all, class)

@@ -123,7 +123,6 @@ func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainError
 	}
 	answered := inside(err)
 	var code codes.Code
-	var overload interface{ Overloaded() bool }
 	switch over := ctx.Err(); {
 	// An attempt or a wait that was cut short is the end of its context, and the last
 	// attempt's error as well; the caller's own end comes first of all.
@@ -135,8 +134,6 @@ func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainError
 		code = codes.Canceled
 	case answered != nil:
 		return answered
-	case errors.As(err, &overload) && overload.Overloaded():
-		code = codes.ResourceExhausted
 	default:
 		code = rejected(res.Code)
 	}
