@@ -73,14 +73,14 @@ func (o EjectOptions) filled() EjectOptions {
 	}
 	o.Share = min(o.Share, 1)
 	if o.Counts == nil {
-		o.Counts = Infrastructure
+		o.Counts = infrastructure
 	}
 	return o
 }
 
-// Infrastructure reports whether a Result tells of a server that is not there or
+// infrastructure reports whether a Result tells of a server that is not there or
 // not well, and not of what was asked of it.
-func Infrastructure(res holdfast.Result) bool {
+func infrastructure(res holdfast.Result) bool {
 	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !res.Code.Application())
 }
 

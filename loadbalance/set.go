@@ -142,23 +142,23 @@ var ErrNoEndpoint = errors.New("holdfast: no endpoint")
 // A NoEndpointError says that a call was not sent, since there is nowhere to send it.
 type NoEndpointError struct {
 	Target   string
-	Resolver string
-	Age      time.Duration // since the last answer, or since the Set was made
-	Known    bool          // there was one
-	Err      error         // the Resolver's last error; nil: there is none
-	Ended    error         // the error of the call's context, which ended while it waited; nil: it did not wait
+	resolver string
+	age      time.Duration // since the last answer, or since the Set was made
+	known    bool          // there was one
+	err      error         // the Resolver's last error; nil: there is none
+	ended    error         // the error of the call's context, which ended while it waited; nil: it did not wait
 }
 
 // Error names the target, the resolver, the age and the last cause.
 func (e *NoEndpointError) Error() string {
 	text := fmt.Sprintf("holdfast: no endpoint for %q: ", e.Target)
-	if e.Known {
-		text += fmt.Sprintf("%s has none to send to, as of %v ago", e.Resolver, e.Age.Round(time.Millisecond))
+	if e.known {
+		text += fmt.Sprintf("%s has none to send to, as of %v ago", e.resolver, e.age.Round(time.Millisecond))
 	} else {
-		text += fmt.Sprintf("no answer of %s in %v", e.Resolver, e.Age.Round(time.Millisecond))
+		text += fmt.Sprintf("no answer of %s in %v", e.resolver, e.age.Round(time.Millisecond))
 	}
-	if e.Err != nil {
-		text += fmt.Sprintf(": %v", e.Err)
+	if e.err != nil {
+		text += fmt.Sprintf(": %v", e.err)
 	}
 	return text
 }
@@ -169,7 +169,7 @@ func (e *NoEndpointError) Is(target error) bool { return target == ErrNoEndpoint
 // Unwrap returns what ended the wait, and the Resolver's last error.
 func (e *NoEndpointError) Unwrap() []error {
 	var errs []error
-	for _, err := range []error{e.Ended, e.Err} {
+	for _, err := range []error{e.ended, e.err} {
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -197,7 +197,7 @@ func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
 
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
-	err := &NoEndpointError{Target: call.Target, Resolver: discovery.Name(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
+	err := &NoEndpointError{Target: call.Target, resolver: discovery.Name(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Rejection{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 }
 

@@ -141,7 +141,7 @@ var strategies = map[string]loadbalance.Strategy{
 	"round robin": loadbalance.RoundRobin, "random": loadbalance.Random, "weighted round robin": loadbalance.WeightedRoundRobin,
 	"least request": loadbalance.LeastRequest, "full least request": loadbalance.NewLeastRequest(-1),
 	"peak ewma": loadbalance.PeakEWMA, "full peak ewma": loadbalance.NewPeakEWMA(-1), "ring hash": loadbalance.RingHash,
-	"bounded ring": loadbalance.NewRingHash(loadbalance.RingOptions{Bound: 1.25}), "maglev": loadbalance.Maglev,
+	"bounded ring": loadbalance.NewRingHash(1.25), "maglev": loadbalance.Maglev,
 	"rendezvous": loadbalance.Rendezvous, "prequal": loadbalance.NewPrequal(loadbalance.PrequalOptions{}),
 	"zone aware": loadbalance.ZoneAware("z", nil),
 }
