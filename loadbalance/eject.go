@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // EjectOptions say when a node is left out for a while: outlier ejection, as in
@@ -81,7 +82,7 @@ func (o EjectOptions) filled() EjectOptions {
 // infrastructure reports whether a Result tells of a server that is not there or
 // not well, and not of what was asked of it.
 func infrastructure(res holdfast.Result) bool {
-	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !res.Code.Application())
+	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !rpccode.Application(res.Code))
 }
 
 // minSuccessVolume is that of the success rate.

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // schedule is gRPC's: min(initial × multiplier^(n-1), max), a fifth more or less.
@@ -35,16 +36,11 @@ func spread(codes []string) []holdfast.Code {
 	all := []holdfast.Code{holdfast.CodeTimeout}
 	for _, name := range codes {
 		code := holdfast.Code(name)
-		all = append(append(all, code), code.Alike()...)
+		all = append(all, code)
+		for _, other := range rpccode.Alike(name) {
+			all = append(all, holdfast.Code(other))
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// codeNames are gRPC's, in the order of its numbers.
-func codeNames() (names []string) {
-	for _, code := range holdfast.GRPCCodes() {
-		names = append(names, string(code))
-	}
-	return names
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // ParseServiceConfig reads a gRPC service config in JSON. It is as strict as gRPC's
@@ -225,17 +227,17 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 		at := fmt.Sprintf("%s[%d]", o.at(name), i)
 		switch v := v.(type) {
 		case string:
-			if !slices.Contains(codeNames(), v) {
+			if !slices.Contains(rpccode.Names(), v) {
 				o.of.wrong = append(o.of.wrong, noCode(at, v))
 			}
 			codes = append(codes, v)
 		case json.Number:
 			n, err := strconv.Atoi(string(v))
-			if err != nil || n < 0 || n >= len(codeNames()) {
+			if err != nil || n < 0 || n >= len(rpccode.Names()) {
 				o.of.bad(at, "%v is no status code: 0 to 16", v)
 				continue
 			}
-			codes = append(codes, codeNames()[n])
+			codes = append(codes, rpccode.Names()[n])
 		default:
 			o.of.bad(at, "%v is no status code", v)
 		}
@@ -247,7 +249,7 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 }
 
 func noCode(at, word string) error {
-	if near := nearest(word, codeNames()); near != "" {
+	if near := nearest(word, rpccode.Names()); near != "" {
 		return fmt.Errorf("%s: %s is no status code: did you mean %s?", at, word, near)
 	}
 	return fmt.Errorf("%s: %s is no status code of gRPC", at, word)

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // originOf is a Wrapper that trusts whom f does.
@@ -63,7 +64,7 @@ func TestAFailureOfAnotherServiceIsRelayed(t *testing.T) {
 		_, _ = read(lister(t, t.Context(), cc, "x"))
 		stop()
 		for _, res := range p.results {
-			if res.Class != c.class || res.Code != holdfast.CodeOfGRPC(uint32(c.code)) || res.After != c.after {
+			if res.Class != c.class || res.Code != holdfast.Code(rpccode.Name(uint32(c.code))) || res.After != c.after {
 				t.Errorf("%s: %v %q %v, want %v %v", name, res.Class, res.Code, res.After, c.class, c.after)
 			}
 		}

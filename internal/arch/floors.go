@@ -57,6 +57,7 @@ var places = map[string]place{
 	"preset":                  {floor: presets, third: []string{backoff}, tests: []string{grpc, prometheus}}, // gRPC's own parser, to compare with; what observers see of a Stack
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}}, // real servers in bubbles
+	"internal/rpccode":        {floor: beside, tests: []string{grpc}},           // its numbers, to compare with
 	"internal/…":              {floor: beside},
 }
 

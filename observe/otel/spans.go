@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 	"github.com/holdfast-go/holdfast/observe"
 )
 
@@ -173,7 +174,7 @@ func (o *over) status(end holdfast.End) string {
 }
 
 // statusOf is the gRPC status that a Code stands for.
-func statusOf(code holdfast.Code) string { return string(holdfast.CodeOfGRPC(code.GRPC())) }
+func statusOf(code holdfast.Code) string { return rpccode.Name(rpccode.Number(code)) }
 
 // name is that of the span, as the conventions have it.
 func (o *over) name() string {
