@@ -77,11 +77,6 @@ func ExampleFilter() {
 	// Output: 10.0.0.1:80 <nil>
 }
 
-func ExampleKeepLast() {
-	show(discovery.KeepLast(discovery.Static("10.0.0.1:80")))
-	// Output: 10.0.0.1:80 <nil>
-}
-
 func ExampleDebounce() {
 	show(discovery.Debounce(discovery.Static("10.0.0.1:80"), 100*time.Millisecond))
 	// Output: 10.0.0.1:80 <nil>

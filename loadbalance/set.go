@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -68,7 +69,7 @@ func (s *Set) failed(err error) {
 	if s.status.Stale.IsZero() && s.status.Known {
 		s.status.Stale = time.Now()
 	}
-	e := Discovery{Resolver: discovery.Name(s.resolver), Endpoints: s.status.Endpoints, Err: err}
+	e := Discovery{Resolver: names.Own(s.resolver), Endpoints: s.status.Endpoints, Err: err}
 	if !s.status.Stale.IsZero() {
 		e.Stale = time.Since(s.status.Stale)
 	}
@@ -81,14 +82,14 @@ func (s *Set) found(endpoints []discovery.Endpoint) {
 	s.mu.Lock()
 	if len(endpoints) == 0 && s.status.Endpoints > 0 {
 		s.mu.Unlock()
-		s.failed(fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", discovery.Name(s.resolver)))
+		s.failed(fmt.Errorf("loadbalance: %s has no endpoints any more: the last ones are kept", names.Own(s.resolver)))
 		return
 	}
 	first := !s.status.Known
 	s.status = Status{Known: true, Endpoints: len(endpoints), Since: time.Now()}
 	s.mu.Unlock()
 	added, removed := s.update(endpoints)
-	s.note(Discovery{Resolver: discovery.Name(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
+	s.note(Discovery{Resolver: names.Own(s.resolver), Endpoints: len(endpoints), Added: added, Removed: removed})
 	if first {
 		close(s.known)
 	}
@@ -127,7 +128,7 @@ func (s *Set) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func(
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return discovery.Name(s.resolver) }
+func (s *Set) String() string { return names.Own(s.resolver) }
 
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
@@ -197,7 +198,7 @@ func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
 
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
-	err := &NoEndpointError{Target: call.Target, resolver: discovery.Name(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
+	err := &NoEndpointError{Target: call.Target, resolver: names.Own(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Rejection{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 }
 

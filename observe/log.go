@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // LogOptions set up a Log. The zero value is the default of every field.
@@ -119,7 +120,7 @@ func (l *Log) Event(ctx context.Context, e holdfast.Event) {
 func (l *Log) say(ctx context.Context, level slog.Level, what string, attrs []slog.Attr) {
 	same := what
 	for i, a := range attrs {
-		attrs[i] = scrubbed(a)
+		attrs[i] = scrub.Attr(a)
 		switch a.Key {
 		case "target", "method", "endpoint", "reason", "code", "class", "policy", "change", "to":
 			same += "\x00" + attrs[i].Value.String()

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
 	"github.com/holdfast-go/holdfast/retry"
@@ -152,7 +153,7 @@ func TestT89_NoSecretsInText(t *testing.T) {
 		`//me:sesame@users.test/a?sesame`:                            `//users.test/a`,
 		`none`:                                                       `none`,
 	} {
-		if left := observe.Scrub(text); left != want || strings.Contains(left, "sesame") {
+		if left := scrub.Text(text); left != want || strings.Contains(left, "sesame") {
 			t.Errorf("%s leaves\n%s, want\n%s", text, left, want)
 		}
 	}
@@ -183,7 +184,7 @@ func FuzzScrub(f *testing.F) {
 		if err != nil || again.User == nil || strings.Contains(host+path+scheme, "hush") {
 			return // no URL
 		}
-		if left := observe.Name(u.String()); strings.Contains(left, "hush") {
+		if left := scrub.Name(u.String()); strings.Contains(left, "hush") {
 			t.Errorf("%q leaves %q", u.String(), left)
 		}
 		log, b := logged(slog.LevelDebug, observe.LogOptions{Error: func(err error) string { return err.Error() }})

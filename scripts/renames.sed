@@ -11,3 +11,6 @@ s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}
 # A place of a limit is given back by the function that Acquire returns.
 s/\blimit\.Slot\b/func()/g
 s/\b(slot|s|a|b|c|old\[[0-9]\])\.Release\(\)/\1()/g
+# A Set keeps the last endpoints by itself.
+s/"keeplast": discovery\.KeepLast,//
+s/\bdiscovery\.KeepLast\(([a-z]+)\)/\1/g

@@ -15,7 +15,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/names"
-	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // scope names what makes these spans and metrics.
@@ -69,7 +69,7 @@ func New(o Options) *Telemetry {
 		o.Methods = 100
 	}
 	t := &Telemetry{o: o, tracer: o.TracerProvider.Tracer(scope)}
-	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, observe.Name, o.Methods
+	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, scrub.Name, o.Methods
 	t.meters.init(o.MeterProvider.Meter(scope))
 	return t
 }
@@ -173,7 +173,7 @@ func event(ctx context.Context, e holdfast.Event) {
 		key := "holdfast." + a.Key
 		v := a.Value.Resolve()
 		if a.Key == "target" || a.Key == "endpoint" {
-			v = slog.StringValue(observe.Name(v.String()))
+			v = slog.StringValue(scrub.Name(v.String()))
 		}
 		switch v.Kind().String() {
 		case "Int64":
@@ -183,7 +183,7 @@ func event(ctx context.Context, e holdfast.Event) {
 		case "Duration":
 			attrs = append(attrs, attribute.Float64(key+"_seconds", v.Duration().Seconds()))
 		default:
-			attrs = append(attrs, attribute.String(key, observe.Scrub(v.String())))
+			attrs = append(attrs, attribute.String(key, scrub.Text(v.String())))
 		}
 	}
 	span.AddEvent("holdfast."+e.Kind(), trace.WithAttributes(attrs...))

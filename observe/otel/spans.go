@@ -17,7 +17,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/rpccode"
-	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // calls stands outside all policies: it has the span of a logical call, where there is
@@ -191,7 +191,7 @@ func (o *over) name() string {
 func (o *over) attributes() (attrs []attribute.KeyValue) {
 	host, port, ok := hostPort(o.target)
 	if !ok {
-		host = observe.Name(o.target)
+		host = scrub.Name(o.target)
 	}
 	attrs = append(attrs, semconv.ServerAddress(host))
 	switch o.protocol {
@@ -243,7 +243,7 @@ func httpMethod(method string) string {
 
 // hostPort takes a target apart: "users:80", "dns:///users:80", "[::1]:80", a URL.
 func hostPort(target string) (host string, port int, ok bool) {
-	scheme, target, is := strings.Cut(observe.Name(target), "://")
+	scheme, target, is := strings.Cut(scrub.Name(target), "://")
 	switch first, rest, path := strings.Cut(target, "/"); {
 	case !is:
 		target = scheme

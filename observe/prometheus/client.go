@@ -139,7 +139,7 @@ func (m *Metrics) Pools(name string) func(*loadbalance.Pool) (closed func()) {
 //	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443")))
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
 	c := m.client(name)
-	w := &watched{Resolver: r, c: c, name: discovery.Name(r), made: time.Now()}
+	w := &watched{Resolver: r, c: c, name: names.Own(r), made: time.Now()}
 	c.mu.Lock()
 	c.resolvers = append(c.resolvers, w)
 	c.mu.Unlock()

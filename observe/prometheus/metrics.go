@@ -7,11 +7,11 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/observe"
 )
 
 // Options set up Metrics. The zero value is the default of every field.
@@ -117,7 +117,7 @@ func newMetrics(o Options) (*Metrics, error) {
 	m := &Metrics{o: o, clients: map[string]*client{}}
 	m.methods.Most = o.Methods
 	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
-		t.Most, t.Clean = o.Targets, observe.Name
+		t.Most, t.Clean = o.Targets, scrub.Name
 	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: o.Namespace, Name: name, Help: help, ConstLabels: o.Labels}, labels)

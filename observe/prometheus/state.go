@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/loadbalance"
-	"github.com/holdfast-go/holdfast/observe"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -256,7 +256,7 @@ func (c *client) readPool(r *reading, set string, p *loadbalance.Pool) {
 		if c.m.o.Endpoints > 0 {
 			endpoint := names.Other
 			if n++; n <= c.m.o.Endpoints {
-				endpoint = text(observe.Name(s.Addr))
+				endpoint = text(scrub.Name(s.Addr))
 			}
 			r.set(&r.m.state.picks, float64(s.Picks), c.name, set, endpoint)
 		}
