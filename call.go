@@ -97,7 +97,7 @@ func (c *callContext) Value(key any) any {
 }
 
 // Limit notes that a sending of this request may take no longer than d, so that
-// ClassOf can tell a server that was given its time from one that was not. The
+// VerdictOf can tell a server that was given its time from one that was not. The
 // shortest limit counts; zero and negative ones are ignored.
 func (c *Call) Limit(d time.Duration) {
 	for d > 0 {

@@ -91,7 +91,7 @@ func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok 
 // nobody has rejected it then, and the Result has the code of that.
 func (c *Call) Reject(ctx context.Context, r Rejection) Result {
 	if r.Code == "" {
-		return Result{Err: r.Err, Class: Ignored, Code: CodeOf(ctx, r.Err)}
+		return Result{Err: r.Err, Class: Ignored, Code: VerdictOf(ctx, r.Err).Code}
 	}
 	if c.Heard() {
 		r.Target, r.Method = c.Target, c.Method

@@ -53,7 +53,8 @@ func (m *marked) Unwrap() error { return m.error }
 //   - marked: what Mark said, also where time has run out meanwhile.
 //   - anything else: a Failure.
 //
-// Its After is what Mark said. The time of an attempt that ran out of time is a lower
+// Its Code is CodeOK, CodeCancelled, CodeSuperseded, CodeTimeout (a limit of ours),
+// CodeDeadline (the caller's) or CodeError, its After what Mark said. The time of an attempt that ran out of time is a lower
 // bound on the latency, never a sample of it.
 func VerdictOf(ctx context.Context, err error) Verdict {
 	if err == nil {
@@ -97,22 +98,6 @@ func VerdictOf(ctx context.Context, err error) Verdict {
 		}
 	}
 	return v
-}
-
-// ClassOf is the Class of VerdictOf.
-func ClassOf(ctx context.Context, err error) Class { return VerdictOf(ctx, err).Class }
-
-// CodeOf is the Code of VerdictOf: CodeOK, CodeCancelled, CodeSuperseded, CodeTimeout
-// (a limit of ours), CodeDeadline (the caller's) or CodeError.
-func CodeOf(ctx context.Context, err error) Code { return VerdictOf(ctx, err).Code }
-
-// AfterOf returns how long Mark said to wait before repeating, for the After of a
-// Sender's Result; 0 for an error that is not marked.
-func AfterOf(err error) time.Duration {
-	if m, ok := asMarked(err); ok {
-		return m.after
-	}
-	return 0
 }
 
 func asMarked(err error) (*marked, bool) {

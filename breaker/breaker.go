@@ -196,20 +196,15 @@ func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast
 	return res
 }
 
-// Listen has f told of every change of state of every circuit, until stop is
+// Observe has f told of every Change of state of every circuit, until stop is
 // called: in order, each once, on the goroutine of a call, with no lock held, so
 // that f may call b. One that panics stops no other. When more than 1,024 changes
 // wait for a slow listener, the oldest are dropped.
-func (b *Breaker) Listen(f func(Change)) (stop func()) {
+func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if !b.made() {
 		return func() {}
 	}
-	return b.s.herald.Listen(f)
-}
-
-// Observe is Listen for those who observe all policies alike.
-func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	return b.Listen(func(c Change) { f(context.Background(), c) })
+	return b.s.herald.Listen(func(c Change) { f(context.Background(), c) })
 }
 
 // State returns the state of the circuit of key. It is true without a call: a

@@ -202,8 +202,9 @@ func TestT49_T57_ListenersAreToldInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told, also []string
 		r := newRig(breaker.Options{OnChange: func(c breaker.Change) { told = append(told, fmt.Sprint(c.From, " ", c.To)) }})
-		stop := r.Listen(func(breaker.Change) { panic("listener") })
-		r.Listen(func(c breaker.Change) {
+		stop := r.Observe(func(context.Context, holdfast.Event) { panic("listener") })
+		r.Observe(func(_ context.Context, e holdfast.Event) {
+			c := e.(breaker.Change)
 			also = append(also, fmt.Sprint(c.From, " ", c.To))
 			r.State("t") // it may call back
 			if c.To == breaker.Open {

@@ -41,7 +41,7 @@ func (f Fault) failure() holdfast.Result {
 		res.Err = ErrInjected
 	}
 	if res.Class == holdfast.Ignored {
-		res.Class = holdfast.ClassOf(context.Background(), res.Err) // what Mark said, or Failure
+		res.Class = holdfast.VerdictOf(context.Background(), res.Err).Class // what Mark said, or Failure
 	}
 	if res.Code == "" {
 		res.Code = "fault"
@@ -62,7 +62,7 @@ var alone = holdfast.Chain()
 
 // standIn spends the time that the fault takes. It is over when the context
 // ended meanwhile: then the Result is that of a transport which waited for as
-// long, judged by holdfast.ClassOf, which goes by the time that a Call has run.
+// long, judged by holdfast.VerdictOf, which goes by the time that a Call has run.
 func (f Fault) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
 	if f.Delay <= 0 && !f.Hang {
 		return res, false

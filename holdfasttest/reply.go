@@ -49,7 +49,8 @@ func (r *Reply) End(err error) holdfast.End {
 	case err == nil:
 		return holdfast.End{Class: r.class, Code: r.code}
 	case ctx.Err() != nil:
-		return holdfast.End{Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err), Err: err}
+		v := holdfast.VerdictOf(ctx, err)
+		return holdfast.End{Class: v.Class, Code: v.Code, Err: err}
 	}
 	return holdfast.End{Class: holdfast.Failure, Code: holdfast.CodeTruncated, Err: err}
 }

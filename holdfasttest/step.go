@@ -22,10 +22,10 @@ type Step struct {
 
 	// Err is the error in which the attempt ends; nil: it is answered.
 	Err error
-	// Class is the verdict. Zero: Success for an answer, what holdfast.ClassOf
+	// Class is the verdict. Zero: Success for an answer, what holdfast.VerdictOf
 	// says for an error, so that Mark makes the other verdicts.
 	Class holdfast.Class
-	// Code names the outcome. Empty: the Class of an answer, what holdfast.CodeOf
+	// Code names the outcome. Empty: the Class of an answer, what holdfast.VerdictOf
 	// says for an error.
 	Code holdfast.Code
 	// After is the server's wish.
@@ -53,10 +53,10 @@ func (s Step) run(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	res := holdfast.Result{Err: s.Err, Class: s.Class, Code: s.Code, After: s.After}
 	if s.Err != nil {
 		if res.Class == holdfast.Ignored {
-			res.Class = holdfast.ClassOf(ctx, s.Err)
+			res.Class = holdfast.VerdictOf(ctx, s.Err).Class
 		}
 		if res.Code == "" {
-			res.Code = holdfast.CodeOf(ctx, s.Err)
+			res.Code = holdfast.VerdictOf(ctx, s.Err).Code
 		}
 		return res
 	}
@@ -77,7 +77,8 @@ func (s Step) run(ctx context.Context, call *holdfast.Call) holdfast.Result {
 // ended is the Result of an attempt whose context is done.
 func ended(ctx context.Context) holdfast.Result {
 	err := context.Cause(ctx)
-	return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+	v := holdfast.VerdictOf(ctx, err)
+	return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
 }
 
 // wait reports whether d passed before ctx ended.

@@ -75,7 +75,7 @@ func takes(ctx context.Context, d time.Duration) holdfast.Result {
 		return good
 	case <-ctx.Done():
 		err := context.Cause(ctx)
-		return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+		return holdfast.Result{Err: err, Class: holdfast.VerdictOf(ctx, err).Class, Code: holdfast.VerdictOf(ctx, err).Code}
 	}
 }
 

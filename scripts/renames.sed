@@ -14,3 +14,14 @@ s/\b(slot|s|a|b|c|old\[[0-9]\])\.Release\(\)/\1()/g
 # A Set keeps the last endpoints by itself.
 s/"keeplast": discovery\.KeepLast,//
 s/\bdiscovery\.KeepLast\(([a-z]+)\)/\1/g
+# A breaker tells of its circuits as all policies do.
+s/\.Listen\(func\((\w+) breaker\.Change\) \{/.Observe(func(_ context.Context, e holdfast.Event) { \1 := e.(breaker.Change);/
+# One name for each interceptor.
+s/\bgrpcclient\.(Unary|Stream)\(/(grpcclient.Wrapper{}).\1(/g
+s/\bgrpcclient\.OriginKey\b/"holdfast-origin"/g
+s/\bgrpcclient\.DefaultReplayCap\b/(256 << 10)/g
+s/\bhttpclient\.OriginHeader\b/"Holdfast-Origin"/g
+s/\btimeout\.DefaultLimit\b/(10 * time.Second)/g
+s/\bbreaker\.PerTarget\b/func(c *holdfast.Call) string { return c.Target }/g
+s/\bbreaker\.PerMethod\b/func(c *holdfast.Call) string { return c.Target + " " + c.Method }/g
+s/\bholdfast\.(Class|Code)Of\(([^()]*(\([^()]*\)[^()]*)*)\)/holdfast.VerdictOf(\2).\1/g

@@ -19,8 +19,8 @@ import (
 )
 
 // A hanging server is given up on in time, and the error is a status.
-func ExampleUnary() {
-	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Unary(
+func ExampleWrapper_Unary() {
+	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(
 		timeout.New(50 * time.Millisecond),
 	)))
 	defer stop()
@@ -33,8 +33,8 @@ func ExampleUnary() {
 }
 
 // The limit is for the first message; the stream may go on for as long as it does.
-func ExampleStream() {
-	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Stream(
+func ExampleWrapper_Stream() {
+	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Wrapper{}.Stream(
 		retry.New(retry.Options{}),
 		timeout.New(time.Second),
 	)))

@@ -56,7 +56,7 @@ func (c *charged) take() []holdfast.Class {
 func TestANodeIsChargedWithWhatItDid(t *testing.T) {
 	status14 := func(w *wire) error { return w.fail("14", "down") }
 	relays := func(w *wire) error {
-		return w.head(true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14", grpcclient.OriginKey, "stock")
+		return w.head(true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14", "holdfast-origin", "stock")
 	}
 	refuses := func(w *wire) error { return w.reset(http2.ErrCodeRefusedStream) }
 	answers := (*wire).answer

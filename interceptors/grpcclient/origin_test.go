@@ -50,7 +50,7 @@ func TestAFailureOfAnotherServiceIsRelayed(t *testing.T) {
 	} {
 		answer := func(ctx context.Context) error {
 			md := metadata.Pairs("grpc-retry-pushback-ms", "3000")
-			md.Append(grpcclient.OriginKey, c.origin...)
+			md.Append("holdfast-origin", c.origin...)
 			_ = grpc.SetTrailer(ctx, md)
 			return status.Error(c.code, "x")
 		}
@@ -85,7 +85,7 @@ func TestATargetIsItsOwnOrigin(t *testing.T) {
 			_ = w.Unary(p)(t.Context(), get, nil, nil, cc, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 				for _, o := range opts {
 					if trailer, ok := o.(grpc.TrailerCallOption); ok {
-						*trailer.TrailerAddr = metadata.Pairs(grpcclient.OriginKey, origin)
+						*trailer.TrailerAddr = metadata.Pairs("holdfast-origin", origin)
 					}
 				}
 				return unavailable
@@ -103,7 +103,7 @@ func TestWhatIsRelayedIsChargedToNobodyHere(t *testing.T) {
 	f := newFleet(t, 2, func(i int) func(context.Context, int, string) (string, error) {
 		return func(ctx context.Context, _ int, _ string) (string, error) {
 			if i == 0 {
-				_ = grpc.SetTrailer(ctx, metadata.Pairs(grpcclient.OriginKey, "stock"))
+				_ = grpc.SetTrailer(ctx, metadata.Pairs("holdfast-origin", "stock"))
 				return "", unavailable
 			}
 			return "ok", nil

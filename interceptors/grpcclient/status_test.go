@@ -250,7 +250,7 @@ func TestTheBareDoorChangesNoError(t *testing.T) {
 	for code := codes.Code(1); code < 20; code++ {
 		want := status.Error(code, "as it came")
 		invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return want }
-		if got := grpcclient.Unary()(t.Context(), get, nil, nil, nil, invoker); got != want {
+		if got := (grpcclient.Wrapper{}).Unary()(t.Context(), get, nil, nil, nil, invoker); got != want {
 			t.Errorf("%v became %v", want, got)
 		}
 	}
