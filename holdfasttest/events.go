@@ -13,7 +13,7 @@ const flood = 40
 // runEventCheck checks that a policy tells of its events, and of changes of its state, with no
 // lock held. It runs in real time and outside of bubbles, where a goroutine that waits for a
 // lock can be seen.
-func runEventCheck(t TB, policy func() holdfast.Policy) {
+func runEventCheck(t tb, policy func() holdfast.Policy) {
 	t.Helper()
 	if policy == nil {
 		return

@@ -52,7 +52,7 @@ func ExampleScript() {
 		holdfast.Call{Target: "users", Repeatable: true})
 	fmt.Println(res.Class)
 	for _, sending := range script.Sendings() {
-		fmt.Println(sending.Attempt, sending.Result.Code)
+		fmt.Println(sending.Call.Attempt, sending.Result.Code)
 	}
 	// Output:
 	// success

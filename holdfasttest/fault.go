@@ -49,7 +49,7 @@ type Fault struct {
 	// its Reply waits for the CutOff-th time: 1 is before anything was read. It
 	// reads an error from there on. Zero and negative: never. To the transport
 	// that is a cancel, so the End of the Reply is Ignored; for one that is
-	// truncated by a server or a network, and a Failure, use CutBodies or
+	// truncated by a server or a network, and a Failure, use Bodies or
 	// Network.Set.
 	CutOff int
 }

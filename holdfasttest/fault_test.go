@@ -154,7 +154,7 @@ func TestFaultsByScriptFollowTheAttempt(t *testing.T) {
 		h := holdfast.Chain(retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})}), f)
 		for range 10 {
 			s := new(holdfasttest.Script)
-			if res := s.Do(t.Context(), h, holdfast.Call{Target: "users"}); res.Class != holdfast.Success || len(s.Sendings()) != 1 || s.Sendings()[0].Attempt != 2 {
+			if res := s.Do(t.Context(), h, holdfast.Call{Target: "users"}); res.Class != holdfast.Success || len(s.Sendings()) != 1 || s.Sendings()[0].Call.Attempt != 2 {
 				t.Errorf("%v after %d sendings, want the second attempt to pass", res.Class, len(s.Sendings()))
 			}
 		}
@@ -240,7 +240,7 @@ func TestACutOffReplyFailsItsReader(t *testing.T) {
 	})
 }
 
-func TestCutBodies(t *testing.T) {
+func TestBodiesAreCut(t *testing.T) {
 	base := roundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("0123456789")), Request: req}, nil
 	})
@@ -249,7 +249,7 @@ func TestCutBodies(t *testing.T) {
 		want  string
 		err   error
 	}{{4, "0123", io.ErrUnexpectedEOF}, {0, "", io.ErrUnexpectedEOF}, {-1, "", io.ErrUnexpectedEOF}, {9, "012345678", io.ErrUnexpectedEOF}, {10, "0123456789", nil}, {1 << 62, "0123456789", nil}} {
-		client := http.Client{Transport: &holdfasttest.CutBodies{Base: base, After: c.after}}
+		client := http.Client{Transport: &holdfasttest.Bodies{Base: base, Cut: func(*http.Response) (int64, bool) { return c.after, true }}}
 		resp, err := client.Get("http://users/")
 		if err != nil {
 			t.Fatal(err)
@@ -260,7 +260,7 @@ func TestCutBodies(t *testing.T) {
 			t.Errorf("cut after %d: read %q, %v; want %q, %v", c.after, got, err, c.want, c.err)
 		}
 	}
-	off := &holdfasttest.CutBodies{Base: base, Match: func(*http.Response) bool { return false }}
+	off := &holdfasttest.Bodies{Base: base, Cut: func(*http.Response) (int64, bool) { return 0, false }}
 	resp, _ := off.RoundTrip(new(http.Request))
 	if got, err := io.ReadAll(resp.Body); len(got) != 10 || err != nil {
 		t.Errorf("a response that does not match was cut: %q, %v", got, err)

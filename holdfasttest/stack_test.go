@@ -117,7 +117,7 @@ func TestTruncationReachesTheDoor(t *testing.T) {
 			class  holdfast.Class
 		}{
 			"by the network": {transport, nil, syscall.ECONNRESET, holdfast.Failure},
-			"by CutBodies":   {&holdfasttest.CutBodies{Base: transport, After: 1000}, nil, io.ErrUnexpectedEOF, holdfast.Failure},
+			"by Bodies":      {&holdfasttest.Bodies{Base: transport, Cut: func(*http.Response) (int64, bool) { return 1000, true }}, nil, io.ErrUnexpectedEOF, holdfast.Failure},
 			"by a Fault":     {transport, script(holdfasttest.Fault{CutOff: 2}), nil, holdfast.Ignored},
 		} {
 			var end holdfast.End
