@@ -23,7 +23,7 @@ import (
 	"github.com/holdfast-go/holdfast/retry"
 )
 
-func logged(level slog.Level, o observe.LogOptions) (*observe.Log, *bytes.Buffer) {
+func logged(level slog.Level, o observe.LogOptions) (observe.Observer, *bytes.Buffer) {
 	var b bytes.Buffer
 	return observe.NewLog(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: level})), o), &b
 }
@@ -84,7 +84,7 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		if n := lines(); n != 5000 {
 			t.Errorf("of 5,000 targets: %d lines", n)
 		}
-		if n := log.Said(); n > 1024 {
+		if n := observe.Said(log); n > 1024 {
 			t.Errorf("%d things are remembered", n)
 		}
 		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
