@@ -37,10 +37,7 @@ type DNSOptions struct {
 // are added get calls although no connection has failed, and when it is asked to
 // Refresh, once a second at most. A name that is not there is an error, and so is
 // one without addresses.
-func DNS(name string) Resolver { return DNSWith(name, DNSOptions{}) }
-
-// DNSWith is DNS with options.
-func DNSWith(name string, o DNSOptions) Resolver {
+func DNS(name string, o DNSOptions) Resolver {
 	d := &dns{o: o, host: name}
 	if d.o.Network == "" {
 		d.o.Network = "ip"

@@ -33,7 +33,7 @@ func ExampleNew() {
 }
 
 func ExampleWith() {
-	set := loadbalance.With(discovery.DNS("users.internal:8080"), loadbalance.PeakEWMA, loadbalance.Options{
+	set := loadbalance.With(discovery.DNS("users.internal:8080", discovery.DNSOptions{}), loadbalance.PeakEWMA, loadbalance.Options{
 		SlowStart: time.Minute,
 		Check:     loadbalance.Checks{Ask: loadbalance.HTTP("/healthz", nil)},
 	})

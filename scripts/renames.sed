@@ -25,3 +25,6 @@ s/\btimeout\.DefaultLimit\b/(10 * time.Second)/g
 s/\bbreaker\.PerTarget\b/func(c *holdfast.Call) string { return c.Target }/g
 s/\bbreaker\.PerMethod\b/func(c *holdfast.Call) string { return c.Target + " " + c.Method }/g
 s/\bholdfast\.(Class|Code)Of\(([^()]*(\([^()]*\)[^()]*)*)\)/holdfast.VerdictOf(\2).\1/g
+# One DNS, with options.
+s/\bdiscovery\.DNS\(("[^"]*"|[a-z]+)\)/discovery.DNS(\1, discovery.DNSOptions{})/g
+s/\bdiscovery\.DNSWith\(/discovery.DNS(/g

@@ -144,7 +144,7 @@ func ExampleWireAttempts() {
 func ExampleBalancer() {
 	config := grpcclient.Balancer("peak_ewma_example", loadbalance.PeakEWMA, loadbalance.Options{}) // while the program starts
 	cc, err := grpc.NewClient("users:///api", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithResolvers(grpcclient.Resolver("users", discovery.DNS("users.internal:8080"))),
+		grpc.WithResolvers(grpcclient.Resolver("users", discovery.DNS("users.internal:8080", discovery.DNSOptions{}))),
 		grpc.WithDefaultServiceConfig(config))
 	if err != nil {
 		fmt.Println(err)

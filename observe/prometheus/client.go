@@ -136,7 +136,7 @@ func (m *Metrics) Pools(name string) func(*loadbalance.Pool) (closed func()) {
 // Resolver returns r with its answers counted and their age known, for those that are
 // not read by a loadbalance.Set: gRPC's.
 //
-//	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443")))
+//	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443", discovery.DNSOptions{})))
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
 	c := m.client(name)
 	w := &watched{Resolver: r, c: c, name: names.Own(r), made: time.Now()}
