@@ -112,17 +112,9 @@ func (c *Call) Limit(d time.Duration) {
 // when its time runs out as the wait ends, no server has spent it.
 func (c *Call) Waited() { c.waited = true }
 
-// Sent reports whether c reached its Sender. It, SentAt and Ran are for whoever sent
-// the Call, once it has returned, and for what is beneath the Sender.
+// Sent reports whether c reached its Sender. It and Ran are for whoever sent the Call,
+// once it has returned, and for what is beneath the Sender.
 func (c *Call) Sent() bool { return c.sent != 0 }
-
-// SentAt returns when c reached its Sender, or the zero time when it did not.
-func (c *Call) SentAt() time.Time {
-	if c.sent == 0 {
-		return time.Time{}
-	}
-	return pause.Time(c.sent)
-}
 
 // Ran returns the time since c reached its Sender, or 0 when it did not.
 func (c *Call) Ran() time.Duration {

@@ -137,7 +137,7 @@ func sent(call *holdfast.Call, now int64) int64 {
 	if !call.Sent() {
 		return now
 	}
-	return int64(call.SentAt().Sub(epoch))
+	return now - int64(call.Ran())
 }
 
 // see fills in what is known of a call that has come back. In place: a Record is large.

@@ -138,10 +138,3 @@ func Total() (n uint64, stood time.Duration) {
 	defer mu.Unlock()
 	return count, total
 }
-
-// Time is the time at which Now was n. It goes by the wall clock of today: that may have been
-// set since the epoch, or gone on while this machine slept and Now stood still.
-func Time(n int64) time.Time {
-	now := time.Now()
-	return now.Add(time.Duration(n - At(now)))
-}

@@ -75,7 +75,7 @@ func kindOf(call *holdfast.Call) int {
 
 // token has when an attempt was sent, and in its last four bits its number.
 func token(call *holdfast.Call) uint64 {
-	return uint64(call.SentAt().Sub(epoch))<<4 | uint64(min(call.Attempt, maxAttempt))
+	return uint64(monotonic()-int64(call.Ran()))<<4 | uint64(min(call.Attempt, maxAttempt))
 }
 
 // An attempts is the series of the attempts of one kind, and the hook of their answers.
