@@ -28,3 +28,5 @@ s/\bholdfast\.(Class|Code)Of\(([^()]*(\([^()]*\)[^()]*)*)\)/holdfast.VerdictOf(\
 # One DNS, with options.
 s/\bdiscovery\.DNS\(("[^"]*"|[a-z]+)\)/discovery.DNS(\1, discovery.DNSOptions{})/g
 s/\bdiscovery\.DNSWith\(/discovery.DNS(/g
+# What becomes of an attempt is one type, in a Script and by Faults.
+s/\bholdfasttest\.Fault\b/holdfasttest.Step/g
