@@ -10,10 +10,10 @@ s/Codes: +\[\]string\{/Codes: []holdfast.Code{/
 s/\[\]holdfast\.Class\{holdfast\.Success, holdfast\.Refused, holdfast\.Failure\}/[]holdfast.Class{holdfast.Success, holdfast.Refused, holdfast.Failure, holdfast.Conflict}/
 # A place of a limit is given back by the function that Acquire returns.
 s/\blimit\.Slot\b/func()/g
-s/\b(slot|s|a|b|c|old\[[0-9]\])\.Release\(\)/\1()/g
+s/\b(slot|place|first|second|held|mine|s|a|b|c|old\[[0-9]\])\.Release\b/\1/g
 # A Set keeps the last endpoints by itself.
 s/"keeplast": discovery\.KeepLast,//
-s/\bdiscovery\.KeepLast\(([a-z]+)\)/\1/g
+s/\bdiscovery\.KeepLast\(([^()]*)\)/\1/g
 # A breaker tells of its circuits as all policies do.
 s/\.Listen\(func\((\w+) breaker\.Change\) \{/.Observe(func(_ context.Context, e holdfast.Event) { \1 := e.(breaker.Change);/
 # One name for each interceptor.
@@ -30,3 +30,9 @@ s/\bdiscovery\.DNS\(("[^"]*"|[a-z]+)\)/discovery.DNS(\1, discovery.DNSOptions{})
 s/\bdiscovery\.DNSWith\(/discovery.DNS(/g
 # What becomes of an attempt is one type, in a Script and by Faults.
 s/\bholdfasttest\.Fault\b/holdfasttest.Step/g
+s/\bholdfasttest\.CutBodies\{Base: ([^,{}]*), After: ([^,{}]*)\}/holdfasttest.Bodies{Base: \1, Cut: func(*http.Response) (int64, bool) { return \2, true }}/g
+s/\bholdfasttest\.TB\b/testing.TB/g
+s/\*observe\.Log\b/observe.Observer/g
+s/\bloadbalance\.NewRingHash\(loadbalance\.RingOptions\{Bound: ([^{}]*)\}\)/loadbalance.NewRingHash(\1)/g
+s/\b(\w+)\.SentAt\(\)/time.Now().Add(-\1.Ran())/g
+s/\bholdfast\.AfterOf\(([^()]*)\)/holdfast.VerdictOf(context.Background(), \1).After/g
