@@ -113,7 +113,7 @@ func (c *callContext) Value(key any) any {
 }
 
 // Limit notes that a sending of this request may take no longer than d, so that
-// ClassOf can tell a server that was given its time from one that was not. The
+// VerdictOf can tell a server that was given its time from one that was not. The
 // shortest limit counts; zero and negative ones are ignored.
 func (c *Call) Limit(d time.Duration) {
 	for d > 0 {
@@ -128,8 +128,8 @@ func (c *Call) Limit(d time.Duration) {
 // when its time runs out as the wait ends, no server has spent it.
 func (c *Call) Waited() { c.becomes(waited) }
 
-// Sent reports whether c reached its Sender. It, SentAt and Ran are for whoever sent
-// the Call, once it has returned, and for what is beneath the Sender.
+// Sent reports whether c reached its Sender. It and Ran are for whoever sent the Call,
+// once it has returned, and for what is beneath the Sender.
 func (c *Call) Sent() bool { return c.sent != 0 }
 
 // SentAt returns when c reached its Sender, or the zero time when it did not.

@@ -18,7 +18,7 @@ func attempt(ctx context.Context, limit, runs time.Duration, err error) (class h
 		call.Limit(limit)
 		ctx = call.Context(ctx)
 		time.Sleep(runs)
-		return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+		return holdfast.Result{Err: err, Class: holdfast.VerdictOf(ctx, err).Class, Code: holdfast.VerdictOf(ctx, err).Code}
 	})}
 	res := holdfast.Chain()(ctx, call)
 	return res.Class, res.Code
@@ -27,7 +27,7 @@ func attempt(ctx context.Context, limit, runs time.Duration, err error) (class h
 // T47, the part of the verdict: the caller's own cancel counts as nothing; a
 // deadline that expired, ours or the caller's, counts as a failure when the
 // attempt had run for min(attempt timeout, 1 s), else as nothing.
-func TestT47_ClassOfTellsTheEndingsApart(t *testing.T) {
+func TestT47_VerdictOfTellsTheEndingsApart(t *testing.T) {
 	boom := errors.New("boom")
 	deadline := func(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
 		return func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, d) }
@@ -112,7 +112,7 @@ func TestTheShortestLimitCounts(t *testing.T) {
 			}
 			ctx = call.Context(ctx)
 			<-ctx.Done()
-			return holdfast.Result{Err: ctx.Err(), Class: holdfast.ClassOf(ctx, ctx.Err())}
+			return holdfast.Result{Err: ctx.Err(), Class: holdfast.VerdictOf(ctx, ctx.Err()).Class}
 		})}
 		if res := holdfast.Chain()(ctx, call); res.Class != holdfast.Failure {
 			t.Errorf("got %v after the shortest limit, want failure", res.Class)
@@ -120,10 +120,10 @@ func TestTheShortestLimitCounts(t *testing.T) {
 	})
 }
 
-func TestClassOfWithoutACall(t *testing.T) {
+func TestVerdictOfWithoutACall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	if got := holdfast.ClassOf(ctx, ctx.Err()); got != holdfast.Failure {
+	if got := holdfast.VerdictOf(ctx, ctx.Err()).Class; got != holdfast.Failure {
 		t.Errorf("got %v, want failure", got)
 	}
 }
@@ -134,7 +134,7 @@ func TestMark(t *testing.T) {
 	}
 	boom := errors.New("boom")
 	err := holdfast.Mark(boom, holdfast.Refused, time.Second)
-	if holdfast.AfterOf(fmt.Errorf("wrapped: %w", err)) != time.Second || holdfast.AfterOf(boom) != 0 {
+	if holdfast.VerdictOf(t.Context(), fmt.Errorf("wrapped: %w", err)).After != time.Second || holdfast.VerdictOf(t.Context(), boom).After != 0 {
 		t.Error("what was said of waiting is lost")
 	}
 	if !errors.Is(err, boom) || err.Error() != "boom" {

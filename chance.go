@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // A chain is what the calls through one Handler of Chain have learnt of their targets:
@@ -84,7 +85,7 @@ func sampled(sent int64) bool { return uint64(sent)*0x9E3779B97F4A7C15>>61 == 0 
 
 // learn takes in what an attempt came to.
 func (c *chain) learn(call *Call, res Result) {
-	if c.silent.Load() > 0 && res.Class.Server() != Unknown && !res.Code.OutOfTime() {
+	if c.silent.Load() > 0 && res.Class.Server() != Unknown && !rpccode.OutOfTime(res.Code) {
 		c.heard(c.targets.Get(call.Target))
 	}
 	if !res.Class.Sample() || call.Stream && !call.Unary || !sampled(call.sent) {

@@ -120,12 +120,3 @@ func (c Class) String() string {
 	}
 	return "unknown"
 }
-
-// Classes returns every Class, in the order of their numbers.
-func Classes() []Class {
-	all := make([]Class, len(meanings))
-	for i := range all {
-		all[i] = Class(i)
-	}
-	return all
-}

@@ -19,7 +19,41 @@
 //		),
 //	}
 //
-// What follows is for those who write a policy or a transport of their own.
+// # Who needs what
+//
+// A user of the policies needs:
+//
+//   - [Do] and [Chain] for plain functions, [Mark] and [Call.Classify] to tell what their
+//     errors mean, and [WithoutRepeats].
+//   - [Class] and [Code], which name outcomes, and [Verdict], which the Classify of the
+//     transports returns.
+//   - [AttemptsError], [TimeoutError], [LedgerOf] with [Ledger] and [Attempt], to see what
+//     was tried.
+//   - [Event], [Rejection] and [Replay], for listeners, and [Pauses].
+//
+// The author of a policy needs besides:
+//
+//   - [Policy] or [PolicyFunc], [Handler], [Call] and [Result].
+//   - [Call.Hold], [Call.Track], [Call.Probe], [Call.Share], [Result.OnDone] with [Hook],
+//     [End] and [Watcher], for what lasts as long as the call.
+//   - [Call.Reject], [Call.Tell] after [Call.Heard], [Observable], [NewListener] with
+//     [Record.Listen], to tell and to listen.
+//   - [Call.Again], [Call.MayRepeat], [Call.Replayable], [Result.Keep], [Record.Claim],
+//     [Record.Log] and [Record.Stop], to repeat; [ErrSuperseded] to end the attempt that lost.
+//   - [Call.Limit], [Call.TimedOut], [Call.Limits], [Call.OutOfTime] and [RanOut], to limit
+//     time; [Call.Waited] where time went by here.
+//   - [Call.SendTo], [Call.Pin] and [Call.Tried], to choose endpoints.
+//   - [Placed] with [Place], [Characterized] with [Traits], and [Group], to know where it
+//     stands and to be known.
+//
+// The author of a transport needs besides:
+//
+//   - [Sender], and [Reply], which is built on an [Ending]; [Keeper] and [Replayer], where
+//     it can do what they say.
+//   - [VerdictOf], to judge; [Within], for calls that are made within calls.
+//   - [Call.Context] and [CallFrom], [Call.Headers], [Call.Replayed], [WithLedger].
+//
+// The rest of this page is for authors.
 //
 // # The contract
 //

@@ -43,7 +43,7 @@ func ExampleDo() {
 func ExampleMark() {
 	errBusy := errors.New("too many connections")
 	err := holdfast.Mark(errBusy, holdfast.Overload, 2*time.Second) // repeat in two seconds at the earliest
-	fmt.Println(err, errors.Is(err, errBusy), holdfast.ClassOf(context.Background(), err))
+	fmt.Println(err, errors.Is(err, errBusy), holdfast.VerdictOf(context.Background(), err).Class)
 	// Output: too many connections true overload
 }
 

@@ -93,7 +93,7 @@ func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok 
 // code of that.
 func (c *Call) Reject(ctx context.Context, why Event) Result {
 	if why.Code == "" {
-		return Result{Err: why.Err, Class: Ignored, Code: CodeOf(ctx, why.Err)}
+		return Result{Err: why.Err, Class: Ignored, Code: VerdictOf(ctx, why.Err).Code}
 	}
 	if c.Heard() {
 		why.Kind, why.Level, why.Target, why.Method = "rejection", slog.LevelWarn, c.Target, c.Method

@@ -106,7 +106,7 @@ func TestATransportsOwnTimeoutIsExcused(t *testing.T) {
 				stood(still)
 			}
 			err := &holdfast.TimeoutError{Limit: time.Second} // stands for one of a transport
-			return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err)}
+			return holdfast.Result{Err: err, Class: holdfast.VerdictOf(ctx, err).Class}
 		})})
 		if res.Class != want && still > 0 {
 			t.Errorf("stood still for %v: %v", still, res.Class)

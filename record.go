@@ -67,21 +67,6 @@ func (r *Record) Claim() bool { return r.mark(claimed) }
 // Claimed reports whether a policy repeats this call when it fails.
 func (r *Record) Claimed() bool { return r.marked(claimed) }
 
-// Endpoints returns where the request was sent so far, each once, the first one first;
-// none when no balancer has chosen. At most 33 are kept.
-func (r *Record) Endpoints() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.first == "" {
-		return nil
-	}
-	list := []string{r.first}
-	if j := r.journal.Load(); j != nil {
-		list = append(list, j.tried...)
-	}
-	return list
-}
-
 // Attempts returns how many sendings there were so far, or are under way: one, those
 // that Again has made, and the Replays that are known.
 func (r *Record) Attempts() int { return int(r.again.Load()) + 1 + r.Replays() }

@@ -108,7 +108,7 @@ type Watcher interface {
 // An End tells how a Reply ended. One that was read to its end, or closed early
 // by its reader, has the Class that its Result had. One that broke off is a
 // Failure; one ended by the caller's cancel or by a won hedge is Ignored; one
-// ended by a time limit is what ClassOf says.
+// ended by a time limit is what VerdictOf says.
 type End struct {
 	Class Class
 	Code  Code

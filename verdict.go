@@ -102,22 +102,6 @@ func VerdictOf(ctx context.Context, err error) Verdict {
 	return v
 }
 
-// ClassOf is the Class of VerdictOf.
-func ClassOf(ctx context.Context, err error) Class { return VerdictOf(ctx, err).Class }
-
-// CodeOf is the Code of VerdictOf: CodeOK, CodeCancelled, CodeSuperseded, CodeTimeout
-// (a limit of ours), CodeDeadline (the caller's) or CodeError.
-func CodeOf(ctx context.Context, err error) Code { return VerdictOf(ctx, err).Code }
-
-// AfterOf returns how long Mark said to wait before repeating, for the After of a
-// Sender's Result; 0 for an error that is not marked.
-func AfterOf(err error) time.Duration {
-	if m, ok := asMarked(err); ok {
-		return m.after
-	}
-	return 0
-}
-
 func asMarked(err error) (*marked, bool) {
 	var m *marked
 	ok := errors.As(err, &m)

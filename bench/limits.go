@@ -30,7 +30,7 @@ func inFlightGates() []gate {
 	bulk := bulkhead.New[any](places)
 	own := limit.NewInFlight(limit.InFlightOptions{Max: places})
 	ctx := context.Background()
-	var slots []limit.Slot
+	var slots []func()
 	return []gate{
 		{"floor", func() bool {
 			mu.Lock()
@@ -42,16 +42,16 @@ func inFlightGates() []gate {
 			return true
 		}, func() { mu.Lock(); n--; mu.Unlock() }},
 		{"holdfast", func() bool {
-			slot, err := own.Acquire(ctx, "t")
+			release, err := own.Acquire(ctx, "t")
 			if err == nil {
-				slots = append(slots, slot)
+				slots = append(slots, release)
 			}
 			return err == nil
 		}, func() {
 			last := len(slots) - 1
-			slot := slots[last]
+			release := slots[last]
 			slots = slots[:last]
-			slot.Release()
+			release()
 		}},
 		{"x/sync semaphore", func() bool { return sem.TryAcquire(1) }, func() { sem.Release(1) }},
 		{"failsafe-go permit", bulk.TryAcquirePermit, bulk.ReleasePermit},

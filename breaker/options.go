@@ -11,9 +11,10 @@ import (
 // Options set up a Breaker. The zero value is the default of every field; a
 // negative value switches off what the field is for.
 type Options struct {
-	// Key says which calls share a circuit: nil means PerTarget. Calls for which it
-	// returns "" are let through and not counted, such as health checks. It must be
-	// safe for concurrent use, and is called once for each call.
+	// Key says which calls share a circuit: nil means their Target. Calls for which it
+	// returns "" are let through and not counted, such as health checks. With
+	// call.Target + call.Method each method has one of its own. It must be safe for
+	// concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
 	// Keys is how many circuits are kept: 0 and negative mean 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find
@@ -64,12 +65,6 @@ type Options struct {
 	// holdfast.Event), as Breaker.Observe tells it.
 	OnChange func(ctx context.Context, e holdfast.Event)
 }
-
-// PerTarget is the Key that gives each target a circuit.
-func PerTarget(call *holdfast.Call) string { return call.Target }
-
-// PerMethod is the Key that gives each method of each target a circuit.
-func PerMethod(call *holdfast.Call) string { return call.Target + " " + call.Method }
 
 // filled returns o with the defaults in the place of zeros.
 func (o Options) filled() Options {

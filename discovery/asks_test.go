@@ -56,18 +56,18 @@ func TestDNSOfOneFamily(t *testing.T) {
 	s.set("users.test", answer{addrs: []string{"10.0.0.1", "fd00::1"}, ttl: 60})
 	for network, want := range map[string]string{"ip4": "10.0.0.1:80", "ip6": "[fd00::1]:80"} {
 		for how, o := range both(s, discovery.DNSOptions{Network: network}) {
-			if got, err := first(t, discovery.DNSWith("users.test:80", o)); err != nil || addrs(got) != want {
+			if got, err := first(t, discovery.DNS("users.test:80", o)); err != nil || addrs(got) != want {
 				t.Errorf("%s, %s: %v %v", network, how, got, err)
 			}
 		}
 	}
 	s.set("_grpc._tcp.users.test", answer{ttl: 60, services: []service{{10, 0, 9000, "users.test"}}})
 	for how, o := range both(s, discovery.DNSOptions{Network: "ip6", SRV: true}) {
-		if got, err := first(t, discovery.DNSWith("_grpc._tcp.users.test", o)); err != nil || addrs(got) != "[fd00::1]:9000" {
+		if got, err := first(t, discovery.DNS("_grpc._tcp.users.test", o)); err != nil || addrs(got) != "[fd00::1]:9000" {
 			t.Errorf("services, %s: %v %v", how, got, err)
 		}
 	}
-	if _, err := first(t, discovery.DNSWith("users.test:80", discovery.DNSOptions{Network: "tcp", Resolver: &net.Resolver{}})); err == nil || !strings.Contains(err.Error(), "Network") {
+	if _, err := first(t, discovery.DNS("users.test:80", discovery.DNSOptions{Network: "tcp", Resolver: &net.Resolver{}})); err == nil || !strings.Contains(err.Error(), "Network") {
 		t.Errorf("a network that is none: %v", err)
 	}
 }

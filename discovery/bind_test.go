@@ -35,7 +35,7 @@ func TestBindIsUnderstood(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	n := 0
-	for endpoints, err := range discovery.DNSWith("users.test:80", o).Watch(ctx) {
+	for endpoints, err := range discovery.DNS("users.test:80", o).Watch(ctx) {
 		if n++; n == 1 {
 			if err != nil || addrs(endpoints) != "10.0.0.1:80 [fd00::1]:80" {
 				t.Fatalf("%v %v", endpoints, err)
@@ -50,15 +50,15 @@ func TestBindIsUnderstood(t *testing.T) {
 	}
 	srv := o
 	srv.SRV = true
-	got, err := first(t, discovery.DNSWith("_api._tcp.test", srv))
+	got, err := first(t, discovery.DNS("_api._tcp.test", srv))
 	slices.SortFunc(got, func(a, b discovery.Endpoint) int { return strings.Compare(a.Addr, b.Addr) })
 	if err != nil || len(got) != 2 || got[0].Addr != "10.0.0.7:8080" || got[0].Weight != 3 || got[1].Priority != 0 {
 		t.Errorf("SRV: %+v %v", got, err)
 	}
-	if _, err := first(t, discovery.DNSWith("nobody.test:80", o)); err == nil || !strings.Contains(err.Error(), "no such host") {
+	if _, err := first(t, discovery.DNS("nobody.test:80", o)); err == nil || !strings.Contains(err.Error(), "no such host") {
 		t.Errorf("NXDOMAIN: %v", err)
 	}
-	if _, err := first(t, discovery.DNSWith("elsewhere.org:80", o)); err == nil || !strings.Contains(err.Error(), "REFUSED") {
+	if _, err := first(t, discovery.DNS("elsewhere.org:80", o)); err == nil || !strings.Contains(err.Error(), "REFUSED") {
 		t.Errorf("another's zone: %v", err)
 	}
 	var lines []string  // more than fits into a datagram
@@ -66,7 +66,7 @@ func TestBindIsUnderstood(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("update add many.test 60 A 10.1.0.%d", i))
 	}
 	update(strings.Join(lines, "\n"))
-	if got, err := first(t, discovery.DNSWith("many.test:80", o)); err != nil || len(got) != 95 {
+	if got, err := first(t, discovery.DNS("many.test:80", o)); err != nil || len(got) != 95 {
 		t.Errorf("95 addresses: %d, %v", len(got), err)
 	}
 }
@@ -113,7 +113,7 @@ b A 10.0.0.8
 	})
 	addr = net.JoinHostPort("127.0.0.1", port)
 	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(20 * time.Millisecond) {
-		if _, err := first(t, discovery.DNSWith("users.test:80", discovery.DNSOptions{Server: addr, Timeout: 200 * time.Millisecond})); err == nil {
+		if _, err := first(t, discovery.DNS("users.test:80", discovery.DNSOptions{Server: addr, Timeout: 200 * time.Millisecond})); err == nil {
 			return addr
 		}
 		if time.Now().After(deadline) {

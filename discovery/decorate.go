@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // A decorated Resolver hands Refresh on.
@@ -24,7 +26,7 @@ func (d *decorated) Watch(ctx context.Context) iter.Seq2[[]Endpoint, error] { re
 func (d *decorated) Refresh() { refresh(d.Resolver) }
 
 // String names both.
-func (d *decorated) String() string { return fmt.Sprintf("%s(%s)", d.name, Name(d.Resolver)) }
+func (d *decorated) String() string { return fmt.Sprintf("%s(%s)", d.name, names.Own(d.Resolver)) }
 
 func refresh(r Resolver) {
 	if r, ok := r.(Refresher); ok {
@@ -53,28 +55,6 @@ func Filter(r Resolver, keep func(Endpoint) bool) Resolver {
 	return each(r, "filter", func(endpoints []Endpoint) []Endpoint {
 		return slices.DeleteFunc(slices.Clone(endpoints), func(e Endpoint) bool { return !keep(e) })
 	})
-}
-
-// KeepLast is r without the answers that have no endpoints after one that had:
-// they become errors. A load balancer's Set does so by itself.
-func KeepLast(r Resolver) Resolver {
-	return &decorated{r, func(ctx context.Context) iter.Seq2[[]Endpoint, error] {
-		return func(yield func([]Endpoint, error) bool) {
-			good := false
-			for endpoints, err := range r.Watch(ctx) {
-				if err == nil && len(endpoints) == 0 && good {
-					err = fmt.Errorf("discovery: %s has no endpoints any more: the last ones are kept", Name(r))
-				}
-				if err != nil {
-					endpoints = nil
-				}
-				good = good || len(endpoints) > 0
-				if !yield(endpoints, err) {
-					return
-				}
-			}
-		}
-	}, "keeplast"}
 }
 
 // Debounce is r with its sets at least d apart, the first one at once: of those that
@@ -142,11 +122,11 @@ func (m *merge) Refresh() {
 
 // String names them.
 func (m *merge) String() string {
-	var names []string
+	var all []string
 	for _, r := range m.of {
-		names = append(names, Name(r))
+		all = append(all, names.Own(r))
 	}
-	return "merge[" + strings.Join(names, " ") + "]"
+	return "merge[" + strings.Join(all, " ") + "]"
 }
 
 // Watch watches all of them.

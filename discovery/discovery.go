@@ -5,7 +5,6 @@ package discovery
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -46,17 +45,11 @@ func (e Endpoint) Equal(other Endpoint) bool {
 //
 // An error, and an answer without endpoints, is not to be taken for news of the
 // servers: whoever uses the set keeps the last one.
+//
+// Errors and metrics name a Resolver by its String method where it has one, and else by
+// its type: its fields may hold what is nobody's business.
 type Resolver interface {
 	Watch(ctx context.Context) iter.Seq2[[]Endpoint, error]
-}
-
-// Name returns what a Resolver calls itself by a String method, or its type: its fields
-// may hold what is nobody's business.
-func Name(r Resolver) string {
-	if s, ok := r.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", r)
 }
 
 // A Refresher is a Resolver that can be asked to look again, since a connection has

@@ -53,10 +53,7 @@ func (o DNSOptions) filled() DNSOptions {
 // are added get calls although no connection has failed, and when it is asked to
 // Refresh, once a second at most. A name that is not there is an error, and so is
 // one without addresses.
-func DNS(name string) Resolver { return DNSWith(name, DNSOptions{}) }
-
-// DNSWith is DNS with options.
-func DNSWith(name string, o DNSOptions) Resolver {
+func DNS(name string, o DNSOptions) Resolver {
 	d := &dns{o: o.filled(), host: name}
 	if !o.SRV {
 		var err error

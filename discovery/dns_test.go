@@ -37,7 +37,7 @@ func TestDNSFindsBothFamilies(t *testing.T) {
 	s := newDNSServer(t)
 	s.set("users.test", answer{addrs: []string{"10.0.0.1", "10.0.0.2", "fd00::1"}, ttl: 60})
 	for how, o := range both(s, discovery.DNSOptions{}) {
-		got, err := first(t, discovery.DNSWith("users.test:8080", o))
+		got, err := first(t, discovery.DNS("users.test:8080", o))
 		list := strings.Fields(addrs(got))
 		slices.Sort(list)
 		if want := []string{"10.0.0.1:8080", "10.0.0.2:8080", "[fd00::1]:8080"}; err != nil || !slices.Equal(list, want) {
@@ -52,7 +52,7 @@ func TestDNSServices(t *testing.T) {
 	s.set("a.test", answer{addrs: []string{"10.0.0.1"}, ttl: 60})
 	s.set("b.test", answer{addrs: []string{"10.0.0.2"}, ttl: 60})
 	for how, o := range both(s, discovery.DNSOptions{SRV: true}) {
-		got, err := first(t, discovery.DNSWith("_grpc._tcp.users.test", o))
+		got, err := first(t, discovery.DNS("_grpc._tcp.users.test", o))
 		slices.SortFunc(got, func(a, b discovery.Endpoint) int { return strings.Compare(a.Addr, b.Addr) })
 		want := []discovery.Endpoint{{Addr: "10.0.0.1:9000", Weight: 1, Key: "a.test"}, {Addr: "10.0.0.2:9001", Weight: 5, Priority: 1, Key: "b.test"}}
 		if err != nil || !slices.EqualFunc(got, want, discovery.Endpoint.Equal) {
@@ -75,7 +75,7 @@ func TestDNSErrorsAreErrorsAndSayWhich(t *testing.T) {
 		"noport.test": "no name with a port", "bad..name:1": "no name of a host", strings.Repeat("x", 300) + ":1": "too long",
 		strings.Repeat("x", 64) + ".test:1": "no name of a host",
 	} {
-		_, err := first(t, discovery.DNSWith(name, discovery.DNSOptions{Server: s.addr, Timeout: 300 * time.Millisecond}))
+		_, err := first(t, discovery.DNS(name, discovery.DNSOptions{Server: s.addr, Timeout: 300 * time.Millisecond}))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40s: %v, want %q", name, err, want)
 		}
@@ -91,7 +91,7 @@ func TestDNSAnswersThatAreCutLostOrForged(t *testing.T) {
 	s.set("cut.test", answer{cut: true, addrs: []string{"10.0.0.1"}, ttl: 60})
 	s.set("forged.test", answer{wrongID: true, addrs: []string{"10.0.0.2"}, ttl: 60})
 	for name, want := range map[string]string{"cut.test:1": "10.0.0.1:1", "forged.test:1": "10.0.0.2:1"} {
-		got, err := first(t, discovery.DNSWith(name, discovery.DNSOptions{Server: s.addr}))
+		got, err := first(t, discovery.DNS(name, discovery.DNSOptions{Server: s.addr}))
 		if err != nil || addrs(got) != want {
 			t.Errorf("%s: %v %v", name, got, err)
 		}
@@ -106,7 +106,7 @@ func TestDNSAnswersThatAreCutLostOrForged(t *testing.T) {
 		}
 		s.set("lost.test", answer{addrs: []string{"10.0.0.3"}, ttl: 60})
 	}()
-	got, err := first(t, discovery.DNSWith("lost.test:1", discovery.DNSOptions{Server: s.addr}))
+	got, err := first(t, discovery.DNS("lost.test:1", discovery.DNSOptions{Server: s.addr}))
 	if err != nil || addrs(got) != "10.0.0.3:1" || s.asked("udp A lost.test") < 2 {
 		t.Errorf("a lost datagram: %v %v", got, err)
 	}
@@ -121,7 +121,7 @@ func TestDNSLooksAgainWhenTheTTLIsOver(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	n := 0
-	for endpoints, err := range discovery.DNSWith("users.test:1", discovery.DNSOptions{Server: s.addr}).Watch(ctx) {
+	for endpoints, err := range discovery.DNS("users.test:1", discovery.DNSOptions{Server: s.addr}).Watch(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,12 +39,12 @@ func ExamplePoll() {
 }
 
 func ExampleDNS() {
-	show(discovery.DNS("localhost")) // the port is missing
+	show(discovery.DNS("localhost", discovery.DNSOptions{})) // the port is missing
 	// Output:  discovery: "localhost" is no name with a port, such as users.internal:8080: address localhost: missing port in address
 }
 
-func ExampleDNSWith() {
-	r := discovery.DNSWith("_grpc._tcp.users.internal", discovery.DNSOptions{SRV: true, Every: 10 * time.Second})
+func ExampleDNS_srv() {
+	r := discovery.DNS("_grpc._tcp.users.internal", discovery.DNSOptions{SRV: true, Every: 10 * time.Second})
 	fmt.Println(r)
 	// Output: dns _grpc._tcp.users.internal
 }
@@ -74,11 +74,6 @@ func ExampleFilter() {
 	show(discovery.Filter(discovery.Static("10.0.0.1:80", "10.9.0.1:80"), func(e discovery.Endpoint) bool {
 		return strings.HasPrefix(e.Addr, "10.0.")
 	}))
-	// Output: 10.0.0.1:80 <nil>
-}
-
-func ExampleKeepLast() {
-	show(discovery.KeepLast(discovery.Static("10.0.0.1:80")))
 	// Output: 10.0.0.1:80 <nil>
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/quantile"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // A target is what is known of the calls to one.
@@ -30,7 +31,7 @@ const longest = time.Duration(math.MaxInt64)
 // the Quantile of the others stays in sight. Failures say nothing: most are fast.
 func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, beaten bool) {
 	switch {
-	case beaten || res.Code.OutOfTime():
+	case beaten || rpccode.OutOfTime(res.Code):
 		if beaten || res.Class.Server() == holdfast.Ill {
 			t.times.Observe(at, longest)
 		}

@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// A tb is the part of testing.TB by which the checks of this package report.
+type tb interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // inTime runs f in a bubble, or in real time.
 func inTime(t *testing.T, sockets bool, f func(t *testing.T)) {
 	t.Helper()

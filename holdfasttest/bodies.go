@@ -5,12 +5,17 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"testing"
 )
 
-// Bodies is a RoundTripper that counts the response bodies that pass through it,
-// to find those that nobody closed. It changes nothing else.
+// Bodies is a RoundTripper that watches the response bodies that pass through it, to
+// find those that nobody closed, and can cut them off. It changes nothing else.
 type Bodies struct {
 	Base http.RoundTripper // nil: http.DefaultTransport
+	// Cut says of which responses the body breaks off, in io.ErrUnexpectedEOF after a
+	// number of bytes (zero and negative: none arrives), as when the server dies while
+	// it answers. A shorter body is left as it is. nil: of none.
+	Cut func(resp *http.Response) (after int64, cut bool)
 
 	opened, closed, twice atomic.Int64
 
@@ -30,6 +35,7 @@ func (b *Bodies) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp == nil || resp.Body == nil || resp.Body == http.NoBody {
 		return resp, err
 	}
+	b.cut(resp)
 	body := &countedBody{ReadCloser: resp.Body, of: b}
 	resp.Body = body
 	if w, ok := body.ReadCloser.(io.Writer); ok { // a connection, after 101
@@ -51,18 +57,8 @@ func (b *Bodies) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections calls that of Base.
 func (b *Bodies) CloseIdleConnections() { closeIdle(b.Base) }
 
-// Opened returns how many bodies there were, of answers that have one.
-func (b *Bodies) Opened() int { return int(b.opened.Load()) }
-
-// Closed returns how many of them were closed.
-func (b *Bodies) Closed() int { return int(b.closed.Load()) }
-
-// ClosedAgain returns how often a body was closed that had been closed before.
-// A caller may do so; what stands between a caller and a transport should not.
-func (b *Bodies) ClosedAgain() int { return int(b.twice.Load()) }
-
 // Verify reports each body that is not closed.
-func (b *Bodies) Verify(t TB) {
+func (b *Bodies) Verify(t testing.TB) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -29,7 +29,7 @@ func TestCallbacks(t *testing.T, policy func(callback func()) holdfast.Policy) {
 	runCallbackCheck(t, policy)
 }
 
-func runCallbackCheck(t TB, policy func(callback func()) holdfast.Policy) {
+func runCallbackCheck(t tb, policy func(callback func()) holdfast.Policy) {
 	t.Helper()
 	if policy == nil {
 		t.Errorf("there is no policy to be tested")
@@ -47,7 +47,7 @@ func runCallbackCheck(t TB, policy func(callback func()) holdfast.Policy) {
 // checkReentry makes calls of many kinds through a policy, as part of a list, and another one
 // whenever it calls back. A call takes no longer than each. It reports complaint where a call was
 // not answered, and returns how often it was called back; -1: there is no policy.
-func checkReentry(t TB, each time.Duration, complaint string, policy func(callback func()) (holdfast.Policy, []holdfast.Policy)) (called int32) {
+func checkReentry(t tb, each time.Duration, complaint string, policy func(callback func()) (holdfast.Policy, []holdfast.Policy)) (called int32) {
 	t.Helper()
 	var handler holdfast.Handler
 	var ran, stuck atomic.Int32

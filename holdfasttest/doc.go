@@ -11,15 +11,9 @@
 //   - A Network is an in-memory network on which real HTTP and gRPC servers run
 //     inside a bubble of testing/synctest, in virtual time.
 //   - CheckLeaks finds goroutines that a test leaves behind, Bodies the response
-//     bodies that nobody closed. Contexts that were not let go of, and the timers
+//     bodies that nobody closed, and can cut them off. Contexts that were not let go of, and the timers
 //     with them, are found by Script.Verify.
 //
 // Everything in it is safe for concurrent use unless it says otherwise, works
 // inside bubbles and outside, and waits for nothing but timers and contexts.
 package holdfasttest
-
-// A TB is the part of testing.TB by which the checks of this package report.
-type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-}

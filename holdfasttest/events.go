@@ -17,7 +17,7 @@ const flood = 40
 // runEventCheck checks that a policy tells of its events, and of changes of its state, with no
 // lock held, and that they can be counted. It runs in real time and outside of bubbles, where a goroutine that waits for a
 // lock can be seen.
-func runEventCheck(t TB, policy func() holdfast.Policy) {
+func runEventCheck(t tb, policy func() holdfast.Policy) {
 	t.Helper()
 	if policy == nil {
 		return
@@ -72,7 +72,7 @@ func (c *eventCheck) check(e holdfast.Event) {
 	}
 }
 
-func (c *eventCheck) report(t TB) {
+func (c *eventCheck) report(t tb) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()

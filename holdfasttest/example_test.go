@@ -18,7 +18,7 @@ import (
 // Faults stand innermost, where the network would be.
 func ExampleNewFaults() {
 	faults := holdfasttest.NewFaults(holdfasttest.FaultOptions{
-		Script: []holdfasttest.Fault{
+		Script: []holdfasttest.Step{
 			{Class: holdfast.Failure, Code: "503"}, // the first attempt of each call
 			{Lose: true},                           // the second, after the server has done the work
 			{},                                     // and the third passes
@@ -52,7 +52,7 @@ func ExampleScript() {
 		holdfast.Call{Target: "users", Repeatable: true})
 	fmt.Println(res.Class)
 	for _, sending := range script.Sendings() {
-		fmt.Println(sending.Attempt, sending.Result.Code)
+		fmt.Println(sending.Call.Attempt, sending.Result.Code)
 	}
 	// Output:
 	// success

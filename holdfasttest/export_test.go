@@ -8,7 +8,7 @@ import (
 
 // CheckPolicy runs TestPolicy's checks in the bubble that it is called in, until
 // enough is reported to r.
-func CheckPolicy(r TB, policy func() holdfast.Policy, enough func() bool) {
+func CheckPolicy(r tb, policy func() holdfast.Policy, enough func() bool) {
 	for _, c := range policyChecks {
 		if !enough() {
 			runPolicyCheck(r, policy, c)
@@ -18,7 +18,7 @@ func CheckPolicy(r TB, policy func() holdfast.Policy, enough func() bool) {
 
 // CheckTransport runs TestTransport's checks, each in a bubble of its own, until
 // enough is reported to r.
-func CheckTransport(t *testing.T, r TB, tr Transport, enough func() bool) {
+func CheckTransport(t *testing.T, r tb, tr Transport, enough func() bool) {
 	for _, c := range transportChecks {
 		if enough() {
 			return
@@ -42,3 +42,9 @@ var (
 	CheckEvents    = runEventCheck
 	CheckFigures   = runFigureCheck
 )
+
+// Opened is how many bodies there were, Closed how many of them were closed, and
+// ClosedAgain how often one that was closed already.
+func (b *Bodies) Opened() int      { return int(b.opened.Load()) }
+func (b *Bodies) Closed() int      { return int(b.closed.Load()) }
+func (b *Bodies) ClosedAgain() int { return int(b.twice.Load()) }

@@ -17,12 +17,12 @@ import (
 	"github.com/holdfast-go/holdfast/timeout"
 )
 
-func script(faults ...holdfasttest.Fault) *holdfasttest.Faults {
+func script(faults ...holdfasttest.Step) *holdfasttest.Faults {
 	return holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: faults})
 }
 
 func TestFaultsKeepTheContract(t *testing.T) {
-	for name, faults := range map[string][]holdfasttest.Fault{
+	for name, faults := range map[string][]holdfasttest.Step{
 		"delay":          {{Delay: 10 * time.Second}},
 		"refuse":         {{Class: holdfast.Refused}},
 		"fail":           {{Class: holdfast.Failure, Err: errServer, Code: "503"}},
@@ -61,10 +61,47 @@ func one(ctx context.Context, s *holdfasttest.Script, policies ...holdfast.Polic
 	return res, time.Since(start)
 }
 
+// What panics, or ends its goroutine, does so after its Delay, counts as sent and sends
+// nothing.
+func TestFaultsThatBreak(t *testing.T) {
+	for name, f := range map[string]holdfasttest.Step{
+		"panic":  {Delay: time.Hour, Panic: []string{"of a type that cannot be compared"}},
+		"goexit": {Delay: time.Hour, Goexit: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := new(holdfasttest.Script)
+				faults := script(f)
+				sent, returned := false, false
+				var panicked any
+				spy := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						defer func() { sent = call.Sent() }()
+						return next(ctx, call)
+					}
+				})
+				var wg sync.WaitGroup
+				start := time.Now()
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					defer func() { panicked = recover() }()
+					one(t.Context(), s, spy, faults)
+					returned = true
+				}()
+				wg.Wait()
+				if returned || (panicked != nil) != (name == "panic") || !sent || len(s.Sendings()) != 0 || faults.Injected() != 1 || time.Since(start) != time.Hour {
+					t.Errorf("returned %v, panicked %v, sent %v, %d sendings, after %v", returned, panicked, sent, len(s.Sendings()), time.Since(start))
+				}
+			})
+		})
+	}
+}
+
 func TestEachFault(t *testing.T) {
 	overload := holdfast.Mark(errServer, holdfast.Overload, 0)
 	for name, c := range map[string]struct {
-		fault holdfasttest.Fault
+		fault holdfasttest.Step
 		limit time.Duration
 		sent  int
 		err   error
@@ -72,18 +109,18 @@ func TestEachFault(t *testing.T) {
 		code  holdfast.Code
 		took  time.Duration
 	}{
-		"none":                      {holdfasttest.Fault{}, 0, 1, nil, holdfast.Success, "success", 0},
-		"delay":                     {holdfasttest.Fault{Delay: time.Hour}, 0, 1, nil, holdfast.Success, "success", time.Hour},
-		"negative delay":            {holdfasttest.Fault{Delay: -time.Hour}, 0, 1, nil, holdfast.Success, "success", 0},
-		"failure":                   {holdfasttest.Fault{Class: holdfast.Failure}, 0, 0, holdfasttest.ErrInjected, holdfast.Failure, "fault", 0},
-		"refusal with a code":       {holdfasttest.Fault{Class: holdfast.Refused, Code: "dial"}, 0, 0, holdfasttest.ErrInjected, holdfast.Refused, "dial", 0},
-		"error":                     {holdfasttest.Fault{Err: errServer}, 0, 0, errServer, holdfast.Failure, "fault", 0},
-		"marked error":              {holdfasttest.Fault{Err: overload}, 0, 0, overload, holdfast.Overload, "fault", 0},
-		"lost answer":               {holdfasttest.Fault{Lose: true}, 0, 1, holdfasttest.ErrInjected, holdfast.Failure, "fault", 0},
-		"failure after a delay":     {holdfasttest.Fault{Delay: time.Second, Err: errServer}, 0, 0, errServer, holdfast.Failure, "fault", time.Second},
-		"hang":                      {holdfasttest.Fault{Hang: true}, 3 * time.Second, 0, context.DeadlineExceeded, holdfast.Failure, "timeout", 3 * time.Second},
-		"hang with an error":        {holdfasttest.Fault{Hang: true, Err: errServer}, 3 * time.Second, 0, errServer, holdfast.Failure, "timeout", 3 * time.Second},
-		"delay beyond a time limit": {holdfasttest.Fault{Delay: time.Hour}, 3 * time.Second, 0, context.DeadlineExceeded, holdfast.Failure, "timeout", 3 * time.Second},
+		"none":                      {holdfasttest.Step{}, 0, 1, nil, holdfast.Success, "success", 0},
+		"delay":                     {holdfasttest.Step{Delay: time.Hour}, 0, 1, nil, holdfast.Success, "success", time.Hour},
+		"negative delay":            {holdfasttest.Step{Delay: -time.Hour}, 0, 1, nil, holdfast.Success, "success", 0},
+		"failure":                   {holdfasttest.Step{Class: holdfast.Failure}, 0, 0, holdfasttest.ErrInjected, holdfast.Failure, "fault", 0},
+		"refusal with a code":       {holdfasttest.Step{Class: holdfast.Refused, Code: "dial"}, 0, 0, holdfasttest.ErrInjected, holdfast.Refused, "dial", 0},
+		"error":                     {holdfasttest.Step{Err: errServer}, 0, 0, errServer, holdfast.Failure, "fault", 0},
+		"marked error":              {holdfasttest.Step{Err: overload}, 0, 0, overload, holdfast.Overload, "fault", 0},
+		"lost answer":               {holdfasttest.Step{Lose: true}, 0, 1, holdfasttest.ErrInjected, holdfast.Failure, "fault", 0},
+		"failure after a delay":     {holdfasttest.Step{Delay: time.Second, Err: errServer}, 0, 0, errServer, holdfast.Failure, "fault", time.Second},
+		"hang":                      {holdfasttest.Step{Hang: true}, 3 * time.Second, 0, context.DeadlineExceeded, holdfast.Failure, "timeout", 3 * time.Second},
+		"hang with an error":        {holdfasttest.Step{Hang: true, Err: errServer}, 3 * time.Second, 0, errServer, holdfast.Failure, "timeout", 3 * time.Second},
+		"delay beyond a time limit": {holdfasttest.Step{Delay: time.Hour}, 3 * time.Second, 0, context.DeadlineExceeded, holdfast.Failure, "timeout", 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -93,7 +130,7 @@ func TestEachFault(t *testing.T) {
 					t.Errorf("%v %v %q after %v, %d sent; want %v %v %q after %v, %d sent",
 						res.Err, res.Class, res.Code, took, len(s.Sendings()), c.err, c.class, c.code, c.took, c.sent)
 				}
-				if want := 1 - boolToInt(c.fault == holdfasttest.Fault{}); f.Injected() != int(want) {
+				if want := 1 - boolToInt(c.fault == holdfasttest.Step{}); f.Injected() != int(want) {
 					t.Errorf("%d faults counted, want %d", f.Injected(), want)
 				}
 				s.Verify(t, res)
@@ -112,7 +149,7 @@ func boolToInt(b bool) time.Duration {
 // A fault is to a retry what the failure of a server is, its budget included.
 func TestFaultsCountAsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, f := range []holdfasttest.Fault{{Class: holdfast.Failure}, {Class: holdfast.Refused}, {Lose: true}} {
+		for _, f := range []holdfasttest.Step{{Class: holdfast.Failure}, {Class: holdfast.Refused}, {Lose: true}} {
 			s, sent := new(holdfasttest.Script), 0
 			count := stateless(func(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 				res := next(ctx, call)
@@ -140,7 +177,7 @@ func TestAHangIsNoFailureOfAServerThatHadNoTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
-			res, took := one(ctx, new(holdfasttest.Script), script(holdfasttest.Fault{Hang: true}))
+			res, took := one(ctx, new(holdfasttest.Script), script(holdfasttest.Step{Hang: true}))
 			if res.Class != want || res.Code != "deadline" || took != after {
 				t.Errorf("%v %q after %v, want %v after %v", res.Class, res.Code, took, want, after)
 			}
@@ -150,11 +187,11 @@ func TestAHangIsNoFailureOfAServerThatHadNoTime(t *testing.T) {
 
 func TestFaultsByScriptFollowTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := script(holdfasttest.Fault{Class: holdfast.Refused}, holdfasttest.Fault{})
+		f := script(holdfasttest.Step{Class: holdfast.Refused}, holdfasttest.Step{})
 		h := holdfast.Chain(retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})}), f)
 		for range 10 {
 			s := new(holdfasttest.Script)
-			if res := s.Do(t.Context(), h, holdfast.Call{Target: "users"}); res.Class != holdfast.Success || len(s.Sendings()) != 1 || s.Sendings()[0].Attempt != 2 {
+			if res := s.Do(t.Context(), h, holdfast.Call{Target: "users"}); res.Class != holdfast.Success || len(s.Sendings()) != 1 || s.Sendings()[0].Call.Attempt != 2 {
 				t.Errorf("%v after %d sendings, want the second attempt to pass", res.Class, len(s.Sendings()))
 			}
 		}
@@ -168,7 +205,7 @@ func TestFaultsByRate(t *testing.T) {
 	nan := 0.0
 	nan /= nan
 	run := func(rate float64, seed uint64) (hits string) {
-		f := holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: []holdfasttest.Fault{{Class: holdfast.Failure}}, Rate: rate, Seed: seed})
+		f := holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: []holdfasttest.Step{{Class: holdfast.Failure}}, Rate: rate, Seed: seed})
 		for range 1000 {
 			res, _ := one(t.Context(), new(holdfasttest.Script), f)
 			hits += map[bool]string{true: "x", false: "."}[res.Class == holdfast.Failure]
@@ -199,7 +236,7 @@ func TestFaultsAreSwitchedAtRunTime(t *testing.T) {
 		t.Error("the zero Faults inject faults")
 	}
 	f.Set(holdfasttest.FaultOptions{
-		Script: []holdfasttest.Fault{{Class: holdfast.Overload}},
+		Script: []holdfasttest.Step{{Class: holdfast.Overload}},
 		Match:  func(call *holdfast.Call) bool { return call.Target == "a" },
 	})
 	if class("a") != holdfast.Overload || class("b") != holdfast.Success {
@@ -211,7 +248,7 @@ func TestFaultsAreSwitchedAtRunTime(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for range 16 {
-		wg.Go(func() { f.Set(holdfasttest.FaultOptions{Script: []holdfasttest.Fault{{Err: errServer}}, Rate: 0.5}) })
+		wg.Go(func() { f.Set(holdfasttest.FaultOptions{Script: []holdfasttest.Step{{Err: errServer}}, Rate: 0.5}) })
 		wg.Go(func() { class("a") })
 	}
 	wg.Wait()
@@ -224,7 +261,7 @@ func TestFaultsAreSwitchedAtRunTime(t *testing.T) {
 func TestACutOffReplyFailsItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &holdfasttest.Script{Steps: []holdfasttest.Step{{Open: true}}}
-		res, _ := one(t.Context(), s, script(holdfasttest.Fault{CutOff: 3}))
+		res, _ := one(t.Context(), s, script(holdfasttest.Step{CutOff: 3}))
 		reply := res.Reply.(*holdfasttest.Reply)
 		for i := 1; i < 3; i++ {
 			if err := reply.Wait(time.Second); err != nil {
@@ -240,7 +277,7 @@ func TestACutOffReplyFailsItsReader(t *testing.T) {
 	})
 }
 
-func TestCutBodies(t *testing.T) {
+func TestBodiesAreCut(t *testing.T) {
 	base := roundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("0123456789")), Request: req}, nil
 	})
@@ -249,7 +286,7 @@ func TestCutBodies(t *testing.T) {
 		want  string
 		err   error
 	}{{4, "0123", io.ErrUnexpectedEOF}, {0, "", io.ErrUnexpectedEOF}, {-1, "", io.ErrUnexpectedEOF}, {9, "012345678", io.ErrUnexpectedEOF}, {10, "0123456789", nil}, {1 << 62, "0123456789", nil}} {
-		client := http.Client{Transport: &holdfasttest.CutBodies{Base: base, After: c.after}}
+		client := http.Client{Transport: &holdfasttest.Bodies{Base: base, Cut: func(*http.Response) (int64, bool) { return c.after, true }}}
 		resp, err := client.Get("http://users/")
 		if err != nil {
 			t.Fatal(err)
@@ -260,7 +297,7 @@ func TestCutBodies(t *testing.T) {
 			t.Errorf("cut after %d: read %q, %v; want %q, %v", c.after, got, err, c.want, c.err)
 		}
 	}
-	off := &holdfasttest.CutBodies{Base: base, Match: func(*http.Response) bool { return false }}
+	off := &holdfasttest.Bodies{Base: base, Cut: func(*http.Response) (int64, bool) { return 0, false }}
 	resp, _ := off.RoundTrip(new(http.Request))
 	if got, err := io.ReadAll(resp.Body); len(got) != 10 || err != nil {
 		t.Errorf("a response that does not match was cut: %q, %v", got, err)

@@ -16,7 +16,7 @@ var figureName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // runFigureCheck checks what a policy tells of its own state, where it does. It runs in real time
 // and outside of bubbles, where a goroutine that waits for a lock can be seen.
-func runFigureCheck(t TB, policy func() holdfast.Policy) {
+func runFigureCheck(t tb, policy func() holdfast.Policy) {
 	t.Helper()
 	if policy == nil {
 		return
@@ -62,7 +62,7 @@ func runFigureCheck(t TB, policy func() holdfast.Policy) {
 }
 
 // readFigures returns how many figures there are, and reports those that cannot be shown.
-func readFigures(t TB, m holdfast.Measured) (n int) {
+func readFigures(t tb, m holdfast.Measured) (n int) {
 	t.Helper()
 	first := map[string]holdfast.Figure{}
 	for f := range m.Figures {

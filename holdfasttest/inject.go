@@ -2,26 +2,28 @@ package holdfasttest
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
 )
 
 // inject does to the call what the fault says.
-func (f Fault) inject(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+func (f Step) inject(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 	switch {
-	case f.Lose:
+	case f.Lose && f.Panic == nil && !f.Goexit:
 		if res, over := f.standIn(ctx, call); over {
 			touch(ctx, call, next)
 			return res
 		}
 		next(ctx, call).Discard()
 		return f.failure()
-	case f.Hang || f.fails():
+	case f.Hang || f.Panic != nil || f.Goexit || f.fails():
 		touch(ctx, call, next)
 		if res, over := f.standIn(ctx, call); over {
 			return res
 		}
+		f.breaks()
 		return f.failure()
 	}
 	if res, over := f.standIn(ctx, call); over {
@@ -34,14 +36,24 @@ func (f Fault) inject(ctx context.Context, call *holdfast.Call, next holdfast.Ha
 	return next(ctx, call)
 }
 
-// failure is the Result of an attempt that fails as the Fault says.
-func (f Fault) failure() holdfast.Result {
+// breaks panics, or ends the goroutine, where the Step says so.
+func (f Step) breaks() {
+	switch {
+	case f.Panic != nil:
+		panic(f.Panic)
+	case f.Goexit:
+		runtime.Goexit()
+	}
+}
+
+// failure is the Result of an attempt that fails as the Step says.
+func (f Step) failure() holdfast.Result {
 	res := holdfast.Result{Err: f.Err, Class: f.Class, Code: f.Code, After: f.After}
 	if res.Err == nil {
 		res.Err = ErrInjected
 	}
 	if res.Class == holdfast.Ignored {
-		res.Class = holdfast.ClassOf(context.Background(), res.Err) // what Mark said, or Failure
+		res.Class = holdfast.VerdictOf(context.Background(), res.Err).Class // what Mark said, or Failure
 	}
 	if res.Code == "" {
 		res.Code = "fault"
@@ -62,20 +74,20 @@ var alone = holdfast.Chain()
 
 // standIn spends the time that the fault takes. It is over when the context
 // ended meanwhile: then the Result is that of a transport which waited for as
-// long, judged by holdfast.ClassOf, which goes by the time that a Call has run.
-func (f Fault) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
+// long, judged by holdfast.VerdictOf, which goes by the time that a Call has run.
+func (f Step) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
 	if f.Delay <= 0 && !f.Hang {
 		return res, false
 	}
 	res = alone(ctx, &holdfast.Call{
 		Target: call.Target, Method: call.Method, Attempt: call.Attempt, Record: call.Record, Sender: (*idler)(&f),
 	})
-	res.Attempt = 0 // the Fault's own Result
+	res.Attempt = 0 // the policy's own Result
 	return res, res.Err != nil
 }
 
-// An idler is a Fault as the transport that it stands in for.
-type idler Fault
+// An idler is a Step as the transport that it stands in for.
+type idler Step
 
 func (i *idler) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	ctx = call.Context(ctx)

@@ -65,7 +65,7 @@ func leaked(before map[string]string) (stacks []string) {
 // reportLeaks reports what is left, and returns once it has had the time to end:
 // a bubble that ends with goroutines in it dies of a deadlock, before anybody has
 // read the report.
-func reportLeaks(t TB, before map[string]string, c clock) {
+func reportLeaks(t tb, before map[string]string, c clock) {
 	t.Helper()
 	left := leaked(before)
 	for _, stack := range left {

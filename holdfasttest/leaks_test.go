@@ -133,7 +133,7 @@ func TestBodiesFindsWhatIsOpen(t *testing.T) {
 	closed.Close()
 	closed.Close()
 	forgotten := get("forgotten")
-	r := new(recorder)
+	r := &recordingTB{TB: t}
 	bodies.Verify(r)
 	if got := r.String(); !strings.Contains(got, "/forgotten: 200 OK") || strings.Contains(got, "secret") || len(r.said) != 1 {
 		t.Errorf("it said %q", got)

@@ -32,13 +32,13 @@ var policyChecks = []policyCheck{
 
 // A policyRun is one check under way, inside a bubble.
 type policyRun struct {
-	TB
+	tb
 	clock
 	make  func() holdfast.Policy
 	after []func() // ends the callers' contexts, which outlive their calls
 }
 
-func runPolicyCheck(r TB, policy func() holdfast.Policy, c policyCheck) {
+func runPolicyCheck(r tb, policy func() holdfast.Policy, c policyCheck) {
 	r.Helper()
 	before := goroutines()
 	if policy == nil {
@@ -51,7 +51,7 @@ func runPolicyCheck(r TB, policy func() holdfast.Policy, c policyCheck) {
 		return
 	}
 	closeNow(first)
-	p := &policyRun{TB: r, make: policy}
+	p := &policyRun{tb: r, make: policy}
 	c.run(p)
 	reportLeaks(r, before, p.clock)
 	for _, cancel := range p.after {
@@ -112,15 +112,15 @@ func scenes() (all []scene) {
 	return all
 }
 
-// A told TB puts the scene before what it reports.
+// A told tb puts the scene before what it reports.
 type told struct {
-	TB
+	tb
 	scene string
 }
 
 func (t told) Errorf(format string, args ...any) {
 	t.Helper()
-	t.TB.Errorf("%s: %s", t.scene, fmt.Sprintf(format, args...))
+	t.tb.Errorf("%s: %s", t.scene, fmt.Sprintf(format, args...))
 }
 
 // do makes one call, and ends one that is stuck, so that its goroutine does not
@@ -139,7 +139,7 @@ func (p *policyRun) do(ctx context.Context, h holdfast.Handler, s *Script, call 
 }
 
 // call makes one call; it reports one that does not return as it should.
-func (p *policyRun) call(ctx context.Context, t TB, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
+func (p *policyRun) call(ctx context.Context, t tb, h holdfast.Handler, s *Script, call holdfast.Call) (res holdfast.Result, end fate) {
 	t.Helper()
 	res, end = p.do(ctx, h, s, call)
 	switch {
@@ -157,7 +157,7 @@ func (p *policyRun) call(ctx context.Context, t TB, h holdfast.Handler, s *Scrip
 func (p *policyRun) results() {
 	for _, scene := range scenes() {
 		p.with(func(h holdfast.Handler) {
-			t := told{p.TB, scene.name}
+			t := told{p.tb, scene.name}
 			s := &Script{Steps: scene.steps}
 			res, end := p.call(context.Background(), t, h, s, scene.call)
 			if !end.returned {
@@ -170,11 +170,11 @@ func (p *policyRun) results() {
 }
 
 // verify verifies while the Reply is open and, where it was, once it has ended.
-func (p *policyRun) verify(t TB, s *Script, res holdfast.Result) {
+func (p *policyRun) verify(t tb, s *Script, res holdfast.Result) {
 	t.Helper()
 	reply, ok := res.Reply.(*Reply)
 	if !ok || reply.Finished() {
-		s.Verify(t, res)
+		s.verify(t, false, res)
 		return
 	}
 	s.verify(t, true, res)

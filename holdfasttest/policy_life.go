@@ -24,7 +24,7 @@ func (p *policyRun) ends() {
 	} {
 		for _, call := range []holdfast.Call{{Target: "target", Repeatable: true}, {Target: "target", Stream: true}} {
 			p.with(func(h holdfast.Handler) {
-				t := told{p.TB, "a reply that is " + name}
+				t := told{p.tb, "a reply that is " + name}
 				s := &Script{Steps: []Step{{Open: true}}}
 				res, done := p.call(context.Background(), t, h, s, call)
 				reply, ok := res.Reply.(*Reply)
@@ -44,7 +44,7 @@ func (p *policyRun) ends() {
 					t.Errorf("a hook of the policy did not return: panic %v", over.panicked)
 				}
 				synctest.Wait()
-				s.Verify(t, res)
+				s.verify(t, false, res)
 			})
 		}
 	}
@@ -52,7 +52,7 @@ func (p *policyRun) ends() {
 
 // panics: a panic in next surfaces on the caller's goroutine.
 func (p *policyRun) panics() {
-	p.breaking(Step{Panic: errScript}, func(t TB, end fate) {
+	p.breaking(Step{Panic: errScript}, func(t tb, end fate) {
 		if end.panicked == nil || !strings.Contains(fmt.Sprint(end.panicked), errScript.Error()) {
 			t.Errorf("next panicked, and on the caller's goroutine came the panic %v", end.panicked)
 		}
@@ -61,7 +61,7 @@ func (p *policyRun) panics() {
 
 // exits: so does the exit of a goroutine.
 func (p *policyRun) exits() {
-	p.breaking(Step{Goexit: true}, func(t TB, end fate) {
+	p.breaking(Step{Goexit: true}, func(t tb, end fate) {
 		if end.panicked != nil {
 			t.Errorf("next left its goroutine, and on the caller's came the panic %v", end.panicked)
 		}
@@ -69,7 +69,7 @@ func (p *policyRun) exits() {
 }
 
 // breaking makes calls whose first, second or third attempt breaks.
-func (p *policyRun) breaking(step Step, check func(TB, fate)) {
+func (p *policyRun) breaking(step Step, check func(tb, fate)) {
 	for i, steps := range [][]Step{
 		{step},
 		{{Delay: time.Second, Panic: step.Panic, Goexit: step.Goexit}},
@@ -78,7 +78,7 @@ func (p *policyRun) breaking(step Step, check func(TB, fate)) {
 	} {
 		for _, call := range []holdfast.Call{{Target: "target", Repeatable: true}, {Target: "target", Stream: true, Repeatable: true}, {Target: "target", Unary: true, Repeatable: true}} {
 			p.with(func(h holdfast.Handler) {
-				t := told{p.TB, fmt.Sprintf("script %d", i+1)}
+				t := told{p.tb, fmt.Sprintf("script %d", i+1)}
 				s := &Script{Steps: steps}
 				res, end := p.do(context.Background(), h, s, call)
 				if end.stuck {
@@ -87,7 +87,7 @@ func (p *policyRun) breaking(step Step, check func(TB, fate)) {
 				}
 				broke := false
 				for _, x := range s.Sendings() {
-					broke = broke || s.step(x.Attempt) == step || x.Attempt == 1 && i == 1
+					broke = broke || s.step(x.attempt) == step || x.attempt == 1 && i == 1
 				}
 				if broke {
 					check(t, end)
@@ -96,7 +96,7 @@ func (p *policyRun) breaking(step Step, check func(TB, fate)) {
 				if end.returned {
 					p.verify(t, s, res)
 				} else {
-					s.Verify(t)
+					s.verify(t, false)
 				}
 			})
 		}
@@ -153,7 +153,7 @@ func (p *policyRun) concurrent() {
 		}
 		synctest.Wait()
 		for i, s := range scripts {
-			p.verify(told{p.TB, "calls at once, " + all[i%len(all)].name}, s, results[i])
+			p.verify(told{p.tb, "calls at once, " + all[i%len(all)].name}, s, results[i])
 		}
 	})
 }
@@ -177,7 +177,7 @@ func (p *policyRun) chains() {
 		holdfast.Chain(policy, policy, mark(names[2])), holdfast.Chain(policy, other, mark(names[3])),
 	}
 	for i, h := range handlers {
-		t := told{p.TB, "a policy " + names[i]}
+		t := told{p.tb, "a policy " + names[i]}
 		for _, steps := range [][]Step{{{Open: true}}, {{Err: errScript}}, {{Class: holdfast.Failure, Open: true}, {Open: true}}} {
 			went = names[i]
 			s := &Script{Steps: steps}

@@ -24,7 +24,7 @@ func (p *policyRun) cancels() {
 			for _, byDeadline := range []bool{false, true} {
 				for _, call := range []holdfast.Call{{Target: "target", Repeatable: true}, {Target: "target"}, {Target: "target", Stream: true, Repeatable: true}} {
 					p.with(func(h holdfast.Handler) {
-						t := told{p.TB, fmt.Sprintf("a context that ends after %v while the server %s", after, name)}
+						t := told{p.tb, fmt.Sprintf("a context that ends after %v while the server %s", after, name)}
 						p.cancel(t, h, steps, after, byDeadline, call)
 					})
 				}
@@ -33,7 +33,7 @@ func (p *policyRun) cancels() {
 	}
 }
 
-func (p *policyRun) cancel(t TB, h holdfast.Handler, steps []Step, after time.Duration, byDeadline bool, call holdfast.Call) {
+func (p *policyRun) cancel(t tb, h holdfast.Handler, steps []Step, after time.Duration, byDeadline bool, call holdfast.Call) {
 	ctx, cancel := context.WithCancel(context.Background())
 	if byDeadline {
 		ctx, cancel = context.WithTimeout(context.Background(), after)
@@ -65,7 +65,7 @@ func (p *policyRun) cancel(t TB, h holdfast.Handler, steps []Step, after time.Du
 		reply.Finish(reply.End(context.Canceled))
 	}
 	synctest.Wait()
-	s.Verify(t, res)
+	s.verify(t, false, res)
 }
 
 // repeats: who may be sent again, and when.
@@ -96,7 +96,7 @@ func (p *policyRun) repeats() {
 			if ctx == nil {
 				ctx = context.Background()
 			}
-			p.call(ctx, told{p.TB, c.what}, h, s, c.call)
+			p.call(ctx, told{p.tb, c.what}, h, s, c.call)
 			if n := len(s.Sendings()); n > 1 {
 				p.Errorf("%s was sent %d times", c.what, n)
 			}
@@ -113,7 +113,7 @@ func (p *policyRun) asked() {
 		for range 20 { // jitter is random
 			p.with(func(h holdfast.Handler) {
 				s := &Script{Steps: []Step{{Class: class, Code: "429", After: wish}, {}}}
-				p.call(context.Background(), told{p.TB, "a server's wish"}, h, s, holdfast.Call{Target: "target", Repeatable: true})
+				p.call(context.Background(), told{p.tb, "a server's wish"}, h, s, holdfast.Call{Target: "target", Repeatable: true})
 				if sent := s.Sendings(); len(sent) > 1 && sent[1].Start.Sub(sent[0].End) < wish {
 					p.Errorf("the server asked for %v, and the call was sent again after %v", wish, sent[1].Start.Sub(sent[0].End))
 				}

@@ -29,12 +29,9 @@ func (r *Reply) Discard() {
 // Discards returns how often Discard was called.
 func (r *Reply) Discards() int { return int(r.discards.Load()) }
 
-// Call returns the Call that was answered.
-func (r *Reply) Call() *holdfast.Call { return r.call }
-
-// Context returns the context of the attempt: done once a policy has cancelled
+// context returns the context of the attempt: done once a policy has cancelled
 // or let go of it.
-func (r *Reply) Context() context.Context {
+func (r *Reply) context() context.Context {
 	if r.ctx == nil { // of no Script's making
 		return context.Background()
 	}
@@ -44,12 +41,13 @@ func (r *Reply) Context() context.Context {
 // End returns the End of a Reply whose reading ended in err: one that was read to
 // its end, or closed early, for nil; one that broke off for any other.
 func (r *Reply) End(err error) holdfast.End {
-	ctx := r.Context()
+	ctx := r.context()
 	switch {
 	case err == nil:
 		return holdfast.End{Class: r.class, Code: r.code}
 	case ctx.Err() != nil:
-		return holdfast.End{Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err), Err: err}
+		v := holdfast.VerdictOf(ctx, err)
+		return holdfast.End{Class: v.Class, Code: v.Code, Err: err}
 	}
 	return holdfast.End{Class: holdfast.Failure, Code: holdfast.CodeTruncated, Err: err}
 }
@@ -57,7 +55,7 @@ func (r *Reply) End(err error) holdfast.End {
 // Wait is a reader who waits for the server for d: nil when something came, or
 // the cause of the context's end, which is then the end of the Reply.
 func (r *Reply) Wait(d time.Duration) error {
-	ctx := r.Context()
+	ctx := r.context()
 	r.Progress(true)
 	if !wait(ctx, d) || ctx.Err() != nil {
 		err := context.Cause(ctx)

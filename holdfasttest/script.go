@@ -26,15 +26,14 @@ type Script struct {
 
 // A Sending is one attempt that reached a Script.
 type Sending struct {
-	Call     *holdfast.Call
-	Attempt  int
-	Hedge    bool
-	Endpoint string
-	Context  context.Context // the one that Send got
-	Start    time.Time
-	End      time.Time // when Send returned; zero while it has not
-	NotSent  bool      // the context was done already, so that nothing was sent
-	Result   holdfast.Result
+	Call   *holdfast.Call
+	Start  time.Time
+	End    time.Time // when Send returned; zero while it has not
+	Result holdfast.Result
+
+	attempt int
+	ctx     context.Context // the one that Send got
+	notSent bool            // it was done already, so that nothing was sent
 }
 
 var _ holdfast.Sender = (*Script)(nil)
@@ -59,8 +58,7 @@ func (s *Script) Do(ctx context.Context, h holdfast.Handler, call holdfast.Call)
 // Send makes one attempt.
 func (s *Script) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	sending := &Sending{
-		Call: call, Attempt: call.Attempt, Hedge: call.Hedge, Endpoint: call.Endpoint,
-		Context: ctx, Start: time.Now(), NotSent: ctx.Err() != nil,
+		Call: call, Start: time.Now(), attempt: call.Attempt, ctx: ctx, notSent: ctx.Err() != nil,
 	}
 	s.mu.Lock()
 	s.note(ctx, call)
@@ -73,7 +71,7 @@ func (s *Script) Send(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		defer s.mu.Unlock()
 		sending.End, sending.Result = time.Now(), res
 	}()
-	if sending.NotSent {
+	if sending.notSent {
 		res = ended(ctx)
 	} else {
 		res = s.step(call.Attempt).run(ctx, call)
@@ -94,7 +92,7 @@ func (s *Script) Sendings() []Sending {
 	defer s.mu.Unlock()
 	var sent []Sending
 	for _, x := range s.sendings {
-		if !x.NotSent {
+		if !x.notSent {
 			sent = append(sent, *x)
 		}
 	}
@@ -111,7 +109,7 @@ func (s *Script) note(ctx context.Context, call *holdfast.Call) {
 	}
 	s.seen[call] = true
 	for _, x := range s.sendings {
-		if x.Call != call && x.Call.Record == call.Record && x.Attempt == call.Attempt {
+		if x.Call != call && x.Call.Record == call.Record && x.attempt == call.Attempt {
 			s.breach("attempt %d was sent twice, by two Calls: pass call.Again() and no copy", call.Attempt)
 		}
 	}

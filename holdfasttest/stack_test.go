@@ -57,7 +57,7 @@ func TestT88_TheFullStackLeavesNothing(t *testing.T) {
 			timeout.New(time.Minute),
 			retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})}),
 			timeout.New(time.Second),
-			holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: []holdfasttest.Fault{{Class: holdfast.Refused}}, Rate: 0.1}),
+			holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: []holdfasttest.Step{{Class: holdfast.Refused}}, Rate: 0.1}),
 		)}
 		calls := func(number int) {
 			for range number {
@@ -117,8 +117,8 @@ func TestTruncationReachesTheDoor(t *testing.T) {
 			class  holdfast.Class
 		}{
 			"by the network": {transport, nil, syscall.ECONNRESET, holdfast.Failure},
-			"by CutBodies":   {&holdfasttest.CutBodies{Base: transport, After: 1000}, nil, io.ErrUnexpectedEOF, holdfast.Failure},
-			"by a Fault":     {transport, script(holdfasttest.Fault{CutOff: 2}), nil, holdfast.Ignored},
+			"by Bodies":      {&holdfasttest.Bodies{Base: transport, Cut: func(*http.Response) (int64, bool) { return 1000, true }}, nil, io.ErrUnexpectedEOF, holdfast.Failure},
+			"by Faults":      {transport, script(holdfasttest.Step{CutOff: 2}), nil, holdfast.Ignored},
 		} {
 			var end holdfast.End
 			watch := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {

@@ -170,7 +170,7 @@ func (p *play) failed(ctx context.Context, err error) holdfast.Result {
 	if p.ownVerdict {
 		return holdfast.Result{Err: err, Class: holdfast.Failure, Code: "error"}
 	}
-	return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+	return holdfast.Result{Err: err, Class: holdfast.VerdictOf(ctx, err).Class, Code: holdfast.VerdictOf(ctx, err).Code}
 }
 
 // A toyReply gives a few bytes, and then what was wanted.
@@ -206,7 +206,7 @@ func (r *toyReply) finish(err error) {
 	switch {
 	case err == nil:
 	case r.ctx.Err() != nil && !r.of.cancelAsFailure:
-		end.Class, end.Code = holdfast.ClassOf(r.ctx, err), holdfast.CodeOf(r.ctx, err)
+		end.Class, end.Code = holdfast.VerdictOf(r.ctx, err).Class, holdfast.VerdictOf(r.ctx, err).Code
 	default:
 		end.Class, end.Code = holdfast.Failure, "truncated"
 	}

@@ -43,7 +43,7 @@ var transportChecks = []transportCheck{
 
 // A doorCheck is one check under way.
 type doorCheck struct {
-	TB
+	tb
 	t  *testing.T
 	tr Transport
 	clock
@@ -53,9 +53,9 @@ type doorCheck struct {
 }
 
 // runTransportCheck runs one check, which reports to r, in the test t.
-func runTransportCheck(r TB, t *testing.T, tr Transport, c transportCheck) {
+func runTransportCheck(r tb, t *testing.T, tr Transport, c transportCheck) {
 	r.Helper()
-	d := &doorCheck{TB: r, t: t, tr: tr, clock: clock{real: tr.Sockets}}
+	d := &doorCheck{tb: r, t: t, tr: tr, clock: clock{real: tr.Sockets}}
 	if tr.Open == nil {
 		r.Errorf("the Transport has no Open")
 		return

@@ -90,7 +90,7 @@ func (d *doorCheck) ownTimeout() {
 		d.Errorf("a call that ran out of time returned no error")
 	}
 	if _, results, _ := s.seen(); len(results) == 1 && (!slices.Contains(spent(pauses), results[0].Class) || results[0].Code != "timeout") {
-		d.Errorf("a call that our limit ended was judged %v %q, want failure \"timeout\": ask holdfast.ClassOf and CodeOf with the context of the attempt",
+		d.Errorf("a call that our limit ended was judged %v %q, want failure \"timeout\": ask holdfast.VerdictOf with the context of the attempt",
 			results[0].Class, results[0].Code)
 	}
 }
@@ -225,7 +225,7 @@ func (d *doorCheck) readError(body io.ReadCloser, how string) {
 	}
 }
 
-// timedOutReading: a reply that our limit ends is what holdfast.ClassOf says.
+// timedOutReading: a reply that our limit ends is what holdfast.VerdictOf says.
 func (d *doorCheck) timedOutReading() {
 	if !d.has(Stalling) {
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"testing"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -25,13 +26,13 @@ import (
 //   - where the caller's context has ended, so have those of the attempts.
 //
 // What it has told it does not tell again.
-func (s *Script) Verify(t TB, results ...holdfast.Result) {
+func (s *Script) Verify(t testing.TB, results ...holdfast.Result) {
 	t.Helper()
 	s.verify(t, false, results...)
 }
 
 // verify keeps what it knows, to verify again, where a Reply is yet to end.
-func (s *Script) verify(t TB, again bool, results ...holdfast.Result) {
+func (s *Script) verify(t tb, again bool, results ...holdfast.Result) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,17 +98,17 @@ func (s *Script) judge(res holdfast.Result, returned map[holdfast.Reply]bool) (w
 // came reports whether an attempt has come to the error of res, as it is judged there.
 func (s *Script) came(res holdfast.Result) bool {
 	return slices.ContainsFunc(s.sendings, func(x *Sending) bool {
-		return x.Attempt == res.Attempt && x.Result.Reply == nil && x.Result.Class == res.Class && x.Result.Code == res.Code && x.Result.After == res.After
+		return x.attempt == res.Attempt && x.Result.Reply == nil && x.Result.Class == res.Class && x.Result.Code == res.Code && x.Result.After == res.After
 	})
 }
 
-func (s *Script) verifySending(t TB, x *Sending, returned map[holdfast.Reply]bool, open map[*holdfast.Record]bool) {
+func (s *Script) verifySending(t tb, x *Sending, returned map[holdfast.Reply]bool, open map[*holdfast.Record]bool) {
 	t.Helper()
 	if x.End.IsZero() {
-		t.Errorf("attempt %d is still under way though its call has returned", x.Attempt)
+		t.Errorf("attempt %d is still under way though its call has returned", x.attempt)
 	}
-	if c, ok := x.Context.Value(callerKey{}).(*caller); ok && c.Err() != nil && x.Context.Err() == nil {
-		t.Errorf("the context of attempt %d does not end with the caller's", x.Attempt)
+	if c, ok := x.ctx.Value(callerKey{}).(*caller); ok && c.Err() != nil && x.ctx.Err() == nil {
+		t.Errorf("the context of attempt %d does not end with the caller's", x.attempt)
 	}
 	reply, ok := x.Result.Reply.(*Reply)
 	if !ok {
@@ -120,13 +121,13 @@ func (s *Script) verifySending(t TB, x *Sending, returned map[holdfast.Reply]boo
 		}
 		if !reply.Finished() {
 			open[x.Call.Record] = true
-			if x.Context.Err() != nil {
-				t.Errorf("the context of attempt %d ended when the call returned, and not with its Reply", x.Attempt)
+			if x.ctx.Err() != nil {
+				t.Errorf("the context of attempt %d ended when the call returned, and not with its Reply", x.attempt)
 			}
 		}
 	case n == 0:
-		t.Errorf("the Reply of attempt %d was neither returned nor Discarded", x.Attempt)
+		t.Errorf("the Reply of attempt %d was neither returned nor Discarded", x.attempt)
 	case n > 1:
-		t.Errorf("the Reply of attempt %d was Discarded %d times", x.Attempt, n)
+		t.Errorf("the Reply of attempt %d was Discarded %d times", x.attempt, n)
 	}
 }

@@ -15,32 +15,29 @@ var ErrLimited = errors.New("holdfast: limited")
 // An Error says that a call was not sent, since a limit was reached.
 type Error struct {
 	Target string // "" where the limit is not PerTarget
-	Limit  string // which: "1000 calls in flight", "50 calls a second"
-	Reason string // "no room", "the queue is full", "waited 100ms", "the wait would pass the deadline"
+	limit  string // which: "1000 calls in flight", "50 calls a second"
+	reason string // "no room", "the queue is full", "waited 100ms", "the wait would pass the deadline"
 }
 
 // Error names the limit, and why there was no room.
 func (e *Error) Error() string {
 	if e.Target == "" {
-		return fmt.Sprintf("holdfast: limited to %s: %s", e.Limit, e.Reason)
+		return fmt.Sprintf("holdfast: limited to %s: %s", e.limit, e.reason)
 	}
-	return fmt.Sprintf("holdfast: %q is limited to %s: %s", e.Target, e.Limit, e.Reason)
+	return fmt.Sprintf("holdfast: %q is limited to %s: %s", e.Target, e.limit, e.reason)
 }
 
 // Is reports whether target is ErrLimited.
 func (e *Error) Is(target error) bool { return target == ErrLimited }
 
-// Overloaded returns true: there was too much to do, here.
-func (e *Error) Overloaded() bool { return true }
-
-// word is the Reason as one of few.
+// word is the reason as one of few.
 func (e *Error) word() string {
 	switch {
-	case strings.HasPrefix(e.Reason, "waited"):
+	case strings.HasPrefix(e.reason, "waited"):
 		return "waited"
-	case strings.Contains(e.Reason, "deadline"):
+	case strings.Contains(e.reason, "deadline"):
 		return "deadline"
-	case strings.Contains(e.Reason, "queue"):
+	case strings.Contains(e.reason, "queue"):
 		return "queue"
 	}
 	return "full"
@@ -50,7 +47,7 @@ func rejected(ctx context.Context, call *holdfast.Call, policy string, err error
 	why := holdfast.Event{Policy: policy, Err: err}
 	var limited *Error
 	if errors.As(err, &limited) {
-		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.Reason
+		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.reason
 	}
 	return call.Reject(ctx, why)
 }

@@ -10,11 +10,11 @@ import (
 
 func ExampleNewInFlight() {
 	l := limit.NewInFlight(limit.InFlightOptions{Max: 1})
-	slot, err := l.Acquire(context.Background(), "users")
+	release, err := l.Acquire(context.Background(), "users")
 	fmt.Println(err)
 	_, err = l.Acquire(context.Background(), "users")
 	fmt.Println(err)
-	slot.Release()
+	release()
 	// Output:
 	// <nil>
 	// holdfast: limited to 1 calls in flight: no room

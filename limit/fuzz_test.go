@@ -12,7 +12,7 @@ import (
 // A queued call of the model: what became of it, by the limit's own word.
 type queued struct {
 	done chan error
-	slot limit.Slot
+	slot func()
 	ends time.Time // of its wait
 	quit context.CancelFunc
 }
@@ -29,7 +29,7 @@ func FuzzInFlight(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			const most, room = 3, 4
 			l := limit.NewInFlight(limit.InFlightOptions{Max: most, Wait: time.Second, Queue: room})
-			var inside []limit.Slot
+			var inside []func()
 			var waiting []*queued
 			settle := func() { // take in who has been let in, in turn
 				synctest.Wait()
@@ -76,7 +76,7 @@ func FuzzInFlight(f *testing.F) {
 					}
 				case op == 2 && len(inside) > 0: // one goes
 					at := int(schedule[i]) % len(inside)
-					inside[at].Release()
+					inside[at]()
 					inside = append(inside[:at], inside[at+1:]...)
 					settle()
 				case op == 3 && len(waiting) > 0: // one that waits gives up
@@ -106,7 +106,7 @@ func FuzzInFlight(f *testing.F) {
 				<-q.done
 			}
 			for _, s := range inside {
-				s.Release()
+				s()
 			}
 		})
 	})

@@ -42,6 +42,11 @@ func (o InFlightOptions) filled() InFlightOptions {
 type InFlight struct {
 	o     InFlightOptions
 	rooms *rooms
+	leave func(holdfast.Class, time.Duration) // gives back a place in rooms.all
+}
+
+func inFlight(o InFlightOptions, r *rooms) *InFlight {
+	return &InFlight{o, r, func(holdfast.Class, time.Duration) { r.all.exit(o.Max) }}
 }
 
 // rooms are those of an InFlight, and of all that With has made of it.
@@ -61,8 +66,7 @@ var _ holdfast.Policy = (*InFlight)(nil)
 
 // NewInFlight makes an InFlight. Every value of every option means something.
 func NewInFlight(o InFlightOptions) *InFlight {
-	l := &InFlight{o: o.filled()}
-	l.rooms = new(rooms)
+	l := inFlight(o.filled(), new(rooms))
 	l.rooms.table.New = func(string) *room { return new(room) }
 	l.rooms.table.Idle, l.rooms.table.Max = (*room).empty, l.o.Targets
 	return l
@@ -75,7 +79,7 @@ func (l *InFlight) With(o InFlightOptions) *InFlight {
 		return NewInFlight(o)
 	}
 	o.Targets = l.o.Targets
-	with := &InFlight{o.filled(), l.rooms}
+	with := inFlight(o.filled(), l.rooms)
 	l.rooms.all.let(with.o.Max)
 	l.rooms.table.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })
 	return with
@@ -91,41 +95,34 @@ func (l *InFlight) Options() InFlightOptions {
 
 func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
 
-// A Slot is a call's place among those under way. The zero Slot is none.
-type Slot struct {
-	of  *room
-	max int
-}
-
-// Release gives the place back. Call it once.
-func (s Slot) Release() {
-	if s.of != nil {
-		s.of.exit(s.max)
-	}
-}
-
 // Acquire asks for a place for a call to target, and waits for one as long as
-// Wait says. It returns an *Error, or the error of ctx.
-func (l *InFlight) Acquire(ctx context.Context, target string) (Slot, error) {
+// Wait says; release gives it back and is to be called once, and is never nil. It
+// returns an *Error, or the error of ctx.
+func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), err error) {
 	var p patience
 	defer p.stop()
-	return l.acquire(ctx, target, &p)
+	r, err := l.acquire(ctx, target, &p)
+	if r == nil {
+		return func() {}, err
+	}
+	return func() { r.exit(l.o.Max) }, nil
 }
 
-func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (Slot, error) {
+// acquire returns the room that the call is in; nil: in none.
+func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (*room, error) {
 	if !l.made() || l.o.Max < 0 {
-		return Slot{}, nil
+		return nil, nil
 	}
 	for {
 		r := l.room(target)
 		if reason, err := r.enter(ctx, &l.o, p); err != nil || reason != "" {
-			return Slot{}, l.refusal(target, reason, err)
+			return nil, l.refusal(target, reason, err)
 		}
 		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
 			r.exit(l.o.Max)
 			continue
 		}
-		return Slot{r, l.o.Max}, nil
+		return r, nil
 	}
 }
 
@@ -136,7 +133,7 @@ func (l *InFlight) refusal(target, reason string, err error) error {
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, Limit: fmt.Sprintf("%d calls in flight", l.o.Max), Reason: reason}
+	return &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.o.Max), reason: reason}
 }
 
 // Traits tells that it holds places.
@@ -165,7 +162,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 				}
 				p.free = free
 			}
-			slot, err := l.acquire(ctx, call.Target, &p)
+			r, err := l.acquire(ctx, call.Target, &p)
 			if err == errFree {
 				continue // what the outer call has is to be had now
 			}
@@ -175,30 +172,23 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 			if err != nil {
 				return rejected(ctx, call, "limit", err)
 			}
-			return call.Hold(ctx, next, slot.of, uint64(slot.max))
+			return call.Hold(ctx, next, r, uint64(l.o.Max))
 		}
 	}
 }
 
-// Ready reports whether Enter would find room now. With Enter and Leave an
-// InFlight guards one node of a balancer, whatever PerTarget says.
+// Ready reports whether Enter would find room now. With Enter an InFlight guards one
+// node of a balancer, whatever PerTarget says.
 func (l *InFlight) Ready() bool {
 	return !l.made() || l.o.Max < 0 || l.rooms.all.ready(l.o.Max)
 }
 
-// Enter takes a place without waiting.
-func (l *InFlight) Enter() (token uint64, ok bool) {
+// Enter takes a place without waiting; leave gives it back, once. It allocates nothing.
+func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
 	if !l.made() || l.o.Max < 0 {
-		return 0, true
+		return nil, true
 	}
-	return 0, l.rooms.all.try(l.o.Max)
-}
-
-// Leave gives a place back, once for each Enter that found one.
-func (l *InFlight) Leave(uint64, holdfast.Class, time.Duration) {
-	if l.made() && l.o.Max >= 0 {
-		l.rooms.all.exit(l.o.Max)
-	}
+	return l.leave, l.rooms.all.try(l.o.Max)
 }
 
 // InFlightStats are the figures of one target, or of all. Rejected only grows.

@@ -140,7 +140,7 @@ func (l *Rate) reject(b *bucket, target, reason string) error {
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, Limit: fmt.Sprintf("%v calls a second", l.o.PerSecond), Reason: reason}
+	return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", l.o.PerSecond), reason: reason}
 }
 
 func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
@@ -192,16 +192,13 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 }
 
-// Ready reports whether Enter would find a token now. With Enter and Leave a Rate
-// guards one node of a balancer; such a one is not PerTarget.
+// Ready reports whether Enter would find a token now. With Enter a Rate guards one
+// node of a balancer; such a one is not PerTarget.
 func (l *Rate) Ready() bool {
 	return !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Tokens() >= 1
 }
 
-// Enter takes a token without waiting.
-func (l *Rate) Enter() (token uint64, ok bool) {
-	return 0, !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Allow()
+// Enter takes a token without waiting. There is nothing to give back: leave is nil.
+func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
+	return nil, !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Allow()
 }
-
-// Leave does nothing: a call that has begun has begun.
-func (l *Rate) Leave(uint64, holdfast.Class, time.Duration) {}

@@ -73,12 +73,12 @@ func TestT91_HealthyLoadIsNotRejected(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 1000 {
 			wg.Go(func() {
-				slot, err := l.Acquire(t.Context(), "")
+				release, err := l.Acquire(t.Context(), "")
 				if err != nil {
 					t.Error(err)
 				}
 				time.Sleep(time.Second)
-				slot.Release()
+				release()
 			})
 		}
 		wg.Wait()
@@ -96,12 +96,12 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 		var order []int
 		for i := range 2 {
 			wg.Go(func() {
-				slot, err := l.Acquire(t.Context(), "")
+				release, err := l.Acquire(t.Context(), "")
 				if err != nil {
 					t.Error(err)
 				}
 				order = append(order, i)
-				slot.Release()
+				release()
 			})
 			synctest.Wait()
 		}
@@ -109,7 +109,7 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 			t.Errorf("a third waits: %v", err)
 		}
 		time.Sleep(time.Second / 2)
-		first.Release()
+		first()
 		wg.Wait()
 		if len(order) != 2 || order[0] != 0 {
 			t.Errorf("let in: %v", order)
@@ -126,7 +126,7 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second/4 {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		again.Release()
+		again()
 	})
 }
 
@@ -136,7 +136,7 @@ func TestT84_APlaceHandedToOneWhoLeavesIsNotLost(t *testing.T) {
 	l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Hour, Queue: 2})
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			slot, err := l.Acquire(t.Context(), "")
+			release, err := l.Acquire(t.Context(), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,13 +149,13 @@ func TestT84_APlaceHandedToOneWhoLeavesIsNotLost(t *testing.T) {
 						t.Error(err)
 					}
 					if err == nil {
-						mine.Release()
+						mine()
 					}
 				})
 				synctest.Wait() // they queue up in this order
 			}
 			leave()
-			slot.Release()
+			release()
 			wg.Wait()
 			if s := l.Stats(""); s.InFlight != 0 || s.Waiting != 0 {
 				t.Fatalf("%+v are left", s)

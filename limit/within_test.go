@@ -122,8 +122,8 @@ func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
 	for range 50 { // both are ready at once, and chance decides which is seen
 		synctest.Test(t, func(t *testing.T) {
 			inFlight := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 1})
-			slot, _ := inFlight.Acquire(t.Context(), "")
-			time.AfterFunc(time.Second, slot.Release)
+			release, _ := inFlight.Acquire(t.Context(), "")
+			time.AfterFunc(time.Second, release)
 			rate := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, Queue: 1})
 			if err := rate.Acquire(t.Context(), ""); err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // EjectOptions say when a node is left out for a while: outlier ejection, as in
@@ -59,15 +60,15 @@ func (o EjectOptions) filled() EjectOptions {
 	o.Most = option.Span(o.Most, 300*time.Second, option.Day)
 	o.Share = min(option.Of(o.Share, 0.3, option.Off), 1)
 	if o.Counts == nil {
-		o.Counts = Infrastructure
+		o.Counts = infrastructure
 	}
 	return o
 }
 
-// Infrastructure reports whether a Result tells of a server that is not there or
+// infrastructure reports whether a Result tells of a server that is not there or
 // not well, and not of what was asked of it.
-func Infrastructure(res holdfast.Result) bool {
-	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !res.Code.Application())
+func infrastructure(res holdfast.Result) bool {
+	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !rpccode.Application(res.Code))
 }
 
 // minSuccessVolume is that of the success rate.

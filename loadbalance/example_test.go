@@ -33,7 +33,7 @@ func ExampleNew() {
 }
 
 func ExampleWith() {
-	set := loadbalance.With(discovery.DNS("users.internal:8080"), loadbalance.PeakEWMA, loadbalance.Options{
+	set := loadbalance.With(discovery.DNS("users.internal:8080", discovery.DNSOptions{}), loadbalance.PeakEWMA, loadbalance.Options{
 		SlowStart: time.Minute,
 		Check:     loadbalance.Checks{Ask: loadbalance.HTTP("/healthz", nil)},
 	})
@@ -112,7 +112,7 @@ func ExampleRingHash() {
 }
 
 func ExampleNewRingHash() {
-	fmt.Println(used(loadbalance.NewRingHash(loadbalance.RingOptions{Bound: 1.25}), 1) > 1) // a hot key spreads, as far as it must
+	fmt.Println(used(loadbalance.NewRingHash(1.25), 1) > 1) // a hot key spreads, as far as it must
 	// Output: true
 }
 
@@ -165,11 +165,6 @@ func ExampleHTTP() {
 	ask := loadbalance.HTTP("/healthz", nil)
 	fmt.Println(ask(context.Background(), discovery.Endpoint{Addr: server.Listener.Addr().String()}))
 	// Output: /healthz answers 404 Not Found
-}
-
-func ExampleInfrastructure() {
-	fmt.Println(loadbalance.Infrastructure(holdfast.Result{Class: holdfast.Failure, Code: "503"}), loadbalance.Infrastructure(holdfast.Result{Class: holdfast.Failure, Code: "500"}))
-	// Output: true false
 }
 
 func ExampleWithKey() {

@@ -42,49 +42,33 @@ type hashing struct{ untimed }
 
 func (hashing) hashed() {}
 
-// RingOptions set up a RingHash. The zero value is the default of every field.
-type RingOptions struct {
-	// Least and Most points on the ring, in all: 0 and negative mean 1,024, and 4,096.
-	// Each node has one at least.
-	Least, Most int
-	// Bound keeps a node's calls under way to so many times the mean, the rest goes
-	// to the next ones ("consistent hashing with bounded loads", arXiv 1608.01350):
-	// 0 and negative mean none; 1.25 is usual; at least 1.
-	Bound float64
-}
-
-func (o RingOptions) filled() RingOptions {
-	o.Least, o.Most = option.Of(o.Least, 1024, 1024), option.Of(o.Most, 4096, 4096)
-	o.Bound = option.Of(o.Bound, option.Off, option.Off)
-	if o.Bound > 0 {
-		o.Bound = max(o.Bound, 1)
-	}
-	return o
-}
-
 // RingHash picks by the key of WithKey the next node on a ring of hashes (Karger et
 // al., 1997; sizes as in Envoy and gRFC A42): calls of a key go to one node, and few
 // keys move when the nodes change. A call without a key goes anywhere.
-func RingHash(nodes []*Node) Picker { return NewRingHash(RingOptions{})(nodes) }
+func RingHash(nodes []*Node) Picker { return NewRingHash(0)(nodes) }
 
-// NewRingHash is RingHash with options.
-func NewRingHash(o RingOptions) Strategy {
-	o = o.filled()
+// The points on a ring, in all; each node has one at least.
+const leastPoints, mostPoints = 1024, 4096
+
+// NewRingHash is RingHash that keeps a node's calls under way to bound times the mean;
+// the rest goes to the next ones ("consistent hashing with bounded loads", arXiv
+// 1608.01350). 1.25 is usual; below 1 there is no bound.
+func NewRingHash(bound float64) Strategy {
 	return func(nodes []*Node) Picker {
-		r := &ring{nodes: nodes, bound: o.Bound}
+		r := &ring{nodes: nodes, bound: bound}
 		least, sum := math.Inf(1), 0.0
 		for _, n := range nodes {
-			least, sum = min(least, n.Weight()), sum+n.Weight()
+			least, sum = min(least, n.weight()), sum+n.weight()
 		}
 		// The points of the lightest are a power of two, so that those of all others
 		// stay what they are while the nodes change.
 		each := 1
-		for float64(each) < least/sum*float64(o.Least) && float64(2*each)*sum/least <= float64(o.Most) {
+		for float64(each) < least/sum*leastPoints && float64(2*each)*sum/least <= mostPoints {
 			each *= 2
 		}
 		for i, n := range nodes {
-			for k := range max(int(math.Round(float64(each)*n.Weight()/least)), 1) {
-				r.points = append(r.points, point{hash(n.Key(), uint64(k)*0x9e3779b97f4a7c15), int32(i)})
+			for k := range max(int(math.Round(float64(each)*n.weight()/least)), 1) {
+				r.points = append(r.points, point{hash(n.key(), uint64(k)*0x9e3779b97f4a7c15), int32(i)})
 			}
 		}
 		slices.SortFunc(r.points, func(a, b point) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.node, b.node)) })
@@ -111,7 +95,7 @@ func (r *ring) Pick(info PickInfo) int {
 	if info.Try > 0 {
 		return r.other(first, info.Try)
 	}
-	if r.bound < 0 {
+	if r.bound < 1 {
 		return int(r.points[first].node)
 	}
 	return bounded(r.nodes, r.bound, h, int(r.points[first].node))
@@ -143,10 +127,10 @@ func bounded(nodes []*Node, bound float64, h uint64, first int) int {
 	total, weights := int64(1), 0.0
 	for _, n := range nodes {
 		total += n.pending.Load()
-		weights += n.Weight()
+		weights += n.weight()
 	}
 	room := func(n *Node) bool {
-		most := math.Ceil(bound * float64(total) * n.Weight() / weights)
+		most := math.Ceil(bound * float64(total) * n.weight() / weights)
 		return float64(n.pending.Load()+1) <= max(most, leastRoom)
 	}
 	if room(nodes[first]) {
@@ -159,7 +143,7 @@ func bounded(nodes []*Node, bound float64, h uint64, first int) int {
 	}
 	best := 0
 	for i, n := range nodes {
-		if float64(n.pending.Load())/n.Weight() < float64(nodes[best].pending.Load())/nodes[best].Weight() {
+		if float64(n.pending.Load())/n.weight() < float64(nodes[best].pending.Load())/nodes[best].weight() {
 			best = i
 		}
 	}
@@ -196,12 +180,12 @@ func (m *maglev) fill(nodes []*Node) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(nodes[a].Key(), nodes[b].Key()) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(nodes[a].key(), nodes[b].key()) })
 	next, skip := make([]uint64, len(nodes)), make([]uint64, len(nodes))
 	most := 0.0
 	for i, n := range nodes {
-		next[i], skip[i] = hash(n.Key(), 1)%size, hash(n.Key(), 2)%max(size-1, 1)+1
-		most = max(most, n.Weight())
+		next[i], skip[i] = hash(n.key(), 1)%size, hash(n.key(), 2)%max(size-1, 1)+1
+		most = max(most, n.weight())
 	}
 	for i := range m.table {
 		m.table[i] = -1
@@ -210,7 +194,7 @@ func (m *maglev) fill(nodes []*Node) {
 	target := make([]float64, len(nodes))
 	for filled, round := uint64(0), 1.0; ; round++ {
 		for _, i := range order {
-			if round*nodes[i].Weight() < target[i] {
+			if round*nodes[i].weight() < target[i] {
 				continue // it has had its turns
 			}
 			target[i] += most
@@ -243,7 +227,7 @@ func (m *maglev) Pick(info PickInfo) int {
 func Rendezvous(nodes []*Node) Picker {
 	r := &rendezvous{keys: make([]uint64, len(nodes)), weights: make([]float64, len(nodes))}
 	for i, n := range nodes {
-		r.keys[i], r.weights[i] = hash(n.Key(), 0), n.Weight()
+		r.keys[i], r.weights[i] = hash(n.key(), 0), n.weight()
 	}
 	return r
 }

@@ -82,7 +82,7 @@ func newChoice(nodes []*Node, d int, load func(*Node, int64) float64) *choice {
 	}
 	weights := make([]float64, len(nodes))
 	for i, n := range nodes {
-		weights[i] = n.Weight()
+		weights[i] = n.weight()
 	}
 	if c.alias = newAlias(weights); c.alias != nil {
 		c.weights = weights

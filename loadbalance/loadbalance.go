@@ -32,12 +32,12 @@ type PickInfo struct {
 }
 
 // A Guard decides whether a node takes another call; limit's types are Guards.
-// Ready is asked when a node is picked; Enter takes a place, which Leave gives
-// back, once. It must be safe for concurrent use.
+// Ready is asked when a node is picked; Enter takes a place, which leave gives
+// back, once, and is told how the call was and how long it took; it may be nil. It
+// must be safe for concurrent use.
 type Guard interface {
 	Ready() bool
-	Enter() (token uint64, ok bool)
-	Leave(token uint64, c holdfast.Class, took time.Duration)
+	Enter() (leave func(c holdfast.Class, took time.Duration), ok bool)
 }
 
 type keyKey struct{}

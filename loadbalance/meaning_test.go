@@ -30,18 +30,12 @@ func TestT93_EveryOptionMeansSomething(t *testing.T) {
 		"Check.Ill":        {3, 1},
 		"Check.Well":       {2, 1},
 	})
-	optiontest.Check(t, RingOptions.filled, optiontest.Meanings{
-		"Least": {1024, 1024},
-		"Most":  {4096, 4096},
-		"Bound": {-1, -1},
-	})
 	optiontest.Check(t, func(o PrequalOptions) PrequalOptions {
 		o.Probe = func(context.Context, string) (Signal, error) { return Signal{}, nil }
 		return o.filled()
 	}, optiontest.Meanings{
 		"Rate":    {3, -1},
 		"Timeout": {3 * time.Millisecond, 3 * time.Millisecond},
-		"Age":     {time.Second, time.Second},
 		"Hot":     {0.6, -1},
 	})
 }

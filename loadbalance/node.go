@@ -38,11 +38,11 @@ func (n *Node) Endpoint() discovery.Endpoint { return *n.endpoint.Load() }
 // Addr returns its address.
 func (n *Node) Addr() string { return n.addr }
 
-// Weight returns its weight, at least 1.
-func (n *Node) Weight() float64 { return float64(max(n.endpoint.Load().Weight, 1)) }
+// weight is its weight, at least 1.
+func (n *Node) weight() float64 { return float64(max(n.endpoint.Load().Weight, 1)) }
 
-// Key returns what consistent hashing knows it by.
-func (n *Node) Key() string {
+// key is what consistent hashing knows it by.
+func (n *Node) key() string {
 	if key := n.endpoint.Load().Key; key != "" {
 		return key
 	}

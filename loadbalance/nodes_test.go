@@ -60,22 +60,18 @@ type guard struct {
 
 func (g *guard) Ready() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.room > 0 }
 
-func (g *guard) Enter() (uint64, bool) {
+func (g *guard) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.room == 0 {
-		return 0, false
+		return nil, false
 	}
 	g.room--
-	return 7, true
-}
-
-func (g *guard) Leave(token uint64, _ holdfast.Class, _ time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if token == 7 {
+	return func(holdfast.Class, time.Duration) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.room++
-	}
+	}, true
 }
 
 // Priorities: Envoy's tables.

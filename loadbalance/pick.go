@@ -56,24 +56,24 @@ func (l *level) passes(n *Node) bool {
 const tries = 6
 
 // pick returns a node for an attempt and has entered its guard; nil: there is none.
-func (s *snapshot) pick(info PickInfo) (n *Node, token uint64, probe int64) {
+func (s *snapshot) pick(info PickInfo) (n *Node, leave leaveFunc, probe int64) {
 	if len(s.probes) > 0 {
-		if n, token, probe := s.probe(info); n != nil {
-			return n, token, probe
+		if n, leave, probe := s.probe(info); n != nil {
+			return n, leave, probe
 		}
 	}
 	if info.patient && !s.well {
-		return nil, 0, 0
+		return nil, nil, 0
 	}
 	var least *Node
 	first := s.first()
 	for i := range s.levels {
 		l := &s.levels[(first+i)%len(s.levels)]
-		if n, token = l.pick(info); n != nil {
+		if n, leave = l.pick(info); n != nil {
 			if l.panicking {
 				n.pool.panics.Add(1)
 			}
-			return n, token, 0
+			return n, leave, 0
 		}
 		if least == nil && len(l.nodes) > 0 {
 			least = l.nodes[rand.IntN(len(l.nodes))]
@@ -82,11 +82,11 @@ func (s *snapshot) pick(info PickInfo) (n *Node, token uint64, probe int64) {
 	// All were tried before, or their guards are not ready: one that was tried is
 	// better than none.
 	if least != nil {
-		if token, ok := least.enter(); ok {
-			return least, token, 0
+		if leave, ok := least.enter(); ok {
+			return least, leave, 0
 		}
 	}
-	return nil, 0, 0
+	return nil, nil, 0
 }
 
 // first draws the level to begin with.
@@ -103,9 +103,9 @@ func (s *snapshot) first() int {
 	return 0
 }
 
-func (l *level) pick(info PickInfo) (*Node, uint64) {
+func (l *level) pick(info PickInfo) (*Node, leaveFunc) {
 	if len(l.nodes) == 0 {
-		return nil, 0
+		return nil, nil
 	}
 	again := info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge)
 	for try := info.Try; try < tries; try++ {
@@ -117,8 +117,8 @@ func (l *level) pick(info PickInfo) (*Node, uint64) {
 		if try < tries/2 && l.passes(n) {
 			continue
 		}
-		if token, ok := n.enter(); ok {
-			return n, token
+		if leave, ok := n.enter(); ok {
+			return n, leave
 		}
 	}
 	from := rand.IntN(len(l.nodes))
@@ -127,20 +127,23 @@ func (l *level) pick(info PickInfo) (*Node, uint64) {
 		if again && info.Call.Tried(n.addr) {
 			continue
 		}
-		if token, ok := n.enter(); ok {
-			return n, token
+		if leave, ok := n.enter(); ok {
+			return n, leave
 		}
 	}
-	return nil, 0
+	return nil, nil
 }
 
+// A leaveFunc gives back what a guard gave.
+type leaveFunc = func(holdfast.Class, time.Duration)
+
 // enter passes the guard, if there is one.
-func (n *Node) enter() (token uint64, ok bool) {
+func (n *Node) enter() (leave leaveFunc, ok bool) {
 	if n.guard == nil {
-		return 0, true
+		return nil, true
 	}
 	if !n.guard.Ready() {
-		return 0, false
+		return nil, false
 	}
 	return n.guard.Enter()
 }
@@ -151,9 +154,9 @@ const overdue = int64(10 * time.Second)
 
 // probe gives the attempt to a node that waits for one, first attempts alone. The
 // probe is known by when it began.
-func (s *snapshot) probe(info PickInfo) (n *Node, token uint64, probe int64) {
+func (s *snapshot) probe(info PickInfo) (n *Node, leave leaveFunc, probe int64) {
 	if info.Call != nil && (info.Call.Attempt > 1 || info.Call.Hedge) {
-		return nil, 0, 0
+		return nil, nil, 0
 	}
 	for _, n := range s.probes {
 		last := n.state.probing.Load()
@@ -161,20 +164,20 @@ func (s *snapshot) probe(info PickInfo) (n *Node, token uint64, probe int64) {
 		if last != 0 && probe-last < overdue || !n.state.probing.CompareAndSwap(last, probe) {
 			continue
 		}
-		if token, ok := n.enter(); ok {
-			return n, token, probe
+		if leave, ok := n.enter(); ok {
+			return n, leave, probe
 		}
 		n.state.probing.CompareAndSwap(probe, 0)
 	}
-	return nil, 0, 0
+	return nil, nil, 0
 }
 
 // A Picked is a node that an attempt goes to. Done is to be called once.
 type Picked struct {
 	Node  *Node
-	token uint64
-	probe int64 // it is to show whether the node is back; 0: it is not
-	began int64 // 0: nobody asks
+	leave leaveFunc // the guard, if there is one
+	probe int64     // it is to show whether the node is back; 0: it is not
+	began int64     // 0: nobody asks
 }
 
 // Pick chooses a node; false: there is none. info.Now may be 0, and stays so where
@@ -189,16 +192,16 @@ func (p *Pool) Pick(info PickInfo) (Picked, bool) {
 	}
 	info.Try = 0
 	n, tried := s.simply(info)
-	token, probe := uint64(0), int64(0)
+	leave, probe := leaveFunc(nil), int64(0)
 	if n == nil {
 		info.Try = tried
-		if n, token, probe = s.pick(info); n == nil {
+		if n, leave, probe = s.pick(info); n == nil {
 			return Picked{}, false
 		}
 	}
 	n.pending.Add(1)
 	n.picks.Add(1)
-	return Picked{Node: n, token: token, probe: probe, began: info.Now}, true
+	return Picked{Node: n, leave: leave, probe: probe, began: info.Now}, true
 }
 
 // Answered takes in what the attempt has come to, which may go on: its Result. It
@@ -220,8 +223,8 @@ func (d Picked) Ended(res holdfast.Result) {
 func (d Picked) Done(class holdfast.Class) {
 	n := d.Node
 	n.pending.Add(-1)
-	if n.guard != nil {
-		n.guard.Leave(d.token, class, since(d.began))
+	if d.leave != nil {
+		d.leave(class, since(d.began))
 	}
 	if d.probe != 0 && n.state.probing.CompareAndSwap(d.probe, 0) { // it ended without an answer
 		n.pool.wake()

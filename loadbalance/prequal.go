@@ -43,8 +43,6 @@ type PrequalOptions struct {
 	Rate float64
 	// Timeout of a probe: 0 and negative mean 3 ms.
 	Timeout time.Duration
-	// Age is how long a signal counts: 0 and negative mean 1 s.
-	Age time.Duration
 	// Hot is the quantile of the calls in flight above which a server is hot: 0 means
 	// 0.6; negative: all are, so that calls in flight alone count.
 	Hot float64
@@ -56,7 +54,6 @@ func (o PrequalOptions) filled() PrequalOptions {
 		o.Rate = option.Off
 	}
 	o.Timeout = option.Of(o.Timeout, 3*time.Millisecond, 3*time.Millisecond)
-	o.Age = option.Of(o.Age, time.Second, time.Second)
 	o.Hot = option.Of(o.Hot, 0.6, option.Off)
 	return o
 }
@@ -81,6 +78,9 @@ func NewPrequal(o PrequalOptions) Strategy {
 		return p
 	}
 }
+
+// signalAge is how long a signal counts.
+const signalAge = int64(time.Second)
 
 type prequal struct {
 	o     PrequalOptions
@@ -130,14 +130,14 @@ func (p *prequal) Pick(info PickInfo) int {
 
 // gather drops what is old, and takes in what servers have reported.
 func (p *prequal) gather(now int64) {
-	p.pool = slices.DeleteFunc(p.pool, func(s pooled) bool { return now-s.at > int64(p.o.Age) })
+	p.pool = slices.DeleteFunc(p.pool, func(s pooled) bool { return now-s.at > signalAge })
 	if p.reports == nil {
 		p.reports = make([]int64, len(p.nodes))
 	}
 	// A few at random are looked at for each pick, not all.
 	for range min(4, len(p.nodes)) {
 		i := rand.IntN(len(p.nodes))
-		if s := p.nodes[i].signal.Load(); s != nil && s.at != p.reports[i] && now-s.at <= int64(p.o.Age) {
+		if s := p.nodes[i].signal.Load(); s != nil && s.at != p.reports[i] && now-s.at <= signalAge {
 			p.reports[i] = s.at
 			p.add(i, s.Signal, s.at)
 		}

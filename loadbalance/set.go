@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -110,7 +111,7 @@ func (s *Set) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func(
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return discovery.Name(s.resolver) }
+func (s *Set) String() string { return names.Own(s.resolver) }
 
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
@@ -125,23 +126,23 @@ var ErrNoEndpoint = errors.New("holdfast: no endpoint")
 // A NoEndpointError says that a call was not sent, since there is nowhere to send it.
 type NoEndpointError struct {
 	Target   string
-	Resolver string
-	Age      time.Duration // since the last answer, or since the Set was made
-	Known    bool          // there was one
-	Err      error         // the Resolver's last error; nil: there is none
-	Ended    error         // the error of the call's context, which ended while it waited; nil: it did not wait
+	resolver string
+	age      time.Duration // since the last answer, or since the Set was made
+	known    bool          // there was one
+	err      error         // the Resolver's last error; nil: there is none
+	ended    error         // the error of the call's context, which ended while it waited; nil: it did not wait
 }
 
 // Error names the target, the resolver, the age and the last cause.
 func (e *NoEndpointError) Error() string {
 	text := fmt.Sprintf("holdfast: no endpoint for %q: ", e.Target)
-	if e.Known {
-		text += fmt.Sprintf("%s has none to send to, as of %v ago", e.Resolver, e.Age.Round(time.Millisecond))
+	if e.known {
+		text += fmt.Sprintf("%s has none to send to, as of %v ago", e.resolver, e.age.Round(time.Millisecond))
 	} else {
-		text += fmt.Sprintf("no answer of %s in %v", e.Resolver, e.Age.Round(time.Millisecond))
+		text += fmt.Sprintf("no answer of %s in %v", e.resolver, e.age.Round(time.Millisecond))
 	}
-	if e.Err != nil {
-		text += fmt.Sprintf(": %v", e.Err)
+	if e.err != nil {
+		text += fmt.Sprintf(": %v", e.err)
 	}
 	return text
 }
@@ -152,7 +153,7 @@ func (e *NoEndpointError) Is(target error) bool { return target == ErrNoEndpoint
 // Unwrap returns what ended the wait, and the Resolver's last error.
 func (e *NoEndpointError) Unwrap() []error {
 	var errs []error
-	for _, err := range []error{e.Ended, e.Err} {
+	for _, err := range []error{e.ended, e.err} {
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -180,7 +181,7 @@ func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
 
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
 	st := s.Status()
-	err := &NoEndpointError{Target: call.Target, Resolver: discovery.Name(s.resolver), Age: time.Since(st.Since), Known: st.Known, Err: st.Err, Ended: ended}
+	err := &NoEndpointError{Target: call.Target, resolver: names.Own(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
 }
 
@@ -280,7 +281,7 @@ func (s *Set) send(ctx context.Context, call *holdfast.Call, next holdfast.Handl
 	switch {
 	case res.Reply == nil || call.Unary:
 		picked.Done(res.Class)
-	case picked.Node.guard == nil && picked.probe == 0:
+	case picked.leave == nil && picked.probe == 0:
 		res.OnDone((*inFlight)(picked.Node), 0)
 	default:
 		hook := doneHook(picked)

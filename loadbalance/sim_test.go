@@ -75,7 +75,7 @@ func takes(ctx context.Context, d time.Duration) holdfast.Result {
 		return good
 	case <-ctx.Done():
 		err := context.Cause(ctx)
-		return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+		return holdfast.Result{Err: err, Class: holdfast.VerdictOf(ctx, err).Class, Code: holdfast.VerdictOf(ctx, err).Code}
 	}
 }
 
@@ -141,7 +141,7 @@ var strategies = map[string]loadbalance.Strategy{
 	"round robin": loadbalance.RoundRobin, "random": loadbalance.Random, "weighted round robin": loadbalance.WeightedRoundRobin,
 	"least request": loadbalance.LeastRequest, "full least request": loadbalance.NewLeastRequest(-1),
 	"peak ewma": loadbalance.PeakEWMA, "full peak ewma": loadbalance.NewPeakEWMA(-1), "ring hash": loadbalance.RingHash,
-	"bounded ring": loadbalance.NewRingHash(loadbalance.RingOptions{Bound: 1.25}), "maglev": loadbalance.Maglev,
+	"bounded ring": loadbalance.NewRingHash(1.25), "maglev": loadbalance.Maglev,
 	"rendezvous": loadbalance.Rendezvous, "prequal": loadbalance.NewPrequal(loadbalance.PrequalOptions{}),
 	"zone aware": loadbalance.ZoneAware("z", nil),
 }

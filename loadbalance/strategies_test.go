@@ -184,7 +184,7 @@ func TestKeysStayWhereTheyAre(t *testing.T) {
 // E19: with bounded loads no node has more than its part of the mean.
 func TestBoundedLoadsAreBounded(t *testing.T) {
 	const c = 1.25
-	p := pool(t, loadbalance.NewRingHash(loadbalance.RingOptions{Bound: c}), loadbalance.Options{}, named(10)...)
+	p := pool(t, loadbalance.NewRingHash(c), loadbalance.Options{}, named(10)...)
 	for i := range 1000 {
 		ctx := loadbalance.WithKey(t.Context(), fmt.Sprint("hot ", i%3)) // three keys have it all
 		picked, _ := p.Pick(loadbalance.PickInfo{Ctx: ctx})

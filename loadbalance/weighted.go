@@ -14,7 +14,7 @@ func WeightedRoundRobin(nodes []*Node) Picker {
 	w := make([]float64, len(nodes))
 	sum := 0.0
 	for i, n := range nodes {
-		w[i] = n.Weight()
+		w[i] = n.weight()
 		sum += w[i]
 	}
 	mean := sum / float64(len(w))

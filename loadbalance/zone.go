@@ -17,10 +17,10 @@ func ZoneAware(zone string, inner Strategy) Strategy {
 		zones := map[string]bool{}
 		for i, n := range nodes {
 			zones[n.Endpoint().Zone] = true
-			weight += n.Weight()
+			weight += n.weight()
 			if n.Endpoint().Zone == zone {
 				here, hereAt = append(here, n), append(hereAt, i)
-				weightHere += n.Weight()
+				weightHere += n.weight()
 			} else {
 				there, thereAt = append(there, n), append(thereAt, i)
 			}

@@ -1,4 +1,4 @@
 package observe
 
-// Said is how many things l remembers to have said.
-func (l *Log) Said() int { return len(l.said) }
+// Said is how many things a log remembers to have said.
+func Said(o Observer) int { return len(o.(*log).said) }

@@ -9,9 +9,10 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/option"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
-// LogOptions set up a Log. The zero value is the default of every field.
+// LogOptions set up what NewLog makes. The zero value is the default of every field.
 type LogOptions struct {
 	// Every is how long the same thing (of the same target, with the same reason) is
 	// not said again after it was said; how often it was left out is said the next
@@ -33,11 +34,8 @@ func (o LogOptions) filled() LogOptions {
 // maxRepeats bounds the things that are remembered as said.
 const maxRepeats = 1024
 
-// A Log is an Observer that writes to a slog.Logger: what policies decide at the level
-// of the event, calls that fail as warnings, other calls and all attempts for
-// debugging. Its context goes to the handler, for trace ids and the like. It writes no
-// credentials and no URL's query. It is safe for concurrent use.
-type Log struct {
+// A log is the Observer that NewLog makes.
+type log struct {
 	o      LogOptions
 	logger *slog.Logger
 
@@ -51,18 +49,22 @@ type said struct {
 	left int
 }
 
-var _ Observer = (*Log)(nil)
+var _ Observer = (*log)(nil)
 
-// NewLog makes a Log. A nil logger means slog.Default.
-func NewLog(logger *slog.Logger, o LogOptions) *Log {
+// NewLog makes an Observer that writes to a slog.Logger: what policies decide at the
+// level of the event, calls that fail as warnings, other calls and all attempts for
+// debugging. Its context goes to the handler, for trace ids and the like. It writes no
+// credentials and no URL's query. It is safe for concurrent use. A nil logger means
+// slog.Default.
+func NewLog(logger *slog.Logger, o LogOptions) Observer {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return &Log{o: o.filled(), logger: logger, said: map[string]*said{}}
+	return &log{o: o.filled(), logger: logger, said: map[string]*said{}}
 }
 
 // Call logs a call: as a warning when it failed, else for debugging.
-func (l *Log) Call(ctx context.Context, r Record) {
+func (l *log) Call(ctx context.Context, r Record) {
 	level := slog.LevelDebug
 	if r.Class != holdfast.Success && r.Class != holdfast.Ignored {
 		level = slog.LevelWarn
@@ -71,11 +73,11 @@ func (l *Log) Call(ctx context.Context, r Record) {
 }
 
 // Attempt logs an attempt, for debugging.
-func (l *Log) Attempt(ctx context.Context, r Record) {
+func (l *log) Attempt(ctx context.Context, r Record) {
 	l.record(ctx, slog.LevelDebug, "attempt", r)
 }
 
-func (l *Log) record(ctx context.Context, level slog.Level, what string, r Record) {
+func (l *log) record(ctx context.Context, level slog.Level, what string, r Record) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
@@ -101,7 +103,7 @@ func (l *Log) record(ctx context.Context, level slog.Level, what string, r Recor
 }
 
 // Event logs what a policy has decided, or what became of it.
-func (l *Log) Event(ctx context.Context, e holdfast.Event) {
+func (l *log) Event(ctx context.Context, e holdfast.Event) {
 	level := e.Level
 	if l.o.Level != nil {
 		if own, ok := l.o.Level(e); ok {
@@ -115,10 +117,10 @@ func (l *Log) Event(ctx context.Context, e holdfast.Event) {
 }
 
 // say writes a line, unless the same was said a short while ago.
-func (l *Log) say(ctx context.Context, level slog.Level, what string, attrs []slog.Attr) {
+func (l *log) say(ctx context.Context, level slog.Level, what string, attrs []slog.Attr) {
 	same := what
 	for i, a := range attrs {
-		attrs[i] = scrubbed(a)
+		attrs[i] = scrub.Attr(a)
 		switch a.Key {
 		case "target", "method", "endpoint", "reason", "code", "class", "policy", "to":
 			same += "\x00" + attrs[i].Value.String()
@@ -138,7 +140,7 @@ func (l *Log) say(ctx context.Context, level slog.Level, what string, attrs []sl
 
 // due reports whether something is to be said, and how often it was not since the last
 // time.
-func (l *Log) due(what string) (left int, ok bool) {
+func (l *log) due(what string) (left int, ok bool) {
 	if l.o.Every < 0 {
 		return 0, true
 	}
@@ -162,7 +164,7 @@ func (l *Log) due(what string) (left int, ok bool) {
 
 // makeRoom forgets what was said long ago, or when that is not enough all of it: a
 // line too many is better than a table without bound. The lock is held.
-func (l *Log) makeRoom(now time.Time) {
+func (l *log) makeRoom(now time.Time) {
 	if len(l.said) < maxRepeats {
 		return
 	}

@@ -15,12 +15,13 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/holdfasttest"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/observe"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
-func logged(level slog.Level, o observe.LogOptions) (*observe.Log, *bytes.Buffer) {
+func logged(level slog.Level, o observe.LogOptions) (observe.Observer, *bytes.Buffer) {
 	var b bytes.Buffer
 	return observe.NewLog(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: level})), o), &b
 }
@@ -81,7 +82,7 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		if n := lines(); n != 5000 {
 			t.Errorf("of 5,000 targets: %d lines", n)
 		}
-		if n := log.Said(); n > 1024 {
+		if n := observe.Said(log); n > 1024 {
 			t.Errorf("%d things are remembered", n)
 		}
 		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
@@ -150,7 +151,7 @@ func TestT89_NoSecretsInText(t *testing.T) {
 		`//me:sesame@users.test/a?sesame`:                            `//users.test/a`,
 		`none`:                                                       `none`,
 	} {
-		if left := observe.Scrub(text); left != want || strings.Contains(left, "sesame") {
+		if left := scrub.Text(text); left != want || strings.Contains(left, "sesame") {
 			t.Errorf("%s leaves\n%s, want\n%s", text, left, want)
 		}
 	}
@@ -181,7 +182,7 @@ func FuzzScrub(f *testing.F) {
 		if err != nil || again.User == nil || strings.Contains(host+path+scheme, "hush") {
 			return // no URL
 		}
-		if left := observe.Name(u.String()); strings.Contains(left, "hush") {
+		if left := scrub.Name(u.String()); strings.Contains(left, "hush") {
 			t.Errorf("%q leaves %q", u.String(), left)
 		}
 		log, b := logged(slog.LevelDebug, observe.LogOptions{Error: func(err error) string { return err.Error() }})

@@ -18,9 +18,8 @@ type Record struct {
 	Attempt        int    // its number; 1 for what is seen from outside
 	Attempts       int    // how many sendings the request has had so far
 	Hedge          bool   // sent beside an earlier attempt
-	Stream, Unary  bool   // as the Call has it
-	Repeatable     bool
-	Sent           bool // this sending has reached the transport
+	Stream         bool   // as the Call has it
+	Sent           bool   // this sending has reached the transport
 
 	Class holdfast.Class // of its end
 	Code  holdfast.Code  // of its end: "200", "UNAVAILABLE", "timeout", …
@@ -34,9 +33,6 @@ type Record struct {
 	record *holdfast.Record
 }
 
-// Began returns when it began.
-func (r Record) Began() time.Time { return clock.Time(r.began) }
-
 // Ledger returns what was tried for the request so far, and why nothing more was. It is
 // empty for one that succeeded at once.
 func (r Record) Ledger() holdfast.Ledger {
@@ -44,15 +40,6 @@ func (r Record) Ledger() holdfast.Ledger {
 		return holdfast.Ledger{}
 	}
 	return r.record.Ledger()
-}
-
-// Endpoints returns all that the request was sent to, the first one first; none where
-// no balancer chose.
-func (r Record) Endpoints() []string {
-	if r.record == nil {
-		return nil
-	}
-	return r.record.Endpoints()
 }
 
 // Options set up an Observe. Both functions are called with the caller's context, no
@@ -65,8 +52,6 @@ type Options struct {
 	// Wire is for a policy that stands inside all others: times count from when the
 	// transport got the attempt, which spares a look at the clock.
 	Wire bool
-	// EndsAlone spares another one: Answered is Took.
-	EndsAlone bool
 	// Event is told what policies further in decide about these calls. What of their
 	// own state changes they tell by Observe. nil: nobody.
 	Event func(ctx context.Context, e holdfast.Event)
@@ -77,7 +62,6 @@ type Options struct {
 type Observe struct {
 	done     func(context.Context, Record)
 	wire     bool
-	ends     bool
 	listener *holdfast.Listener
 }
 
@@ -85,7 +69,7 @@ var _ holdfast.Policy = (*Observe)(nil)
 
 // New makes an Observe.
 func New(o Options) *Observe {
-	p := &Observe{done: o.Done, wire: o.Wire, ends: o.EndsAlone}
+	p := &Observe{done: o.Done, wire: o.Wire}
 	if o.Event != nil {
 		p.listener = holdfast.NewListener(o.Event)
 	}
@@ -128,10 +112,7 @@ func (o *Observe) Wrap(next holdfast.Handler) holdfast.Handler {
 		res = next(ctx, call)
 		returned = true
 		goesOn := res.Reply != nil && !call.Unary
-		now := int64(0)
-		if !goesOn || !o.ends {
-			now = clock.Now()
-		}
+		now := clock.Now()
 		if o.wire {
 			began = sent(call, now)
 		}
@@ -163,7 +144,7 @@ func sent(call *holdfast.Call, now int64) int64 {
 // see fills in what is known of a call that has come back. In place: a Record is large.
 func see(r *Record, call *holdfast.Call, began int64, answered time.Duration) {
 	r.Target, r.Method, r.Endpoint, r.Attempt, r.Attempts = call.Target, call.Method, call.Endpoint, call.Attempt, call.Record.Attempts()
-	r.Hedge, r.Stream, r.Unary, r.Repeatable, r.Sent = call.Hedge, call.Stream, call.Unary, call.Repeatable, call.Sent()
+	r.Hedge, r.Stream, r.Sent = call.Hedge, call.Stream, call.Sent()
 	r.Answered, r.Took, r.began, r.record = answered, answered, began, call.Record
 }
 
@@ -190,9 +171,6 @@ func (w *watch) Done(turn uint64, end holdfast.End) {
 		r.Code = w.code
 	}
 	r.Took = time.Duration(clock.Now() - r.began)
-	if w.of.ends {
-		r.Answered = r.Took
-	}
 	w.of.done(w.ctx, *r)
 	w.ctx, r.Err, r.record = nil, nil, nil // what keeps much alive
 	watches.Put(w)

@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 	"github.com/holdfast-go/holdfast/timeout"
 )
 
@@ -110,7 +110,7 @@ func optionsOf(p reflect.Value) (options reflect.Value, ok bool) {
 
 // shown is show for a value that may be any text.
 func shown(v reflect.Value) string {
-	text := observe.Name(show(v))
+	text := scrub.Name(show(v))
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return strconv.Quote(text)
 	}

@@ -60,7 +60,7 @@ func ExampleNewStack() {
 	c.Retry.Attempts = 2
 	changes, err := stack.Update(c) // calls that begin now have two attempts
 	fmt.Println(changes, err)
-	// Output: [{retry.attempts 3 2}] <nil>
+	// Output: [retry.attempts: 3 -> 2] <nil>
 }
 
 func ExampleFile() {
@@ -81,11 +81,11 @@ func ExampleFile() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	stack.Follow(ctx, preset.File(ctx, path, time.Second), func(changes []preset.Change, err error) {
+	stack.Follow(ctx, preset.File(ctx, path, time.Second), func(changes []string, err error) {
 		fmt.Println(changes, err)
 		stop() // a program goes on: go stack.Follow(…)
 	})
-	// Output: [{retry.attempts 3 2}] <nil>
+	// Output: [retry.attempts: 3 -> 2] <nil>
 }
 
 func ExampleMisplaced() {

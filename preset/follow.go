@@ -15,12 +15,12 @@ import (
 // nothing, and the next is as welcome. What JSON cannot say (functions, a Budget, the
 // Outer and Inner policies) stays as it is where the Config has none; Update takes it
 // away. report, when it is not nil, is told what each has changed, or why it has not.
-func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], report func([]Change, error)) {
+func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], report func([]string, error)) {
 	for c, err := range source {
 		if ctx.Err() != nil {
 			return
 		}
-		var changes []Change
+		var changes []string
 		if err == nil {
 			keep(reflect.ValueOf(&c).Elem(), reflect.ValueOf(s.Config()))
 			changes, err = s.Update(c)

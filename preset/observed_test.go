@@ -143,7 +143,7 @@ func TestAllThreeStandAroundEachOther(t *testing.T) {
 	}
 	_ = []any{
 		loadbalance.Options{Opened: metrics.Pools("users")},
-		grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443"))),
+		grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443", discovery.DNSOptions{}))),
 	}
 }
 

@@ -14,19 +14,19 @@ import (
 // budget and their places. A method for which base and s together make no sense is
 // an error.
 func (s *ServiceConfig) Policy(base Config) (holdfast.Policy, error) {
-	p := &perMethod{byName: map[MethodName]*parts{}}
+	p := &perMethod{byName: map[methodName]*parts{}}
 	rest := s.config(base, nil)
 	if err := rest.Validate(); err != nil {
 		return nil, err
 	}
 	p.rest = build(rest, nil)
-	for i := range s.Methods {
-		c := s.config(base, &s.Methods[i])
+	for i := range s.methods {
+		c := s.config(base, &s.methods[i])
 		if err := c.Validate(); err != nil {
 			return nil, fmt.Errorf("methodConfig[%d]: %w", i, err)
 		}
 		made := build(c, p.rest)
-		for _, n := range s.Methods[i].Names {
+		for _, n := range s.methods[i].names {
 			p.byName[n] = made
 		}
 	}
@@ -34,7 +34,7 @@ func (s *ServiceConfig) Policy(base Config) (holdfast.Policy, error) {
 }
 
 type perMethod struct {
-	byName map[MethodName]*parts
+	byName map[methodName]*parts
 	rest   *parts
 }
 
@@ -48,7 +48,7 @@ func (p *perMethod) Wrap(next holdfast.Handler) holdfast.Handler {
 // WrapAt is Wrap for a place in a chain.
 func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	handlers := map[*parts]holdfast.Handler{p.rest: at.Wrap(next, p.rest.list()...)}
-	byName := make(map[MethodName]holdfast.Handler, len(p.byName))
+	byName := make(map[methodName]holdfast.Handler, len(p.byName))
 	for name, made := range p.byName {
 		if handlers[made] == nil {
 			handlers[made] = at.Wrap(next, made.list()...)
@@ -58,7 +58,7 @@ func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Ha
 	rest := handlers[p.rest]
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		service, method := split(call.Target, call.Method)
-		for _, name := range [...]MethodName{{service, method}, {service, ""}, {}} {
+		for _, name := range [...]methodName{{service, method}, {service, ""}, {}} {
 			if h := byName[name]; h != nil {
 				return h(ctx, call)
 			}

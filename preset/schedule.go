@@ -9,19 +9,20 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // schedule is gRPC's: min(initial × multiplier^(n-1), max), a fifth more or less.
-func (r *RetryPolicy) schedule() backoff.BackOff { return &grpcSchedule{of: r} }
+func (r *retryPolicy) schedule() backoff.BackOff { return &grpcSchedule{of: r} }
 
 type grpcSchedule struct {
-	of *RetryPolicy
+	of *retryPolicy
 	n  int
 }
 
 // NextBackOff returns the next wait.
 func (s *grpcSchedule) NextBackOff() time.Duration {
-	d := min(float64(s.of.InitialBackoff)*math.Pow(s.of.Multiplier, float64(s.n)), float64(s.of.MaxBackoff))
+	d := min(float64(s.of.initialBackoff)*math.Pow(s.of.multiplier, float64(s.n)), float64(s.of.maxBackoff))
 	s.n++
 	return time.Duration(d * (0.8 + 0.4*rand.Float64()))
 }
@@ -29,47 +30,17 @@ func (s *grpcSchedule) NextBackOff() time.Duration {
 // Reset begins anew.
 func (s *grpcSchedule) Reset() { s.n = 0 }
 
-// policyOf returns the RetryPolicy that a schedule is of, or nil.
-func policyOf(of func() backoff.BackOff) *RetryPolicy {
-	if of == nil {
-		return nil
-	}
-	if s, ok := of().(*grpcSchedule); ok {
-		return s.of
-	}
-	return nil
-}
-
 // spread adds to gRPC's codes what other transports call the same; a limit of an attempt
 // that runs out is always worth another.
 func spread(codes []string) []holdfast.Code {
 	all := []holdfast.Code{holdfast.CodeTimeout}
 	for _, name := range codes {
 		code := holdfast.Code(name)
-		all = append(append(all, code), code.Alike()...)
+		all = append(all, code)
+		for _, other := range rpccode.Alike(name) {
+			all = append(all, holdfast.Code(other))
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// gather returns gRPC's own codes among names; those that are repeated without
-// any, where there are none.
-func gather(names []holdfast.Code) (codes []string) {
-	for _, code := range holdfast.GRPCCodes() {
-		if slices.Contains(names, code) {
-			codes = append(codes, string(code))
-		}
-	}
-	if len(codes) == 0 {
-		codes = []string{"UNAVAILABLE"}
-	}
-	return codes
-}
-
-// codeNames are gRPC's, in the order of its numbers.
-func codeNames() (names []string) {
-	for _, code := range holdfast.GRPCCodes() {
-		names = append(names, string(code))
-	}
-	return names
 }

@@ -1,167 +1,18 @@
 package preset_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/resolver"
-	"google.golang.org/grpc/resolver/manual"
-
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/preset"
 )
-
-// grpcParser is gRPC's own.
-func grpcParser(t *testing.T) func(text string) (*grpc.ServiceConfig, error) {
-	t.Helper()
-	var parser resolver.ClientConn
-	m := manual.NewBuilderWithScheme("preset")
-	m.BuildCallback = func(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) { parser = cc }
-	cc, err := grpc.NewClient("preset:///x", grpc.WithResolvers(m), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithMaxCallAttempts(1000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cc.Close() })
-	cc.Connect()
-	return func(text string) (*grpc.ServiceConfig, error) {
-		res := parser.ParseServiceConfig(text)
-		if res.Err != nil {
-			return nil, res.Err
-		}
-		config, ok := res.Config.(*grpc.ServiceConfig)
-		if !ok {
-			return nil, errors.New("another type")
-		}
-		return config, nil
-	}
-}
-
-func TestServiceConfigsAreReadAsByGRPC(t *testing.T) {
-	theirs := grpcParser(t)
-	for _, c := range serviceConfigs {
-		got, err := preset.ParseServiceConfig([]byte(c.text))
-		want, wantErr := theirs(c.text)
-		switch {
-		case c.ours != "":
-			if err == nil || !strings.Contains(err.Error(), c.ours) || wantErr != nil {
-				t.Errorf("%s: %v, want %q; gRPC: %v", c.text, err, c.ours, wantErr)
-			}
-		case (err == nil) != (wantErr == nil):
-			t.Errorf("%s: %v; gRPC: %v", c.text, err, wantErr)
-		case err == nil:
-			sameConfig(t, c.text, got, want)
-			text, err := json.Marshal(got)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := preset.ParseServiceConfig(text)
-			if err != nil {
-				t.Errorf("%s is written as %s: %v", c.text, text, err)
-				continue
-			}
-			back, err := theirs(string(text))
-			if err != nil {
-				t.Errorf("%s is written as %s, which gRPC refuses: %v", c.text, text, err)
-				continue
-			}
-			sameConfig(t, string(text), again, back)
-			if more, err := json.Marshal(again); err != nil || !bytes.Equal(more, text) {
-				t.Errorf("%s is written as %s the second time", text, more)
-			}
-		}
-	}
-}
-
-// sameConfig compares what both have understood.
-func sameConfig(t *testing.T, text string, got *preset.ServiceConfig, want *grpc.ServiceConfig) {
-	t.Helper()
-	n := 0
-	for i := range got.Methods {
-		m := &got.Methods[i]
-		for _, name := range m.Names {
-			n++
-			path := "/" + name.Service + "/" + name.Method
-			if name == (preset.MethodName{}) {
-				path = ""
-			}
-			theirs, ok := want.Methods[path]
-			if !ok {
-				t.Errorf("%s: gRPC has no %q", text, path)
-				continue
-			}
-			ours := fmt.Sprint(show(m.Timeout), show(m.WaitForReady), show(m.MaxRequestBytes), show(m.MaxResponseBytes))
-			if other := fmt.Sprint(show(theirs.Timeout), show(theirs.WaitForReady), show(theirs.MaxReqSize), show(theirs.MaxRespSize)); ours != other {
-				t.Errorf("%s: %s, gRPC: %s", text, ours, other)
-			}
-			if (m.Retry == nil) != (theirs.RetryPolicy == nil) {
-				t.Errorf("%s: retry %v, gRPC %v", text, m.Retry, theirs.RetryPolicy)
-			}
-			if r, p := m.Retry, theirs.RetryPolicy; r != nil && p != nil {
-				var names []string
-				for code := range p.RetryableStatusCodes {
-					names = append(names, codeName(code))
-				}
-				slices.Sort(names)
-				mine := slices.Sorted(slices.Values(r.Codes))
-				if r.MaxAttempts != p.MaxAttempts || r.InitialBackoff != p.InitialBackoff || r.MaxBackoff != p.MaxBackoff || r.Multiplier != p.BackoffMultiplier || !slices.Equal(mine, names) {
-					t.Errorf("%s: %+v, gRPC %+v", text, r, p)
-				}
-			}
-		}
-	}
-	if n != len(want.Methods) {
-		t.Errorf("%s: %d names, gRPC has %d", text, n, len(want.Methods))
-	}
-}
-
-func show[T any](p *T) string {
-	if p == nil {
-		return "- "
-	}
-	return fmt.Sprintf("%v ", *p)
-}
-
-func codeName(c codes.Code) string {
-	for _, name := range []string{"UNAVAILABLE", "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED"} {
-		var known codes.Code
-		if known.UnmarshalJSON([]byte(`"`+name+`"`)) == nil && known == c {
-			return name
-		}
-	}
-	return c.String()
-}
-
-func FuzzServiceConfig(f *testing.F) {
-	for _, c := range serviceConfigs {
-		f.Add([]byte(c.text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := preset.ParseServiceConfig(text)
-		if err != nil {
-			return
-		}
-		again, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := preset.ParseServiceConfig(again); err != nil {
-			t.Fatalf("%s is written as %s: %v", text, again, err)
-		}
-		_, _ = s.Policy(preset.Standard())
-	})
-}
 
 func parsed(t *testing.T, text string) *preset.ServiceConfig {
 	t.Helper()
@@ -203,17 +54,6 @@ func TestMethodsHaveTheirOwnPolicies(t *testing.T) {
 	}
 	if _, said := s.WaitForReady("/s.S/Put"); said {
 		t.Error("nothing was said of Put")
-	}
-	back := preset.MethodConfigOf(get, preset.MethodName{Service: "s.S", Method: "Get"})
-	r, want := back.Retry, s.Methods[0].Retry
-	if r == nil || r.MaxAttempts != 9 || r.InitialBackoff != want.InitialBackoff || r.MaxBackoff != want.MaxBackoff || r.Multiplier != 3 || r.PerAttempt != want.PerAttempt || *back.Timeout != 2*time.Second {
-		t.Errorf("written back: %+v", r)
-	}
-	if slices.Sort(r.Codes); !slices.Equal(r.Codes, []string{"ABORTED", "UNAVAILABLE"}) && !slices.Equal(r.Codes, []string{"ABORTED", "ALREADY_EXISTS", "UNAVAILABLE"}) {
-		t.Errorf("written back: %v", r.Codes)
-	}
-	if h := preset.MethodConfigOf(s.Config(preset.Standard(), "s.S", "Put")).Hedging; h == nil || h.MaxAttempts != 3 || h.Delay != 20*time.Millisecond {
-		t.Errorf("written back: %+v", h)
 	}
 }
 

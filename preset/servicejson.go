@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // ParseServiceConfig reads a gRPC service config in JSON. It is as strict as gRPC's
@@ -23,19 +25,17 @@ func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
 	}
 	r := &serviceReader{}
 	o := r.object(in, "")
-	s := &ServiceConfig{others: map[string]any{}}
+	s := &ServiceConfig{}
 	for _, name := range []string{"loadBalancingConfig", "loadBalancingPolicy", "healthCheckConfig"} {
-		if v, ok := o.take(name); ok {
-			s.others[name] = v
-		}
+		o.take(name) // not of calls
 	}
-	seen := map[MethodName]bool{}
+	seen := map[methodName]bool{}
 	for i, v := range o.list("methodConfig") {
-		s.Methods = append(s.Methods, r.method(v, fmt.Sprintf("methodConfig[%d]", i), seen))
+		s.methods = append(s.methods, r.method(v, fmt.Sprintf("methodConfig[%d]", i), seen))
 	}
 	if v, ok := o.take("retryThrottling"); ok {
 		t := r.object(v, "retryThrottling")
-		s.Throttling = &Throttling{t.number("maxTokens", 0, 1000), t.number("tokenRatio", 0, 0)}
+		s.throttling = &throttling{t.number("maxTokens", 0, 1000), t.number("tokenRatio", 0, 0)}
 		t.done()
 	}
 	o.done()
@@ -45,33 +45,35 @@ func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
 	return s, nil
 }
 
-func (r *serviceReader) method(v any, path string, seen map[MethodName]bool) (m MethodConfig) {
+func (r *serviceReader) method(v any, path string, seen map[methodName]bool) (m methodConfig) {
 	o := r.object(v, path)
 	for i, v := range o.list("name") {
 		at := fmt.Sprintf("%s.name[%d]", path, i)
 		n := r.object(v, at)
-		name := MethodName{n.word("service"), n.word("method")}
+		name := methodName{n.word("service"), n.word("method")}
 		n.done()
 		switch {
-		case name.Service == "" && name.Method != "":
+		case name.service == "" && name.method != "":
 			r.bad(at, "it has a method and no service: name the service")
 		case seen[name]:
 			r.bad(at, "it is there twice: remove one")
 		}
 		seen[name] = true
-		m.Names = append(m.Names, name)
+		m.names = append(m.names, name)
 	}
 	if v, ok := o.take("waitForReady"); ok {
 		b, is := v.(bool)
 		if !is {
 			r.bad(path+".waitForReady", "%v is neither true nor false", v)
 		}
-		m.WaitForReady = &b
+		m.waitForReady = &b
 	}
 	if d, ok := o.duration("timeout"); ok {
-		m.Timeout = &d
+		m.timeout = &d
 	}
-	m.MaxRequestBytes, m.MaxResponseBytes = o.size("maxRequestMessageBytes"), o.size("maxResponseMessageBytes")
+	for _, size := range []string{"maxRequestMessageBytes", "maxResponseMessageBytes"} {
+		o.size(size) // gRPC itself holds to them
+	}
 	retry, repeats := o.take("retryPolicy")
 	hedging, hedges := o.take("hedgingPolicy")
 	if repeats && hedges {
@@ -79,17 +81,18 @@ func (r *serviceReader) method(v any, path string, seen map[MethodName]bool) (m 
 	}
 	if repeats {
 		p := r.object(retry, path+".retryPolicy")
-		m.Retry = &RetryPolicy{MaxAttempts: p.attempts(), InitialBackoff: p.positive("initialBackoff"), MaxBackoff: p.positive("maxBackoff"),
-			Multiplier: p.number("backoffMultiplier", 0, 0), Codes: p.codes("retryableStatusCodes", true)}
+		m.retry = &retryPolicy{maxAttempts: p.attempts(), initialBackoff: p.positive("initialBackoff"), maxBackoff: p.positive("maxBackoff"),
+			multiplier: p.number("backoffMultiplier", 0, 0), codes: p.codes("retryableStatusCodes", true)}
 		if _, there := p.fields["perAttemptRecvTimeout"]; there {
-			m.Retry.PerAttempt = p.positive("perAttemptRecvTimeout")
+			m.retry.perAttempt = p.positive("perAttemptRecvTimeout")
 		}
 		p.done()
 	}
 	if hedges {
 		p := r.object(hedging, path+".hedgingPolicy")
-		m.Hedging = &HedgingPolicy{MaxAttempts: p.attempts(), NonFatal: p.codes("nonFatalStatusCodes", false)}
-		m.Hedging.Delay, _ = p.duration("hedgingDelay")
+		m.hedging = &hedgingPolicy{maxAttempts: p.attempts()}
+		m.hedging.delay, _ = p.duration("hedgingDelay")
+		p.codes("nonFatalStatusCodes", false) // other attempts of ours always go on
 		p.done()
 	}
 	o.done()
@@ -206,17 +209,17 @@ func (o *object) attempts() int {
 	return min(i, 1000)
 }
 
-func (o *object) size(name string) *int {
+// size checks a number of bytes, where there is one.
+func (o *object) size(name string) {
 	v, ok := o.take(name)
 	if !ok {
-		return nil
+		return
 	}
 	n, is := v.(json.Number)
 	i, err := strconv.Atoi(string(n))
 	if !is || err != nil || i < 0 {
 		o.of.bad(o.at(name), "%v is no number of bytes", v)
 	}
-	return &i
 }
 
 func (o *object) codes(name string, needed bool) (codes []string) {
@@ -224,17 +227,17 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 		at := fmt.Sprintf("%s[%d]", o.at(name), i)
 		switch v := v.(type) {
 		case string:
-			if !slices.Contains(codeNames(), v) {
+			if !slices.Contains(rpccode.Names(), v) {
 				o.of.wrong = append(o.of.wrong, noCode(at, v))
 			}
 			codes = append(codes, v)
 		case json.Number:
 			n, err := strconv.Atoi(string(v))
-			if err != nil || n < 0 || n >= len(codeNames()) {
+			if err != nil || n < 0 || n >= len(rpccode.Names()) {
 				o.of.bad(at, "%v is no status code: 0 to 16", v)
 				continue
 			}
-			codes = append(codes, codeNames()[n])
+			codes = append(codes, rpccode.Names()[n])
 		default:
 			o.of.bad(at, "%v is no status code", v)
 		}
@@ -246,72 +249,8 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 }
 
 func noCode(at, word string) error {
-	if near := nearest(word, codeNames()); near != "" {
+	if near := nearest(word, rpccode.Names()); near != "" {
 		return fmt.Errorf("%s: %s is no status code: did you mean %s?", at, word, near)
 	}
 	return fmt.Errorf("%s: %s is no status code of gRPC", at, word)
-}
-
-// MarshalJSON writes s so that ParseServiceConfig, and gRPC, read it.
-func (s *ServiceConfig) MarshalJSON() ([]byte, error) {
-	out := map[string]any{}
-	maps.Copy(out, s.others)
-	var methods []any
-	for i := range s.Methods {
-		methods = append(methods, s.Methods[i].write())
-	}
-	if methods != nil {
-		out["methodConfig"] = methods
-	}
-	if t := s.Throttling; t != nil {
-		out["retryThrottling"] = map[string]any{"maxTokens": t.MaxTokens, "tokenRatio": t.Ratio}
-	}
-	return json.Marshal(out)
-}
-
-func (m *MethodConfig) write() map[string]any {
-	names := []any{}
-	for _, n := range m.Names {
-		name := map[string]any{}
-		if n.Service != "" {
-			name["service"] = n.Service
-		}
-		if n.Method != "" {
-			name["method"] = n.Method
-		}
-		names = append(names, name)
-	}
-	out := map[string]any{"name": names}
-	if m.WaitForReady != nil {
-		out["waitForReady"] = *m.WaitForReady
-	}
-	if m.Timeout != nil {
-		out["timeout"] = inSeconds(*m.Timeout)
-	}
-	if m.MaxRequestBytes != nil {
-		out["maxRequestMessageBytes"] = *m.MaxRequestBytes
-	}
-	if m.MaxResponseBytes != nil {
-		out["maxResponseMessageBytes"] = *m.MaxResponseBytes
-	}
-	if r := m.Retry; r != nil {
-		retry := map[string]any{"maxAttempts": r.MaxAttempts, "initialBackoff": inSeconds(r.InitialBackoff), "maxBackoff": inSeconds(r.MaxBackoff),
-			"backoffMultiplier": r.Multiplier, "retryableStatusCodes": r.Codes}
-		if r.PerAttempt > 0 {
-			retry["perAttemptRecvTimeout"] = inSeconds(r.PerAttempt)
-		}
-		out["retryPolicy"] = retry
-	}
-	if h := m.Hedging; h != nil {
-		hedging := map[string]any{"maxAttempts": h.MaxAttempts, "hedgingDelay": inSeconds(h.Delay)}
-		if len(h.NonFatal) > 0 {
-			hedging["nonFatalStatusCodes"] = h.NonFatal
-		}
-		out["hedgingPolicy"] = hedging
-	}
-	return out
-}
-
-func inSeconds(d time.Duration) string {
-	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 }

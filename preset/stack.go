@@ -69,15 +69,12 @@ func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handle
 	}
 }
 
-// A Change is a value that Update has changed, as Describe writes it.
-type Change struct{ Path, Old, New string }
-
 // Update has all calls that begin from now on run through the policies of c;
 // those under way go on with what they began with. Circuits, what calls take,
 // slots and, where its options are the same, the budget stay as they are. It
-// returns what has changed. A Config that Validate refuses changes nothing, and
-// the next one is as welcome.
-func (s *Stack) Update(c Config) ([]Change, error) {
+// returns what has changed, a line for each value: "retry.attempts: 3 -> 5". A
+// Config that Validate refuses changes nothing, and the next one is as welcome.
+func (s *Stack) Update(c Config) ([]string, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -90,22 +87,32 @@ func (s *Stack) Update(c Config) ([]Change, error) {
 	return changes, nil
 }
 
-func diff(was, is Config) (changes []Change) {
+func change(path, was, is string) string {
+	if was == "" {
+		was = "none"
+	}
+	if is == "" {
+		is = "none"
+	}
+	return path + ": " + was + " -> " + is
+}
+
+func diff(was, is Config) (changes []string) {
 	old := texts(was)
 	walk(reflect.ValueOf(is), "", func(path string, v reflect.Value) {
 		if value := show(v); old[path] != value {
-			changes = append(changes, Change{path, old[path], value})
+			changes = append(changes, change(path, old[path], value))
 		}
 		delete(old, path)
 	})
 	for path, value := range old { // of a struct that is no longer there
-		changes = append(changes, Change{path, value, ""})
+		changes = append(changes, change(path, value, ""))
 	}
 	return changes
 }
 
 // diffPolicies tells of policies of the user's own by their types.
-func diffPolicies(path string, was, is []holdfast.Policy) []Change {
+func diffPolicies(path string, was, is []holdfast.Policy) []string {
 	same := len(was) == len(is)
 	for i := 0; same && i < len(is); i++ {
 		a, b := reflect.ValueOf(was[i]), reflect.ValueOf(is[i])
@@ -122,7 +129,7 @@ func diffPolicies(path string, was, is []holdfast.Policy) []Change {
 	if same {
 		return nil
 	}
-	return []Change{{path, typesOf(was), typesOf(is)}}
+	return []string{change(path, typesOf(was), typesOf(is))}
 }
 
 func typesOf(policies []holdfast.Policy) string {

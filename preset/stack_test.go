@@ -43,7 +43,7 @@ func TestR18_AReloadKeepsWhatStays(t *testing.T) {
 		good := s.Config()
 		good.Retry.Attempts = 2
 		changes, err := s.Update(good)
-		if err != nil || len(changes) != 1 || changes[0] != (preset.Change{Path: "retry.attempts", Old: "3", New: "2"}) {
+		if err != nil || len(changes) != 1 || changes[0] != "retry.attempts: 3 -> 2" {
 			t.Errorf("%v, %v", changes, err)
 		}
 		if err := call(); !errors.Is(err, breaker.ErrOpen) || s.Budget().Stats("t").Tokens != tokens {

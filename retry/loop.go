@@ -56,7 +56,7 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		}
 		again, err := l.again(ctx, call, wait)
 		if err != nil {
-			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
+			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
 			l.forget()
 			return l.stop(ctx, call, made+1, reason{"ended", "ended while waiting"})
 		}

@@ -20,6 +20,31 @@ s/^var attacked atomic\.Pointer\[loadbalance\.Pool\]$/&; func stores[T any](in *
 s/Opened: +func\(p \*loadbalance\.Pool\) func\(\) \{ (\w+)\.Store\(p\); return nil \}/Opened: stores(\&\1, loadbalance.Options{}.Opened)/
 # Figures have what PanicPicks returned.
 s/\b(\w+)\.PanicPicks\(\)/func() (n uint64) { for f := range \1.Figures { if f.Name == "panic_picks_total" { n = uint64(f.Value) } }; return n }()/
+# A place of a limit is given back by the function that Acquire returns.
+s/\blimit\.Slot\b/func()/g
+s/\b(slot|place|first|second|held|mine|s|a|b|c|old\[[0-9]\])\.Release\b/\1/g
+# A Set keeps the last endpoints by itself.
+s/"keeplast": discovery\.KeepLast,//
+s/\bdiscovery\.KeepLast\(([^()]*)\)/\1/g
+# One name for each interceptor.
+s/\bgrpcclient\.(Unary|Stream)\(/(grpcclient.Wrapper{}).\1(/g
+s/\bgrpcclient\.OriginKey\b/"holdfast-origin"/g
+s/\bgrpcclient\.DefaultReplayCap\b/(256 << 10)/g
+s/\bhttpclient\.OriginHeader\b/"Holdfast-Origin"/g
+s/\btimeout\.DefaultLimit\b/(10 * time.Second)/g
+s/\bbreaker\.PerTarget\b/func(c *holdfast.Call) string { return c.Target }/g
+s/\bbreaker\.PerMethod\b/func(c *holdfast.Call) string { return c.Target + " " + c.Method }/g
+s/\bholdfast\.(Class|Code)Of\(([^()]*(\([^()]*\)[^()]*)*)\)/holdfast.VerdictOf(\2).\1/g
+# One DNS, with options.
+s/\bdiscovery\.DNS\(("[^"]*"|[a-z]+)\)/discovery.DNS(\1, discovery.DNSOptions{})/g
+s/\bdiscovery\.DNSWith\(/discovery.DNS(/g
+# What becomes of an attempt is one type, in a Script and by Faults.
+s/\bholdfasttest\.Fault\b/holdfasttest.Step/g
+s/\bholdfasttest\.CutBodies\{Base: ([^,{}]*), After: ([^,{}]*)\}/holdfasttest.Bodies{Base: \1, Cut: func(*http.Response) (int64, bool) { return \2, true }}/g
+s/\bholdfasttest\.TB\b/testing.TB/g
+s/\*observe\.Log\b/observe.Observer/g
+s/\bloadbalance\.NewRingHash\(loadbalance\.RingOptions\{Bound: ([^{}]*)\}\)/loadbalance.NewRingHash(\1)/g
+s/\bholdfast\.AfterOf\(([^()]*)\)/holdfast.VerdictOf(context.Background(), \1).After/g
 # A file that now names holdfast.Event imports it. The lines are gathered for this, so that
 # what is above sees one at a time; add nothing below.
 H

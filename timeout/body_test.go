@@ -54,7 +54,7 @@ func TestT07_AForgottenBodyIsLetGo(t *testing.T) {
 			bubble(t, c.want, func(t *testing.T) {
 				b := open(t, t.Context(), takes(200*time.Millisecond), c.policies...)
 				<-b.ctx.Done()
-				if got := holdfast.ClassOf(b.ctx, b.ctx.Err()); got != c.class {
+				if got := holdfast.VerdictOf(b.ctx, b.ctx.Err()).Class; got != c.class {
 					t.Errorf("class %v, want %v (%v)", got, c.class, context.Cause(b.ctx))
 				}
 				b.Close()
@@ -148,7 +148,7 @@ func TestASlowReaderIsNotTheServersFault(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-b.ctx.Done() // beyond it
-				if class := holdfast.ClassOf(b.ctx, b.ctx.Err()); class != holdfast.Ignored {
+				if class := holdfast.VerdictOf(b.ctx, b.ctx.Err()).Class; class != holdfast.Ignored {
 					t.Errorf("class %v (%v), want ignored", class, context.Cause(b.ctx))
 				}
 				if cause := context.Cause(b.ctx); errors.Is(cause, context.DeadlineExceeded) {

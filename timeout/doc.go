@@ -35,7 +35,7 @@
 //
 // When a limit runs out it ends the context of the call, with a
 // *holdfast.TimeoutError as its cause, and the transport's own Result comes
-// back: its error is the transport's, its class what holdfast.ClassOf says. The
+// back: its error is the transport's, its class what holdfast.VerdictOf says. The
 // policy starts no goroutine to leave behind, so a Sender that ignores its
 // context is not cut short.
 //

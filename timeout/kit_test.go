@@ -19,7 +19,8 @@ func (f send) Send(ctx context.Context, call *holdfast.Call) holdfast.Result { r
 
 // failed is the Result of an attempt that ended in err, as a door makes it.
 func failed(ctx context.Context, err error) holdfast.Result {
-	return holdfast.Result{Err: err, Class: holdfast.ClassOf(ctx, err), Code: holdfast.CodeOf(ctx, err)}
+	v := holdfast.VerdictOf(ctx, err)
+	return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
 }
 
 // takes is a transport whose answer, which has a body, begins after d.
@@ -57,7 +58,8 @@ func (b *body) read(d time.Duration) error {
 	b.Progress(true)
 	if !wait(b.ctx, d) {
 		err := b.ctx.Err()
-		b.finish(holdfast.End{Class: holdfast.ClassOf(b.ctx, err), Code: holdfast.CodeOf(b.ctx, err), Err: err})
+		v := holdfast.VerdictOf(b.ctx, err)
+		b.finish(holdfast.End{Class: v.Class, Code: v.Code, Err: err})
 		return err
 	}
 	b.Progress(false)

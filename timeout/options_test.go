@@ -41,7 +41,7 @@ func TestAnOffTimeoutTakesNoPosition(t *testing.T) {
 }
 
 func TestAbsurdLimits(t *testing.T) {
-	if got := timeout.New(0).Limit("a"); got != timeout.DefaultLimit {
+	if got := timeout.New(0).Limit("a"); got != 10*time.Second {
 		t.Errorf("New(0) limits to %v", got)
 	}
 	for _, d := range []time.Duration{1, 1 << 62, math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 / 10} {

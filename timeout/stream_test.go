@@ -102,7 +102,7 @@ func TestStreamsAreNotSamples(t *testing.T) {
 			stream(t.Context(), takes(time.Millisecond), claim, p).Discard()
 			time.Sleep(time.Second)
 		}
-		if got := p.Limit("a"); got != timeout.DefaultLimit {
+		if got := p.Limit("a"); got != 10*time.Second {
 			t.Errorf("the limit went to %v", got)
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
-// DefaultLimit is the Limit of the zero Options.
-const DefaultLimit = 10 * time.Second
+// defaultLimit is the Limit of the zero Options.
+const defaultLimit = 10 * time.Second
 
 const (
 	defaultFloor = time.Millisecond
@@ -22,10 +22,10 @@ const (
 )
 
 // Options say how long a call may take. The zero Options are the limit that
-// New(DefaultLimit) sets.
+// New(0) sets.
 type Options struct {
-	// Limit is how long the call or the attempt may take: 0 means DefaultLimit,
-	// 10 s; negative: no limit. Idle, when it is above zero, holds then all the
+	// Limit is how long the call or the attempt may take: 0 means 10 s;
+	// negative: no limit. Idle, when it is above zero, holds then all the
 	// same, and Adaptive does not.
 	Limit time.Duration
 
@@ -66,7 +66,7 @@ type Timeout struct {
 var _ holdfast.Placed = (*Timeout)(nil)
 
 // New returns the policy that limits a call, or an attempt, to d. 0 means
-// DefaultLimit, and a negative d no limit. It is With(Options{Limit: d}).
+// 10 s, and a negative d no limit. It is With(Options{Limit: d}).
 func New(d time.Duration) *Timeout { return With(Options{Limit: d}) }
 
 // With returns the policy that o describes. It never fails: every value of
@@ -86,7 +86,7 @@ func (t *Timeout) With(o Options) *Timeout {
 
 func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
-		limit:   option.Of(o.Limit, DefaultLimit, 0),
+		limit:   option.Of(o.Limit, defaultLimit, 0),
 		floor:   option.Of(o.Floor, defaultFloor, 0),
 		named:   o.Idle > 0,
 		streams: o.Streams,

@@ -68,7 +68,7 @@ func e18() []row {
 // e19 sends all calls by three hot keys: no server has more than its bound.
 func e19() []row {
 	const n, c = 10, 1.25
-	p := poolOf(loadbalance.NewRingHash(loadbalance.RingOptions{Bound: c}), -1, n)
+	p := poolOf(loadbalance.NewRingHash(c), -1, n)
 	defer p.Close()
 	worst := 0.0
 	for i := range 2000 {

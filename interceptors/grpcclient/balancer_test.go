@@ -40,9 +40,8 @@ var (
 // A full guard lets nobody in.
 type full struct{}
 
-func (full) Ready() bool                                 { return false }
-func (full) Enter() (uint64, bool)                       { return 0, false }
-func (full) Leave(uint64, holdfast.Class, time.Duration) {}
+func (full) Ready() bool                                        { return false }
+func (full) Enter() (func(holdfast.Class, time.Duration), bool) { return nil, false }
 
 // A fleet is real gRPC servers on loopback.
 type fleet struct {

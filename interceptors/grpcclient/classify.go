@@ -12,10 +12,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // verdicts is the one table of status codes, by their numbers; their names are those of
-// holdfast.CodeOfGRPC. A code beyond it counts as Unknown.
+// rpccode.Name. A code beyond it counts as Unknown.
 //
 // Success is every answer of a server that has understood the call and speaks for
 // itself, Aborted and FailedPrecondition included: the call as it stands would
@@ -54,7 +55,7 @@ func tabled(code codes.Code) holdfast.Verdict {
 		code = codes.Unknown
 	}
 	v := verdicts[code]
-	return holdfast.Verdict{Class: v.class, Code: holdfast.CodeOfGRPC(uint32(code)), After: v.after}
+	return holdfast.Verdict{Class: v.class, Code: holdfast.Code(rpccode.Name(uint32(code))), After: v.after}
 }
 
 // An rpc is one call as gRPC is given it, whatever its kind.

@@ -82,11 +82,11 @@ func (k kind) open(t testing.TB, setup holdfasttest.Setup) holdfasttest.Client {
 		t.Fatal(err)
 	}
 	cc, stop := s.serve(t, l, grpc.WithContextDialer(network.Dial),
-		grpc.WithChainUnaryInterceptor(grpcclient.Unary(setup.Policies...), func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(setup.Policies...), func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			setup.Beneath(ctx)
 			return next(ctx, method, req, reply, cc, opts...)
 		}),
-		grpc.WithChainStreamInterceptor(grpcclient.Stream(setup.Policies...), func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		grpc.WithChainStreamInterceptor(grpcclient.Wrapper{}.Stream(setup.Policies...), func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			setup.Beneath(ctx)
 			return next(ctx, desc, cc, method, opts...)
 		}))

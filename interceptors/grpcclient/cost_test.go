@@ -116,7 +116,7 @@ func TestTheCostOfAUnaryCall(t *testing.T) {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result { return next(ctx, call) }
 	})
 	ctx, in, out, opts, invoker := t.Context(), say("x"), new(message), []grpc.CallOption{grpc.WaitForReady(true)}, returning(nil)
-	call := grpcclient.Unary(pass)
+	call := grpcclient.Wrapper{}.Unary(pass)
 	if got := testing.AllocsPerRun(1000, func() { _ = call(ctx, get, in, out, nil, invoker, opts...) }); got > 1 {
 		t.Errorf("%v allocations, want 1", got)
 	}

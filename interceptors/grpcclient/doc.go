@@ -108,10 +108,10 @@
 //
 //   - DeadlineExceeded: a time limit, ours or the caller's.
 //   - Canceled: the caller cancelled.
-//   - ResourceExhausted: an error with a method Overloaded() bool that returns
-//     true, for policies that turn a call away because this client has too many.
-//   - what holdfast.Code.GRPC says of the Code of the Result: Internal for
-//     holdfast.CodeConfig, a policy or a chain that is built wrongly.
+//   - ResourceExhausted: a Result with the Code holdfast.CodeLimited, for policies that
+//     turn a call away because this client has too many.
+//   - what the Code of the Result stands for: Internal for holdfast.CodeConfig, a policy
+//     or a chain that is built wrongly.
 //   - Unavailable: anything else, such as a breaker that is open.
 //
 // The caller's end comes first: who gave up just as an attempt failed gets Canceled, and

@@ -20,8 +20,8 @@ import (
 )
 
 // A hanging server is given up on in time, and the error is a status.
-func ExampleUnary() {
-	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Unary(
+func ExampleWrapper_Unary() {
+	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(
 		timeout.New(50 * time.Millisecond),
 	)))
 	defer stop()
@@ -34,8 +34,8 @@ func ExampleUnary() {
 }
 
 // The limit is for the first message; the stream may go on for as long as it does.
-func ExampleStream() {
-	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Stream(
+func ExampleWrapper_Stream() {
+	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Wrapper{}.Stream(
 		retry.New(retry.Options{}),
 		timeout.New(time.Second),
 	)))
@@ -145,7 +145,7 @@ func ExampleWireAttempts() {
 func ExampleBalancer() {
 	config := grpcclient.Balancer("peak_ewma_example", loadbalance.PeakEWMA, loadbalance.Options{}) // while the program starts
 	cc, err := grpc.NewClient("users:///api", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithResolvers(grpcclient.Resolver("users", discovery.DNS("users.internal:8080"))),
+		grpc.WithResolvers(grpcclient.Resolver("users", discovery.DNS("users.internal:8080", discovery.DNSOptions{}))),
 		grpc.WithDefaultServiceConfig(config))
 	if err != nil {
 		fmt.Println(err)

@@ -23,7 +23,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
-	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 )
 
 // hedges sends one beside each call that takes longer than d.
@@ -281,5 +280,3 @@ type broke struct{}
 
 func (broke) Withdraw(string) bool { return false }
 func (broke) Refund(string)        {}
-
-var _ = grpcclient.Unary

@@ -21,6 +21,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 	"github.com/holdfast-go/holdfast/timeout"
 )
 
@@ -233,7 +234,7 @@ func TestForgedFaultsAreTheServers(t *testing.T) {
 				_ = cc.Invoke(t.Context(), get, say("x"), new(message))
 				_, _ = read(lister(t, t.Context(), cc, "x"))
 				for _, res := range p.results {
-					if res.Class != c.class || res.Code != holdfast.CodeOfGRPC(uint32(c.code)) || res.After != c.after {
+					if res.Class != c.class || res.Code != holdfast.Code(rpccode.Name(uint32(c.code))) || res.After != c.after {
 						t.Errorf("%q, header %v: %v %q %v", words, flush, res.Class, res.Code, res.After)
 					}
 				}

@@ -8,5 +8,5 @@ import (
 
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
-	optiontest.Check(t, Wrapper.filled, optiontest.Meanings{"ReplayCap": {DefaultReplayCap, -1}})
+	optiontest.Check(t, Wrapper.filled, optiontest.Meanings{"ReplayCap": {defaultReplayCap, -1}})
 }

@@ -36,9 +36,9 @@ type charged struct {
 	all []holdfast.Class
 }
 
-func (*charged) Ready() bool           { return true }
-func (*charged) Enter() (uint64, bool) { return 0, true }
-func (c *charged) Leave(_ uint64, class holdfast.Class, _ time.Duration) {
+func (*charged) Ready() bool                                          { return true }
+func (c *charged) Enter() (func(holdfast.Class, time.Duration), bool) { return c.leave, true }
+func (c *charged) leave(class holdfast.Class, _ time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = append(c.all, class)
@@ -56,7 +56,7 @@ func (c *charged) take() []holdfast.Class {
 func TestANodeIsChargedWithWhatItDid(t *testing.T) {
 	status14 := func(w *wire) error { return w.fail("14", "down") }
 	relays := func(w *wire) error {
-		return w.head(true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14", grpcclient.OriginKey, "stock")
+		return w.head(true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14", "holdfast-origin", "stock")
 	}
 	refuses := func(w *wire) error { return w.reset(http2.ErrCodeRefusedStream) }
 	answers := (*wire).answer

@@ -9,10 +9,10 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// OriginKey is where a server says, in the trailer of a failed answer, which service has
+// originKey is where a server says, in the trailer of a failed answer, which service has
 // failed: its own name, or that of one behind it whose failure it passes on. See
 // Wrapper.TrustOrigin.
-const OriginKey = "holdfast-origin"
+const originKey = "holdfast-origin"
 
 // relayed reports whether a failed answer is another service's, by the word of a server
 // that is trusted.
@@ -20,7 +20,7 @@ func (d *door) relayed(cc *grpc.ClientConn, v holdfast.Verdict, at arrival) bool
 	if d.TrustOrigin == nil || v.Class != holdfast.Failure && v.Class != holdfast.Overload {
 		return false
 	}
-	origin := at.trailer[OriginKey]
+	origin := at.trailer[originKey]
 	if len(origin) != 1 || origin[0] == "" { // several are no one's word
 		return false
 	}

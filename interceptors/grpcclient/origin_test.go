@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // originOf is a Wrapper that trusts whom f does.
@@ -49,7 +50,7 @@ func TestAFailureOfAnotherServiceIsRelayed(t *testing.T) {
 	} {
 		answer := func(ctx context.Context) error {
 			md := metadata.Pairs("grpc-retry-pushback-ms", "3000")
-			md.Append(grpcclient.OriginKey, c.origin...)
+			md.Append("holdfast-origin", c.origin...)
 			_ = grpc.SetTrailer(ctx, md)
 			return status.Error(c.code, "x")
 		}
@@ -63,7 +64,7 @@ func TestAFailureOfAnotherServiceIsRelayed(t *testing.T) {
 		_, _ = read(lister(t, t.Context(), cc, "x"))
 		stop()
 		for _, res := range p.results {
-			if res.Class != c.class || res.Code != holdfast.CodeOfGRPC(uint32(c.code)) || res.After != c.after {
+			if res.Class != c.class || res.Code != holdfast.Code(rpccode.Name(uint32(c.code))) || res.After != c.after {
 				t.Errorf("%s: %v %q %v, want %v %v", name, res.Class, res.Code, res.After, c.class, c.after)
 			}
 		}
@@ -84,7 +85,7 @@ func TestATargetIsItsOwnOrigin(t *testing.T) {
 			_ = w.Unary(p)(t.Context(), get, nil, nil, cc, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 				for _, o := range opts {
 					if trailer, ok := o.(grpc.TrailerCallOption); ok {
-						*trailer.TrailerAddr = metadata.Pairs(grpcclient.OriginKey, origin)
+						*trailer.TrailerAddr = metadata.Pairs("holdfast-origin", origin)
 					}
 				}
 				return unavailable
@@ -102,7 +103,7 @@ func TestWhatIsRelayedIsChargedToNobodyHere(t *testing.T) {
 	f := newFleet(t, 2, func(i int) func(context.Context, int, string) (string, error) {
 		return func(ctx context.Context, _ int, _ string) (string, error) {
 			if i == 0 {
-				_ = grpc.SetTrailer(ctx, metadata.Pairs(grpcclient.OriginKey, "stock"))
+				_ = grpc.SetTrailer(ctx, metadata.Pairs("holdfast-origin", "stock"))
 				return "", unavailable
 			}
 			return "ok", nil

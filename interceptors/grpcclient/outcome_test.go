@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/retry"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -93,7 +94,7 @@ func TestTheOutcomeIsWhatTheCallerGets(t *testing.T) {
 		} {
 			got = ""
 			err := call()
-			if code := holdfast.CodeOfGRPC(uint32(status.Code(err))); got != c.want || code != c.want {
+			if code := holdfast.Code(rpccode.Name(uint32(status.Code(err)))); got != c.want || code != c.want {
 				t.Errorf("%s, %s: %q is told, the caller gets %q: %v; want %q", name, kind, got, code, err, c.want)
 			}
 		}

@@ -92,10 +92,10 @@ func TestOtherStreamsThatCannotBeCreated(t *testing.T) {
 	nothing := func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
 		return nil, nil
 	}
-	if _, err := grpcclient.Stream()(t.Context(), chatDesc, nil, chat, nothing); status.Code(err) != codes.Internal {
+	if _, err := (grpcclient.Wrapper{}).Stream()(t.Context(), chatDesc, nil, chat, nothing); status.Code(err) != codes.Internal {
 		t.Errorf("neither a stream nor an error: %v", err)
 	}
-	if _, err := grpcclient.Stream()(nil, chatDesc, nil, chat, nothing); status.Code(err) != codes.Internal {
+	if _, err := (grpcclient.Wrapper{}).Stream()(nil, chatDesc, nil, chat, nothing); status.Code(err) != codes.Internal {
 		t.Errorf("nil context: %v", err)
 	}
 }

@@ -32,12 +32,12 @@ func TestT55_ARejectionIsUnavailableAndTyped(t *testing.T) {
 	}
 	target := cc.Target()
 	b.Isolate(target)
-	err = grpcclient.Unary(b)(t.Context(), "/s/m", nil, nil, cc, nobody)
+	err = grpcclient.Wrapper{}.Unary(b)(t.Context(), "/s/m", nil, nil, cc, nobody)
 	var open *breaker.OpenError
 	if status.Code(err) != codes.Unavailable || !errors.Is(err, breaker.ErrOpen) || !errors.As(err, &open) || open.State != breaker.Isolated {
 		t.Errorf("an open circuit is %v: %v", status.Code(err), err)
 	}
-	err = grpcclient.Unary(full)(t.Context(), "/s/m", nil, nil, cc, nobody)
+	err = grpcclient.Wrapper{}.Unary(full)(t.Context(), "/s/m", nil, nil, cc, nobody)
 	var limited *limit.Error
 	if status.Code(err) != codes.ResourceExhausted || !errors.Is(err, limit.ErrLimited) || !errors.As(err, &limited) {
 		t.Errorf("a full limit is %v: %v", status.Code(err), err)

@@ -18,7 +18,7 @@ import (
 
 // What cannot be kept is sent at once, and once, by SendMsg.
 func TestRequestsThatAreNotKept(t *testing.T) {
-	big := strings.Repeat("x", grpcclient.DefaultReplayCap)
+	big := strings.Repeat("x", 256<<10)
 	for name, c := range map[string]struct {
 		cap  int
 		ask  any

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // silence is how long a resolver may take to its first answer before calls that do
@@ -56,7 +57,7 @@ type looking struct {
 func (l *looking) watch(ctx context.Context) {
 	quiet := time.AfterFunc(silence, func() {
 		if ctx.Err() == nil {
-			l.cc.ReportError(fmt.Errorf(unresolved+"grpcclient: %s has not answered for %v", discovery.Name(l.r), silence))
+			l.cc.ReportError(fmt.Errorf(unresolved+"grpcclient: %s has not answered for %v", names.Own(l.r), silence))
 		}
 	})
 	defer quiet.Stop()

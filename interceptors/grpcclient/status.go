@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // A statusError reads like err and unwraps to it, and is a gRPC status besides.
@@ -100,7 +101,7 @@ func (d *door) settle(ctx context.Context, res holdfast.Result, p *plainErrors) 
 }
 
 // codeFor names the status that the caller gets with an error.
-func codeFor(err error) holdfast.Code { return holdfast.CodeOfGRPC(uint32(status.Code(err))) }
+func codeFor(err error) holdfast.Code { return holdfast.Code(rpccode.Name(uint32(status.Code(err)))) }
 
 // lastOf is the error of the last attempt that a server has had in that of several, and
 // the ledger.
@@ -123,7 +124,6 @@ func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainError
 	}
 	answered := inside(err)
 	var code codes.Code
-	var overload interface{ Overloaded() bool }
 	switch over := ctx.Err(); {
 	// An attempt or a wait that was cut short is the end of its context, and the last
 	// attempt's error as well; the caller's own end comes first of all.
@@ -135,8 +135,6 @@ func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainError
 		code = codes.Canceled
 	case answered != nil:
 		return answered
-	case errors.As(err, &overload) && overload.Overloaded():
-		code = codes.ResourceExhausted
 	default:
 		code = rejected(res.Code)
 	}
@@ -155,7 +153,7 @@ func statusOf(ctx context.Context, res holdfast.Result, err error, p *plainError
 // rejected is the status code of what a policy has rejected, by the name that it gives to
 // that.
 func rejected(code holdfast.Code) codes.Code {
-	switch c := codes.Code(code.GRPC()); {
+	switch c := codes.Code(rpccode.Number(code)); {
 	case code == holdfast.CodeError, c == codes.OK:
 		return codes.Unavailable
 	default:

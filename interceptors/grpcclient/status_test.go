@@ -20,11 +20,8 @@ import (
 
 var errOpen = errors.New("the breaker is open")
 
-// A tooManyError is what a limit turns a call away with.
-type tooManyError struct{ over bool }
-
-func (tooManyError) Error() string      { return "too many calls" }
-func (e tooManyError) Overloaded() bool { return e.over }
+// errTooMany is what a limit turns a call away with.
+var errTooMany = errors.New("too many calls")
 
 type foreign struct{ discarded *int }
 
@@ -49,8 +46,8 @@ func TestT73_OwnErrorsAreStatuses(t *testing.T) {
 	}{
 		"rejection":            {nil, answering(holdfast.Result{Err: errOpen}), codes.Unavailable, errOpen},
 		"rejection as refused": {nil, answering(holdfast.Result{Err: errOpen, Class: holdfast.Refused}), codes.Unavailable, errOpen},
-		"too many":             {nil, answering(holdfast.Result{Err: fmt.Errorf("limit: %w", tooManyError{true})}), codes.ResourceExhausted, tooManyError{true}},
-		"not too many":         {nil, answering(holdfast.Result{Err: tooManyError{false}}), codes.Unavailable, tooManyError{false}},
+		"too many":             {nil, answering(holdfast.Result{Err: errTooMany, Code: holdfast.CodeLimited}), codes.ResourceExhausted, errTooMany},
+		"not too many":         {nil, answering(holdfast.Result{Err: errTooMany, Code: "tenant"}), codes.Unavailable, errTooMany},
 		"our limit":            {nil, answering(holdfast.Result{Err: limit}), codes.DeadlineExceeded, limit},
 		"our limit, in words":  {nil, answering(holdfast.Result{Err: fmt.Errorf("x: %w", limit)}), codes.DeadlineExceeded, context.DeadlineExceeded},
 		"a deadline":           {nil, answering(holdfast.Result{Err: context.DeadlineExceeded}), codes.DeadlineExceeded, context.DeadlineExceeded},
@@ -253,7 +250,7 @@ func TestTheBareDoorChangesNoError(t *testing.T) {
 	for code := codes.Code(1); code < 20; code++ {
 		want := status.Error(code, "as it came")
 		invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return want }
-		if got := grpcclient.Unary()(t.Context(), get, nil, nil, nil, invoker); got != want {
+		if got := (grpcclient.Wrapper{}).Unary()(t.Context(), get, nil, nil, nil, invoker); got != want {
 			t.Errorf("%v became %v", want, got)
 		}
 	}

@@ -220,11 +220,11 @@ func TestUnaryNilsAreHarmless(t *testing.T) {
 			t.Errorf("%s reply: %v", name, err)
 		}
 	}
-	if err := grpcclient.Unary()(nil, get, nil, nil, nil, invoker); status.Code(err) != codes.Internal {
+	if err := (grpcclient.Wrapper{}).Unary()(nil, get, nil, nil, nil, invoker); status.Code(err) != codes.Internal {
 		t.Errorf("nil context: %v", err)
 	}
 	fail = nil
-	if err := grpcclient.Unary(nil)(t.Context(), get, nil, nil, nil, invoker); err != nil {
+	if err := (grpcclient.Wrapper{}).Unary(nil)(t.Context(), get, nil, nil, nil, invoker); err != nil {
 		t.Errorf("no policies: %v", err)
 	}
 }

@@ -80,7 +80,7 @@ func TestASilentResolverKeepsItsSecrets(t *testing.T) {
 // A trailer that has the pushback's key and no value panics nowhere.
 func TestAnEmptyPushbackMeansNever(t *testing.T) {
 	calls := 0
-	err := grpcclient.Unary(again(3))(t.Context(), get, say("x"), say(""), nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+	err := grpcclient.Wrapper{}.Unary(again(3))(t.Context(), get, say("x"), say(""), nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 		calls++
 		for _, o := range opts {
 			if trailer, ok := o.(grpc.TrailerCallOption); ok {

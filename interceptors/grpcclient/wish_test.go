@@ -151,7 +151,7 @@ func TestWhatWasNeverSentIsRefused(t *testing.T) {
 		n++
 		return unavailable
 	}
-	if err := grpcclient.Unary(again(3))(t.Context(), get, say("x"), new(message), nil, plain); err == nil || n != 1 {
+	if err := (grpcclient.Wrapper{}).Unary(again(3))(t.Context(), get, say("x"), new(message), nil, plain); err == nil || n != 1 {
 		t.Errorf("an invoker that says nothing of a peer: %v after %d", err, n)
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
-// DefaultReplayCap is the ReplayCap of the zero Wrapper, in bytes. It is that of
+// defaultReplayCap is the ReplayCap of the zero Wrapper, in bytes. It is that of
 // gRPC's own retry.
-const DefaultReplayCap = 256 << 10
+const defaultReplayCap = 256 << 10
 
 // A Wrapper makes interceptors. The zero Wrapper is ready, and repeats nothing
 // that a server may have acted upon.
@@ -26,7 +26,7 @@ type Wrapper struct {
 	Repeatable func(fullMethod string) bool
 
 	// ReplayCap is the size in bytes up to which the request of a server-streaming
-	// call is kept, to be sent again: 0 means DefaultReplayCap, 256 KiB; negative:
+	// call is kept, to be sent again: 0 means 256 KiB; negative:
 	// none is kept, and every such call is sent once, when its request is.
 	ReplayCap int
 
@@ -43,7 +43,7 @@ type Wrapper struct {
 
 	// TrustOrigin says of which targets ("dns:///users.internal:443") the word is
 	// believed that a failure is another service's: a failed answer that names one in
-	// its metadata, by OriginKey, is Relayed, and counts against neither circuit nor
+	// its trailer, by "holdfast-origin", is Relayed, and counts against neither circuit nor
 	// node. nil: nobody is believed. It must be safe for concurrent use.
 	TrustOrigin func(target string) bool
 
@@ -77,19 +77,6 @@ type Wrapper struct {
 	OnNativeRetry func(ctx context.Context, e holdfast.Event)
 }
 
-// Unary makes an interceptor of the policies, the first one outermost, for unary
-// calls. Nothing is repeated but what the server refused: see Wrapper.Repeatable.
-// A nil policy is skipped. Build it once; it is safe for concurrent use.
-func Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor {
-	return Wrapper{}.Unary(policies...)
-}
-
-// Stream is as Unary, for streams. Give both the same policies, so that unary
-// calls and streams to one server share one budget.
-func Stream(policies ...holdfast.Policy) grpc.StreamClientInterceptor {
-	return Wrapper{}.Stream(policies...)
-}
-
 // A door is a Wrapper with its policies.
 type door struct {
 	Wrapper
@@ -98,7 +85,7 @@ type door struct {
 }
 
 func (w Wrapper) filled() Wrapper {
-	w.ReplayCap = option.Of(w.ReplayCap, DefaultReplayCap, option.Off)
+	w.ReplayCap = option.Of(w.ReplayCap, defaultReplayCap, option.Off)
 	return w
 }
 
@@ -147,5 +134,5 @@ func overlapping() holdfast.Result {
 // was asked, so it says nothing about one.
 func notSent(ctx context.Context) holdfast.Result {
 	err := overError(ctx)
-	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.CodeOf(ctx, err)}
+	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
 }

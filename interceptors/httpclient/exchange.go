@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // An exchange is one RoundTrip: its Call, its Record and its first answer in one
@@ -128,7 +129,7 @@ func (x *exchange) failed(ctx context.Context, s *sending, err error) holdfast.R
 		err = errOnce
 	}
 	res := s.trip.excuse(x.judgeError(ctx, s, err))
-	if !res.Code.OutOfTime() && ctx.Err() == nil && x.body.failedWith(err) {
+	if !rpccode.OutOfTime(res.Code) && ctx.Err() == nil && x.body.failedWith(err) {
 		res = holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody} // the caller's own reader; no server is to blame
 	}
 	if x.door.Classify != nil && ctx.Err() == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// OriginHeader names the service that a refusal comes from, where the server that was
+// originHeader names the service that a refusal comes from, where the server that was
 // asked only passes it on.
-const OriginHeader = "Holdfast-Origin"
+const originHeader = "Holdfast-Origin"
 
 // relayed returns the Class of a failed answer: Relayed where a target that is trusted
 // says that the failure is another's.
@@ -18,7 +18,7 @@ func (x *exchange) relayed(call *holdfast.Call, resp *http.Response, class holdf
 	if x.door.TrustOrigin == nil {
 		return class
 	}
-	origin := strings.TrimSpace(resp.Header.Get(OriginHeader))
+	origin := strings.TrimSpace(resp.Header.Get(originHeader))
 	if origin == "" || strings.EqualFold(origin, call.Target) || !x.door.TrustOrigin(call.Target) {
 		return class
 	}

@@ -70,7 +70,4 @@ func TestARefusalThatIsPassedOn(t *testing.T) {
 			t.Errorf("%s: %d attempts", name, len(results))
 		}
 	}
-	if got := http.CanonicalHeaderKey(httpclient.OriginHeader); got != httpclient.OriginHeader {
-		t.Errorf("the header is %s", got)
-	}
 }

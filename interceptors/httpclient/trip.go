@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 // A trip is what an httptrace tells of the connections of one attempt. It costs
@@ -156,7 +157,7 @@ func (t *trip) late() bool {
 // excuse makes of an attempt whose time ran out while it waited for a slot what it is.
 func (t *trip) excuse(res holdfast.Result) holdfast.Result {
 	switch {
-	case t == nil || t.of.slots == 0 || !res.Code.OutOfTime():
+	case t == nil || t.of.slots == 0 || !rpccode.OutOfTime(res.Code):
 	case t.waited():
 		res.Class, res.Code = holdfast.LocalShortage, holdfast.CodeExhausted
 	case res.Class == holdfast.Failure && t.late():

@@ -59,6 +59,7 @@ var places = map[string]place{
 	"examples/…":              {floor: mains, third: []string{grpc, protobuf, prometheus}},
 	"holdfasttest":            {floor: beside, tests: []string{grpc, protobuf}},                  // real servers in bubbles
 	"internal/verdicts":       {floor: beside, tests: []string{grpc, protobuf, genproto, http2}}, // asks the gRPC door, too
+	"internal/rpccode":        {floor: beside, tests: []string{grpc}},                            // its numbers, to compare with
 	"internal/…":              {floor: beside},
 	"internal/scrape":         {floor: beside, third: []string{prometheus}}, // for tests of what is counted
 }

@@ -1,7 +1,8 @@
-// Package names bounds the names that become labels.
+// Package names says what things are called, and bounds the names that become labels.
 package names
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -51,4 +52,13 @@ func (t *Table) Of(raw string) string {
 func (t *Table) has(name string) bool {
 	known := t.known.Load()
 	return known != nil && (*known)[name]
+}
+
+// Own returns what v calls itself by a String method, or its type: its fields may hold
+// what is nobody's business.
+func Own(v any) string {
+	if s, ok := v.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", v)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
 const method = "/test.Service/Get"
@@ -51,7 +52,7 @@ func (s *site) serve() {
 		if err != nil || n == 0 {
 			return stream.SendMsg(in)
 		}
-		stream.SetTrailer(metadata.Pairs(grpcclient.OriginKey, "stock"))
+		stream.SetTrailer(metadata.Pairs("holdfast-origin", "stock"))
 		answer := status.New(codes.Code(max(n, -n)), "x")
 		if n < 0 {
 			if answer, err = answer.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7e9)}); err != nil {
@@ -153,9 +154,9 @@ func (noToken) RequireTransportSecurity() bool { return false }
 
 // codesOf puts those that are judged alike together, in the order of their numbers.
 func codesOf(s *site) (rows []row) {
-	for n, name := range holdfast.GRPCCodes() {
+	for n, name := range rpccode.Names() {
 		r := s.ask(call{ask: strconv.Itoa(n)})
-		if r.Code != name {
+		if r.Code != holdfast.Code(name) {
 			s.Errorf("%s has the code %q", name, r.Code)
 		}
 		r.Code = "the status"

@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/names"
 	"github.com/holdfast-go/holdfast/internal/option"
-	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // scope names what makes these spans and metrics.
@@ -70,7 +70,7 @@ func (o Options) filled() Options {
 func New(o Options) *Telemetry {
 	o = o.filled()
 	t := &Telemetry{o: o, tracer: o.TracerProvider.Tracer(scope)}
-	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, observe.Name, o.Methods
+	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, scrub.Name, o.Methods
 	t.meters.init(o.MeterProvider.Meter(scope))
 	return t
 }
@@ -174,7 +174,7 @@ func event(ctx context.Context, e holdfast.Event) {
 		key := "holdfast." + a.Key
 		v := a.Value.Resolve()
 		if a.Key == "target" || a.Key == "endpoint" {
-			v = slog.StringValue(observe.Name(v.String()))
+			v = slog.StringValue(scrub.Name(v.String()))
 		}
 		switch v.Kind().String() {
 		case "Int64":
@@ -184,7 +184,7 @@ func event(ctx context.Context, e holdfast.Event) {
 		case "Duration":
 			attrs = append(attrs, attribute.Float64(key+"_seconds", v.Duration().Seconds()))
 		default:
-			attrs = append(attrs, attribute.String(key, observe.Scrub(v.String())))
+			attrs = append(attrs, attribute.String(key, scrub.Text(v.String())))
 		}
 	}
 	span.AddEvent("holdfast."+e.Kind, trace.WithAttributes(attrs...))

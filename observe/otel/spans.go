@@ -16,7 +16,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/observe"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // calls stands outside all policies: it has the span of a logical call, where there is
@@ -163,7 +164,7 @@ func (o *over) status(end holdfast.End) string {
 }
 
 // statusOf is the gRPC status that a Code stands for.
-func statusOf(code holdfast.Code) string { return string(holdfast.CodeOfGRPC(code.GRPC())) }
+func statusOf(code holdfast.Code) string { return rpccode.Name(rpccode.Number(code)) }
 
 // name is that of the span, as the conventions have it.
 func (o *over) name() string {
@@ -180,7 +181,7 @@ func (o *over) name() string {
 func (o *over) attributes() (attrs []attribute.KeyValue) {
 	host, port, ok := hostPort(o.target)
 	if !ok {
-		host = observe.Name(o.target)
+		host = scrub.Name(o.target)
 	}
 	attrs = append(attrs, semconv.ServerAddress(host))
 	switch o.protocol {
@@ -232,7 +233,7 @@ func httpMethod(method string) string {
 
 // hostPort takes a target apart: "users:80", "dns:///users:80", "[::1]:80", a URL.
 func hostPort(target string) (host string, port int, ok bool) {
-	scheme, target, is := strings.Cut(observe.Name(target), "://")
+	scheme, target, is := strings.Cut(scrub.Name(target), "://")
 	switch first, rest, path := strings.Cut(target, "/"); {
 	case !is:
 		target = scheme

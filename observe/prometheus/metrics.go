@@ -8,11 +8,11 @@ import (
 
 	"github.com/holdfast-go/holdfast/internal/names"
 	"github.com/holdfast-go/holdfast/internal/option"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/observe"
 )
 
 // Options set up Metrics. The zero value is the default of every field.
@@ -115,7 +115,7 @@ func newMetrics(o Options) (*Metrics, error) {
 	m := &Metrics{o: o, clients: map[string]*client{}}
 	m.methods.Most = o.Methods
 	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
-		t.Most, t.Clean = o.Targets, observe.Name
+		t.Most, t.Clean = o.Targets, scrub.Name
 	}
 	m.families.init(m)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -166,7 +166,7 @@ func newMetrics(o Options) (*Metrics, error) {
 // table makes what bounds the values of a label that only figures have: states, say, which are
 // few, however few targets there are to be.
 func (m *Metrics) table() *names.Table {
-	return &names.Table{Most: max(m.o.Targets, 100), Clean: observe.Name}
+	return &names.Table{Most: max(m.o.Targets, 100), Clean: scrub.Name}
 }
 
 // Describe sends what is counted. What the policies tell of their state is collected apart.

@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // Resolver returns r with its answers counted and their age known, for those that are
@@ -15,7 +16,7 @@ import (
 //	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443")))
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
 	c := m.client(name)
-	w := &watched{Resolver: r, c: c, name: discovery.Name(r), source: freshness.New()}
+	w := &watched{Resolver: r, c: c, name: names.Own(r), source: freshness.New()}
 	c.open(w)
 	if refresher, ok := r.(discovery.Refresher); ok {
 		return struct {

@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/observe"
 )
 
 // state is the Collector of what the policies tell of their own state when somebody asks. Which
@@ -140,7 +140,7 @@ func (r *reading) add(c *client, f *holdfast.Figure) {
 // endpoint is the name of an endpoint among those with the same other labels: of the first ones
 // their own. They come and go, so that none is kept longer than it is there.
 func (r *reading) endpoint(among [3]string, raw string) string {
-	name := text(observe.Name(raw))
+	name := text(scrub.Name(raw))
 	there := r.endpoints[among]
 	switch {
 	case there[name]:

@@ -16,8 +16,8 @@ import (
 // around returns the policies that count calls and attempts.
 func (c *client) around() (calls, attempts holdfast.Policy) {
 	if c.m.o.Exemplar != nil {
-		return observe.New(observe.Options{Done: c.call, Event: c.event, EndsAlone: true}),
-			observe.New(observe.Options{Done: c.attempt, Wire: true, EndsAlone: true})
+		return observe.New(observe.Options{Done: c.call, Event: c.event}),
+			observe.New(observe.Options{Done: c.attempt, Wire: true})
 	}
 	return holdfast.PolicyFunc(c.countCalls), holdfast.PolicyFunc(c.countAttempts)
 }

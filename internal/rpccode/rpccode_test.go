@@ -1,36 +1,35 @@
-package holdfast_test
+package rpccode_test
 
 import (
-	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"slices"
+	"strconv"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
-
-func ExampleCodeOfGRPC() {
-	fmt.Println(holdfast.CodeOfGRPC(14), holdfast.Code("UNAVAILABLE").GRPC(), holdfast.CodeCircuitOpen.GRPC())
-	// Output: UNAVAILABLE 14 14
-}
 
 // gRPC's names go there and back, and are those of its specification.
 func TestGRPCCodesGoThereAndBack(t *testing.T) {
-	names := holdfast.GRPCCodes()
+	names := rpccode.Names()
 	if len(names) != 17 {
 		t.Fatalf("%d codes", len(names))
 	}
 	for n, name := range names {
-		if holdfast.CodeOfGRPC(uint32(n)) != name || name.GRPC() != uint32(n) {
-			t.Errorf("%d is %s, which is %d", n, name, name.GRPC())
+		if rpccode.Name(uint32(n)) != name || rpccode.Number(name) != uint32(n) {
+			t.Errorf("%d is %s, which is %d", n, name, rpccode.Number(name))
 		}
 		var c codes.Code
-		if err := c.UnmarshalJSON([]byte(`"` + string(name) + `"`)); err != nil || uint32(c) != uint32(n) {
+		if err := c.UnmarshalJSON([]byte(`"` + name + `"`)); err != nil || uint32(c) != uint32(n) {
 			t.Errorf("gRPC reads %s as %d, %v", name, c, err)
 		}
 	}
-	if holdfast.CodeOfGRPC(99) != "UNKNOWN" {
+	if rpccode.Name(99) != "UNKNOWN" {
 		t.Error("a number that is no code has a name")
 	}
 }
@@ -41,7 +40,7 @@ func TestCodesOfOnesOwnAreUnavailable(t *testing.T) {
 		"tenant_full": codes.Unavailable, holdfast.CodeLimited: codes.ResourceExhausted, holdfast.CodeTimeout: codes.DeadlineExceeded,
 		holdfast.CodeDeadline: codes.DeadlineExceeded, holdfast.CodeCancelled: codes.Canceled, holdfast.CodeError: codes.Unknown, holdfast.CodeConfig: codes.Internal,
 	} {
-		if got := codes.Code(code.GRPC()); got != want {
+		if got := codes.Code(rpccode.Number(code)); got != want {
 			t.Errorf("%s is %v, want %v", code, got, want)
 		}
 	}
@@ -49,26 +48,47 @@ func TestCodesOfOnesOwnAreUnavailable(t *testing.T) {
 
 func TestCodesAreAsked(t *testing.T) {
 	for _, code := range []holdfast.Code{holdfast.CodeTimeout, holdfast.CodeDeadline} {
-		if !code.OutOfTime() {
+		if !rpccode.OutOfTime(code) {
 			t.Errorf("%s is not out of time", code)
 		}
 	}
 	for _, code := range []holdfast.Code{"DEADLINE_EXCEEDED", "504", holdfast.CodeDial, "ok", "x"} { // servers' answers, and others
-		if code.OutOfTime() {
+		if rpccode.OutOfTime(code) {
 			t.Errorf("%s is out of time", code)
 		}
 	}
 	for _, code := range []holdfast.Code{"500", "501", "599", "INTERNAL", "UNKNOWN", "DATA_LOSS", holdfast.CodeError} {
-		if !code.Application() {
+		if !rpccode.Application(code) {
 			t.Errorf("%s is the infrastructure's alone", code)
 		}
 	}
 	for _, code := range []holdfast.Code{"502", "503", "504", "UNAVAILABLE", "DEADLINE_EXCEEDED", holdfast.CodeTimeout, holdfast.CodeDial, holdfast.CodeReset, "x"} {
-		if code.Application() {
+		if rpccode.Application(code) {
 			t.Errorf("%s may be the application's", code)
 		}
 	}
-	if got := holdfast.Code("RESOURCE_EXHAUSTED").Alike(); !slices.Equal(got, []holdfast.Code{"429"}) || holdfast.CodeDial.Alike() != nil {
+	if got := rpccode.Alike("RESOURCE_EXHAUSTED"); !slices.Equal(got, []string{"429"}) || rpccode.Alike("dial") != nil {
 		t.Errorf("alike: %v", got)
+	}
+}
+
+// The table has every Code that the root declares.
+func TestTheTableIsComplete(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../code.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		if value, ok := node.(*ast.BasicLit); ok && value.Kind == token.STRING {
+			n++
+			if code, err := strconv.Unquote(value.Value); err != nil || !rpccode.Known(code) {
+				t.Errorf("%s is not in the table: %v", value.Value, err)
+			}
+		}
+		return true
+	})
+	if n < 20 {
+		t.Errorf("%d codes are declared", n)
 	}
 }

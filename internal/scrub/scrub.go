@@ -1,4 +1,6 @@
-package observe
+// Package scrub frees texts of credentials: of what is logged, and of names that become
+// labels.
+package scrub
 
 import (
 	"fmt"
@@ -53,17 +55,17 @@ func endOfURL(rest string, quoted bool) int {
 	return len(rest)
 }
 
-// scrubbed is an attribute of which all that is text is scrubbed: also in groups, and
+// Attr is an attribute of which all that is text is scrubbed: also in groups, and
 // what would become text by an Error or a String of its own. Of what else it is, a
 // handler sees the fields.
-func scrubbed(a slog.Attr) slog.Attr {
+func Attr(a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:
 		a.Value = slog.StringValue(scrub(a.Key, v.String()))
 	case slog.KindGroup:
 		var group []slog.Attr
 		for _, inner := range v.Group() {
-			group = append(group, scrubbed(inner))
+			group = append(group, Attr(inner))
 		}
 		a.Value = slog.GroupValue(group...)
 	case slog.KindAny:
@@ -79,8 +81,8 @@ func scrubbed(a slog.Attr) slog.Attr {
 	return a
 }
 
-// Scrub is a text without the credentials and queries of the URLs in it.
-func Scrub(text string) string { return scrub("", text) }
+// Text is a text without the credentials and queries of the URLs in it.
+func Text(text string) string { return scrub("", text) }
 
 // Name is a target as metrics and logs have it: without what may be a user, a password
 // or a query, and as UTF-8.
