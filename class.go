@@ -47,8 +47,8 @@ type Health uint8
 // What an outcome tells of the server.
 const (
 	Unknown    Health = iota // nothing
-	Well                     // it answers
-	Ill                      // it fails, or is not there
+	Healthy                  // it answers
+	Unhealthy                // it fails, or is not there
 	Overloaded               // it has too much to do
 )
 
@@ -60,7 +60,7 @@ func (h Health) String() string {
 	return healths[Unknown]
 }
 
-var healths = [...]string{"unknown", "well", "ill", "overloaded"}
+var healths = [...]string{"unknown", "healthy", "unhealthy", "overloaded"}
 
 // again says which calls may be sent again.
 type again uint8
@@ -79,12 +79,12 @@ var meanings = [...]struct {
 	sample bool
 }{
 	Ignored:       {"ignored", Unknown, never, false},
-	Success:       {"success", Well, never, true},
-	Failure:       {"failure", Ill, ifRepeatable, false},
+	Success:       {"success", Healthy, never, true},
+	Failure:       {"failure", Unhealthy, ifRepeatable, false},
 	Overload:      {"overload", Overloaded, ifRepeatable, false},
-	Refused:       {"refused", Ill, always, false},
-	Conflict:      {"conflict", Well, always, false},
-	Relayed:       {"relayed", Well, ifRepeatable, false},
+	Refused:       {"refused", Unhealthy, always, false},
+	Conflict:      {"conflict", Healthy, always, false},
+	Relayed:       {"relayed", Healthy, ifRepeatable, false},
 	LocalFault:    {"local_fault", Unknown, never, false},
 	LocalShortage: {"local_shortage", Unknown, always, false},
 	LocalPause:    {"local_pause", Unknown, ifRepeatable, false},

@@ -12,7 +12,7 @@ func TestAgainIsMonotonous(t *testing.T) {
 		if c.Again(false) && !c.Again(true) {
 			t.Errorf("%v may be sent again only when that does harm", c)
 		}
-		if c.Sample() && c.Server() != holdfast.Well {
+		if c.Sample() && c.Server() != holdfast.Healthy {
 			t.Errorf("%v is a sample of a server that is %v", c, c.Server())
 		}
 	}

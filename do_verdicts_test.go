@@ -124,7 +124,7 @@ func TestALimitIsNoCancelToAFunction(t *testing.T) {
 		"a driver's cancel": func(error) error { return fmt.Errorf("pq: %w", context.Canceled) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(time.Second)), holdfast.Call{Target: "db"}, func(ctx context.Context) (int, error) {
+			_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second})), holdfast.Call{Target: "db"}, func(ctx context.Context) (int, error) {
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				<-ctx.Done()

@@ -12,10 +12,10 @@
 //
 //	client := &http.Client{
 //		Transport: httpclient.Wrap(http.DefaultTransport,
-//			timeout.New(2*time.Second),            // the whole call, retries included
-//			retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
-//			breaker.New(breaker.Options{}),        // stop asking a server that is down
-//			timeout.New(500*time.Millisecond),     // each attempt
+//			timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
+//			retry.New(retry.Options{MaxAttempts: 3}),                    // only what is safe to repeat
+//			breaker.New(breaker.Options{}),                              // stop asking a server that is down
+//			timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), // each attempt
 //		),
 //	}
 //
@@ -35,7 +35,7 @@
 //
 //   - [Policy] or [PolicyFunc], [Handler], [Call] and [Result].
 //   - [Call.Hold], [Call.Track], [Call.Probe], [Call.Share], [Result.OnDone] with [Hook],
-//     [End] and [Watcher], for what lasts as long as the call.
+//     [End] and [ProgressHook], for what lasts as long as the call.
 //   - [Call.Reject], [Call.Tell] after [Call.Heard], [Observable], [NewListener] with
 //     [Record.Listen], to tell and to listen.
 //   - [Call.Again], [Call.MayRepeat], [Call.Replayable], [Result.Keep], [Record.Claim],
@@ -102,12 +102,12 @@
 //
 //	class          the server is  sent again     its time is a sample
 //	Ignored        unknown        never          no
-//	Success        well           never          yes
-//	Failure        ill            if repeatable  no
+//	Success        healthy        never          yes
+//	Failure        unhealthy      if repeatable  no
 //	Overload       overloaded     if repeatable  no
-//	Refused        ill            always         no
-//	Conflict       well           always         no
-//	Relayed        well           if repeatable  no
+//	Refused        unhealthy      always         no
+//	Conflict       healthy        always         no
+//	Relayed        healthy        if repeatable  no
 //	LocalFault     unknown        never          no
 //	LocalShortage  unknown        always         no
 //	LocalPause     unknown        if repeatable  no

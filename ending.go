@@ -12,7 +12,7 @@ import (
 type Ending struct {
 	mu      sync.Mutex
 	done    atomic.Bool // written under mu
-	watched atomic.Bool // some hook is a Watcher
+	watched atomic.Bool // some hook is a ProgressHook
 	n       int32
 	inline  [4]hooked // what most chains need, without an allocation
 	more    *[]hooked
@@ -46,7 +46,7 @@ func (e *Ending) OnDone(h Hook, token uint64) {
 		}
 		e.more = &more
 	}
-	if _, ok := h.(Watcher); ok {
+	if _, ok := h.(ProgressHook); ok {
 		e.watched.Store(true)
 	}
 	e.mu.Unlock()
@@ -116,7 +116,7 @@ func (e *Ending) Progress(waiting bool) {
 
 func progress(hooks []hooked, waiting bool) {
 	for _, h := range hooks {
-		if w, ok := h.hook.(Watcher); ok {
+		if w, ok := h.hook.(ProgressHook); ok {
 			w.Progress(h.token, waiting)
 		}
 	}

@@ -21,12 +21,12 @@ import (
 //	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated
 //	               limit, rate  and Err                                             full queue waited deadline
 //	               balance                                                          no_endpoint
-//	circuit        breaker      the circuit Target went From closed, open,          row broken failures slow probe due hand
-//	                            half-open or isolated To another; it is open
+//	circuit        breaker      the circuit Target went From closed, open,          consecutive_failures broken failure_ratio
+//	                            half-open or isolated To another; it is open        slow probe due hand
 //	                            for Wait
-//	endpoint       balance      the Endpoint is To be ejected (for Wait),           row failures success_rate probe due check
-//	                            spared (too many are out), probing, back, ill
-//	                            or well
+//	endpoint       balance      the Endpoint is To be ejected (for Wait),           consecutive_failures failure_ratio
+//	                            spared (too many are out), probing, back,           success_rate probe due check
+//	                            unhealthy or healthy
 //	discovery      balance      the resolver Target has answered, or Err; Attrs:    error empty
 //	                            endpoints, with added and removed, or for how
 //	                            long it has been stale

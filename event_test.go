@@ -15,11 +15,11 @@ import (
 func TestAnEventIsAGroupOfWhatIsKnown(t *testing.T) {
 	whole := holdfast.Event{
 		Kind: "k", Level: slog.LevelWarn, Policy: "p", Target: "t", Method: "m", Endpoint: "e", Attempt: 2, Class: holdfast.Failure, Code: "503",
-		From: "closed", To: "open", Reason: "row", Detail: "5 failures in a row", Wait: time.Second, Err: errors.New("http://me:secret@host/"),
+		From: "closed", To: "open", Reason: "consecutive_failures", Detail: "5 failures in a row", Wait: time.Second, Err: errors.New("http://me:secret@host/"),
 		Attrs: []slog.Attr{slog.Int("added", 0), slog.Bool("hedge", true)},
 	}
 	for want, e := range map[string]holdfast.Event{
-		"[policy=p target=t method=m endpoint=e attempt=2 class=failure code=503 from=closed to=open reason=row detail=5 failures in a row wait=1s added=0 hedge=true]": whole,
+		"[policy=p target=t method=m endpoint=e attempt=2 class=failure code=503 from=closed to=open reason=consecutive_failures detail=5 failures in a row wait=1s added=0 hedge=true]": whole,
 		"[attempt=1]":  {Kind: "k", Attempt: 1, Err: errors.New("x")},
 		"[]":           {},
 		"[hedge=true]": {Attrs: whole.Attrs[1:]},

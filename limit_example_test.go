@@ -11,7 +11,7 @@ import (
 
 // A function that did not finish can tell a limit of ours from its caller's cancel.
 func ExampleRanOut() {
-	limited := holdfast.Chain(timeout.New(time.Millisecond))
+	limited := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Millisecond}))
 	_, _ = holdfast.Do(context.Background(), limited, holdfast.Call{Target: "reports"}, func(ctx context.Context) (int, error) {
 		<-ctx.Done()
 		fmt.Println(holdfast.RanOut(ctx))

@@ -69,7 +69,7 @@ func (l *Listener) tell(ctx context.Context, e Event) {
 // Observable is a policy that tells of changes of its own state, which belong to no
 // call: a breaker, a balancer, a stack of policies.
 type Observable interface {
-	// Observe has f told of what happens from now on, in order, with no lock held,
+	// Watch has f told of what happens from now on, in order, with no lock held,
 	// until stop is called.
-	Observe(f func(ctx context.Context, e Event)) (stop func())
+	Watch(f func(ctx context.Context, e Event)) (stop func())
 }

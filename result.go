@@ -97,10 +97,10 @@ type Hook interface {
 	Done(token uint64, end End)
 }
 
-// A Watcher is a Hook that also learns how a Reply progresses, which is what an
+// A ProgressHook is a Hook that also learns how a Reply progresses, which is what an
 // idle limit needs. Progress(token, true) says that the reader has begun to wait
 // for the server; Progress(token, false) that something has arrived.
-type Watcher interface {
+type ProgressHook interface {
 	Hook
 	Progress(token uint64, waiting bool)
 }

@@ -111,10 +111,10 @@ func TestOneListOfPoliciesServesEveryTransport(t *testing.T) {
 	calls, attempts := new(witness), new(witness)
 	policies := []holdfast.Policy{
 		calls,
-		timeout.New(20 * time.Second),
-		retry.New(retry.Options{Base: time.Millisecond}),
+		timeout.New(timeout.Options{Limit: 20 * time.Second}),
+		retry.New(retry.Options{InitialInterval: time.Millisecond}),
 		attempts,
-		timeout.New(10 * time.Second),
+		timeout.New(timeout.Options{Limit: 10 * time.Second}),
 	}
 	client := &http.Client{Transport: httpclient.Wrap(nil, policies...)}
 	door := grpcclient.Wrapper{Repeatable: func(string) bool { return true }}
@@ -220,7 +220,9 @@ func TestR11_LayersOfDifferentTransportsDoNotMultiply(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer web.Close()
-	four := func() holdfast.Policy { return retry.New(retry.Options{Attempts: 4, Base: time.Millisecond}) }
+	four := func() holdfast.Policy {
+		return retry.New(retry.Options{MaxAttempts: 4, InitialInterval: time.Millisecond})
+	}
 	inner := &http.Client{Transport: httpclient.Wrap(httpclient.Wrap(nil, four()), four())}
 	_, _ = holdfast.Do(t.Context(), holdfast.Chain(four()), holdfast.Call{Target: "t", Repeatable: true}, func(ctx context.Context) (int, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, web.URL, nil)

@@ -17,9 +17,11 @@ func ours(base http.RoundTripper, policies ...holdfast.Policy) doer {
 	return httpclient.Wrap(base, policies...).RoundTrip
 }
 
-func (k knobs) retry() holdfast.Policy   { return retry.New(retry.Options{Base: k.wait}) }
-func (k knobs) breaker() holdfast.Policy { return breaker.New(breaker.Options{Open: time.Second}) }
-func (k knobs) timeout() holdfast.Policy { return timeout.New(k.limit) }
+func (k knobs) retry() holdfast.Policy { return retry.New(retry.Options{InitialInterval: k.wait}) }
+func (k knobs) breaker() holdfast.Policy {
+	return breaker.New(breaker.Options{OpenDuration: time.Second})
+}
+func (k knobs) timeout() holdfast.Policy { return timeout.New(timeout.Options{Limit: k.limit}) }
 func (k knobs) hedge() holdfast.Policy   { return hedge.New(hedge.Options{Delay: k.delay, Share: -1}) }
 
 func ourRetry(base http.RoundTripper, k knobs) doer   { return ours(base, k.retry()) }

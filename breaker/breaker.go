@@ -14,14 +14,13 @@ import (
 // A Breaker is a Policy that rejects calls to what is down. It is safe for
 // concurrent use. One that New has not made, nil too, rejects nothing.
 //
-// A circuit opens when the Ratio of failures is reached, after Row failures in a
-// row where there are few calls and LongRow where there are many, or when too
-// many calls are slow. It stays open for as long as fits the outage: Open at
-// first, then a quarter of the time since it first opened. Then single calls,
-// one at a time, are sent as probes: one that succeeds closes it, one that fails
-// opens it again. The pattern is that of M. Nygard, Release It! (2007).
+// A circuit opens when too large a part of the calls has failed or was slow, or too many
+// have failed in a row; Options have the bounds. It stays open for as long as fits the
+// outage: OpenDuration at first, then a quarter of the time since it first opened. Then
+// single calls, one at a time, are sent as probes: one that succeeds closes it, one that
+// fails opens it again. The pattern is that of M. Nygard, Release It! (2007).
 //
-// What is a failure the transport's Class says: where the server is Ill or Overloaded.
+// The transport's Class says what a failure is: the server is Unhealthy or Overloaded.
 // Where nothing is known of it (a caller's cancel, a lost hedge, what we rejected or
 // could not send ourselves, a pause of this process) the call counts as nothing. An
 // answer that breaks off while it is read turns from a success into a failure.
@@ -41,7 +40,7 @@ var _ holdfast.Policy = (*Breaker)(nil)
 // New makes a Breaker. Every value of every option means something; see Options.
 func New(o Options) *Breaker {
 	b := &Breaker{o: o.filled(), s: new(shared)}
-	b.s.circuits.Max = b.o.Keys
+	b.s.circuits.Max = b.o.MaxKeys
 	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, &b.s.herald) }
 	b.s.circuits.Idle = (*circuit).idle
 	b.s.herald.Listen(o.OnChange)
@@ -49,13 +48,13 @@ func New(o Options) *Breaker {
 }
 
 // With returns a Breaker with other options and the circuits of b, which both
-// share from then on: what is open stays open. Keys and OnChange stay as they
+// share from then on: what is open stays open. MaxKeys and OnChange stay as they
 // were.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {
 		return New(o)
 	}
-	o.Keys, o.OnChange = b.o.Keys, b.o.OnChange
+	o.MaxKeys, o.OnChange = b.o.MaxKeys, b.o.OnChange
 	return &Breaker{o.filled(), b.s}
 }
 
@@ -107,11 +106,11 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 			age = c.age.Load()
 		}
-		if o.Slow > 0 {
+		if o.SlowDuration > 0 {
 			return c.timed(ctx, call, next, o, age)
 		}
 		res := next(ctx, call)
-		if res.Class.Server() == holdfast.Well {
+		if res.Class.Server() == holdfast.Healthy {
 			c.observe(o, age, res.Class, 0, false)
 			if !call.Unary && res.Reply != nil {
 				res.OnDone(c, age)
@@ -133,7 +132,7 @@ func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.
 	if free == nil {
 		return res, shared
 	}
-	limit := o.ProbeLimit
+	limit := o.ProbeTimeout
 	if limit <= 0 {
 		limit = defaultProbeLimit // who waits does not do so for ever
 	}
@@ -170,7 +169,7 @@ func (c *circuit) timed(ctx context.Context, call *holdfast.Call, next holdfast.
 	start := clock.Now()
 	res := watched(ctx, call, next, start)
 	c.observeAndTell(o, age, res, slow(o, start))
-	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Well {
+	if !call.Unary && res.Reply != nil && res.Class.Server() == holdfast.Healthy {
 		res.OnDone(c, age)
 	}
 	return res
@@ -197,11 +196,11 @@ func rejected(ctx context.Context, call *holdfast.Call, err *OpenError) holdfast
 	return res
 }
 
-// Observe has f told of every change of state of every circuit (a "circuit", of holdfast.Event),
+// Watch has f told of every change of state of every circuit (a "circuit", of holdfast.Event),
 // until stop is called: in order, each once, on the goroutine of a call, with a context that is
 // no call's and no lock held, so that f may call b. One that panics stops no other. When more
 // than 1,024 changes wait for a slow listener, the oldest are dropped.
-func (b *Breaker) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+func (b *Breaker) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if !b.made() {
 		return func() {}
 	}
@@ -237,7 +236,7 @@ func (c *circuit) status(window time.Duration) Status {
 	n := c.window.sum(turn(now, window))
 	s := Status{
 		State: c.current(now), Calls: uint64(n.calls), Failures: uint64(n.failures), Slow: uint64(n.slow),
-		Row: int(c.row.Load()), Rejected: c.rejected.Load(),
+		ConsecutiveFailures: int(c.row.Load()), Rejected: c.rejected.Load(),
 	}
 	if State(c.state.Load()) == Open {
 		s.Until = c.until

@@ -72,9 +72,9 @@ func (c *circuit) idle() bool {
 // judge reports whether the class is a failure, and whether it says anything.
 func judge(o *Options, class holdfast.Class) (failed, counted bool) {
 	switch class.Server() {
-	case holdfast.Well:
+	case holdfast.Healthy:
 		return false, true
-	case holdfast.Ill:
+	case holdfast.Unhealthy:
 		return true, true
 	case holdfast.Overloaded:
 		return true, !o.IgnoreOverload
@@ -153,20 +153,20 @@ type cause struct{ reason, detail string }
 func (c *circuit) verdict(o *Options, now time.Time) cause {
 	row, broken := int(c.row.Load()), int(c.broken.Load())
 	n := c.window.sum(turn(now, o.Window))
-	few := n.calls < int64(o.Samples)
+	few := n.calls < int64(o.MinSamples)
 	for _, in := range []struct {
 		row          int
 		reason, what string
-	}{{row, "row", "failures"}, {broken, "broken", "broken answers"}} {
-		if o.LongRow > 0 && in.row >= o.LongRow || few && o.Row > 0 && in.row >= o.Row {
+	}{{row, "consecutive_failures", "failures"}, {broken, "broken", "broken answers"}} {
+		if o.ConsecutiveFailuresUnderLoad > 0 && in.row >= o.ConsecutiveFailuresUnderLoad || few && o.ConsecutiveFailures > 0 && in.row >= o.ConsecutiveFailures {
 			return cause{in.reason, fmt.Sprintf("%d %s in a row", in.row, in.what)}
 		}
 	}
 	switch {
 	case few:
-	case o.Ratio > 0 && float64(n.failures) >= o.Ratio*float64(n.calls):
-		return cause{"failures", fmt.Sprintf("%d of %d calls failed", n.failures, n.calls)}
-	case o.SlowRatio > 0 && o.Slow > 0 && float64(n.slow) >= o.SlowRatio*float64(n.calls):
+	case o.FailureRatio > 0 && float64(n.failures) >= o.FailureRatio*float64(n.calls):
+		return cause{"failure_ratio", fmt.Sprintf("%d of %d calls failed", n.failures, n.calls)}
+	case o.SlowRatio > 0 && o.SlowDuration > 0 && float64(n.slow) >= o.SlowRatio*float64(n.calls):
 		return cause{"slow", fmt.Sprintf("%d of %d calls were slow", n.slow, n.calls)}
 	}
 	return cause{}
@@ -187,9 +187,9 @@ func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause
 // that a fleet does not probe as one. The quarter is our own rule; the storms of
 // package preset are its test.
 func openFor(o *Options, outage, after time.Duration) time.Duration {
-	d := min(max(o.Open, outage/4, 0), o.MaxOpen)
+	d := min(max(o.OpenDuration, outage/4, 0), o.MaxOpenDuration)
 	d -= time.Duration(0.2 * rand.Float64() * float64(d))
-	return max(d, min(after, o.MaxAfter))
+	return max(d, min(after, o.MaxRetryAfter))
 }
 
 // become changes the state; the lock is held.

@@ -5,7 +5,7 @@
 //	client := &http.Client{Transport: httpclient.Wrap(nil,
 //		retry.New(retry.Options{}),
 //		breaker.New(breaker.Options{}), // sees every attempt
-//		timeout.New(500*time.Millisecond),
+//		timeout.New(timeout.Options{Limit: 500 * time.Millisecond}),
 //	)}
 //
 // It stands inside retry and outside the limit of an attempt. Calls of one key,

@@ -38,17 +38,17 @@ func TestAChangeSaysWhatAndWhy(t *testing.T) {
 		o  breaker.Options
 		do func(r *rig)
 	}{
-		"closed open row: 5 failures in a row":          {breaker.Options{}, func(r *rig) { r.open(t) }},
-		"closed open broken: 5 broken answers in a row": {breaker.Options{}, broken},
-		"closed open failures: 3 of 3 calls failed":     {breaker.Options{Row: -1, Samples: 3}, func(r *rig) { r.open(t) }},
-		"closed open slow: 3 of 3 calls were slow":      {breaker.Options{Samples: 3, Slow: time.Second}, slow(3, holdfast.Success)},
-		"open half-open due: its time has passed":       {breaker.Options{}, func(r *rig) { r.halfOpen(t); r.call(ignored) }},
-		"half-open open probe: the probe failed":        {breaker.Options{}, func(r *rig) { r.halfOpen(t); r.call(bad) }},
-		"half-open open probe: the probe was slow": {breaker.Options{Slow: time.Second}, func(r *rig) {
+		"closed open consecutive_failures: 5 failures in a row": {breaker.Options{}, func(r *rig) { r.open(t) }},
+		"closed open broken: 5 broken answers in a row":         {breaker.Options{}, broken},
+		"closed open failure_ratio: 3 of 3 calls failed":        {breaker.Options{ConsecutiveFailures: -1, MinSamples: 3}, func(r *rig) { r.open(t) }},
+		"closed open slow: 3 of 3 calls were slow":              {breaker.Options{MinSamples: 3, SlowDuration: time.Second}, slow(3, holdfast.Success)},
+		"open half-open due: its time has passed":               {breaker.Options{}, func(r *rig) { r.halfOpen(t); r.call(ignored) }},
+		"half-open open probe: the probe failed":                {breaker.Options{}, func(r *rig) { r.halfOpen(t); r.call(bad) }},
+		"half-open open probe: the probe was slow": {breaker.Options{SlowDuration: time.Second}, func(r *rig) {
 			r.halfOpen(t)
 			slow(1, holdfast.Success)(r)
 		}},
-		"half-open open probe: the probe took longer than 1s": {breaker.Options{ProbeLimit: time.Second}, func(r *rig) {
+		"half-open open probe: the probe took longer than 1s": {breaker.Options{ProbeTimeout: time.Second}, func(r *rig) {
 			r.halfOpen(t)
 			r.answer = func() holdfast.Result { time.Sleep(time.Minute); return good }
 			go r.begin("t")

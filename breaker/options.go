@@ -16,44 +16,44 @@ type Options struct {
 	// call.Target + call.Method each method has one of its own. It must be safe for
 	// concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
-	// Keys is how many circuits are kept: 0 and negative mean 1024. Past it, one
+	// MaxKeys is how many circuits are kept: 0 and negative mean 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find
 	// none share one circuit. Open ones are never dropped.
-	Keys int
+	MaxKeys int
 
-	// Ratio of failures to calls in Window that opens the circuit, once there are
-	// Samples of them: 0 means 0.7; negative: no ratio opens it.
-	Ratio float64
+	// FailureRatio opens the circuit when this part of the calls in Window has failed,
+	// of MinSamples calls at least: 0 means 0.7; negative: never.
+	FailureRatio float64
 	// Window is how far back calls count: 0 and negative mean 10 s.
 	Window time.Duration
-	// Samples is how many calls the Window must hold for a ratio to count: 0
+	// MinSamples is how many calls the Window must hold for a ratio to count: 0
 	// means 20; negative: 1.
-	Samples int
-	// Row opens after so many failures in a row while the Window holds fewer
-	// than Samples: 0 means 5; negative: never.
-	Row int
-	// LongRow opens after so many failures in a row, however many calls there
-	// are: 0 means 50; negative: never.
-	LongRow int
-	// Slow is the time to its Result from which a call counts as slow: 0 and
-	// negative mean that none does.
-	Slow time.Duration
-	// SlowRatio of slow calls in Window that opens, as Ratio does: 0 means 0.7;
-	// negative: never.
+	MinSamples int
+	// ConsecutiveFailures opens the circuit after so many failures in a row, while Window
+	// holds fewer calls than MinSamples: 0 means 5; negative: never.
+	ConsecutiveFailures int
+	// ConsecutiveFailuresUnderLoad opens it after so many, however many calls there are: 0
+	// means 50; negative: never.
+	ConsecutiveFailuresUnderLoad int
+	// SlowDuration is how long a call takes to its Result, at least, that counts as slow:
+	// 0 and negative mean that none does.
+	SlowDuration time.Duration
+	// SlowRatio opens the circuit when this part of the calls in Window was slow, of
+	// MinSamples calls at least: 0 means 0.7; negative: never.
 	SlowRatio float64
 
-	// Open is how long the circuit stays open at first: 0 means 200 ms; negative:
+	// OpenDuration is how long the circuit stays open at first: 0 means 200 ms; negative:
 	// no time.
-	Open time.Duration
-	// MaxOpen bounds the open time, which grows to a quarter of how long the
+	OpenDuration time.Duration
+	// MaxOpenDuration bounds the open time, which grows to a quarter of how long the
 	// outage has lasted: 0 means 60 s; negative: 24 h.
-	MaxOpen time.Duration
-	// MaxAfter is the longest open time that a server may ask for: 0 means 5 min;
+	MaxOpenDuration time.Duration
+	// MaxRetryAfter is the longest open time that a server may ask for: 0 means 5 min;
 	// negative: what it asks for is ignored.
-	MaxAfter time.Duration
-	// ProbeLimit is how long a probe may take to its Result; past it the probe
+	MaxRetryAfter time.Duration
+	// ProbeTimeout is how long a probe may take to its Result; past it the probe
 	// has failed. 0 means 10 s; negative: for ever.
-	ProbeLimit time.Duration
+	ProbeTimeout time.Duration
 
 	// IgnoreOverload leaves out calls whose server said that it has too many
 	// (429, RESOURCE_EXHAUSTED, 503 with a hint). They are failures otherwise.
@@ -62,23 +62,23 @@ type Options struct {
 	ObserveOnly bool
 
 	// OnChange is told of each change of a circuit's state ("circuit", of
-	// holdfast.Event), as Breaker.Observe tells it.
+	// holdfast.Event), as Breaker.Watch tells it.
 	OnChange func(ctx context.Context, e holdfast.Event)
 }
 
 // filled returns o with the defaults in the place of zeros.
 func (o Options) filled() Options {
-	o.Keys = option.Of(o.Keys, 1024, 1024)
-	o.Ratio = min(option.Of(o.Ratio, 0.7, option.Off), 1)
+	o.MaxKeys = option.Of(o.MaxKeys, 1024, 1024)
+	o.FailureRatio = min(option.Of(o.FailureRatio, 0.7, option.Off), 1)
 	o.SlowRatio = min(option.Of(o.SlowRatio, 0.7, option.Off), 1)
 	o.Window = option.Span(o.Window, 10*time.Second, 10*time.Second)
-	o.Samples = option.Of(o.Samples, 20, 1)
-	o.Row, o.LongRow = option.Of(o.Row, 5, option.Off), option.Of(o.LongRow, 50, option.Off)
-	o.Slow = option.Span(o.Slow, option.Off, option.Off)
-	o.Open = option.Span(o.Open, 200*time.Millisecond, option.Off)
-	o.MaxOpen = option.Span(o.MaxOpen, time.Minute, option.Day)
-	o.MaxAfter = option.Span(o.MaxAfter, 5*time.Minute, option.Off)
-	o.ProbeLimit = option.Span(o.ProbeLimit, defaultProbeLimit, option.Off)
+	o.MinSamples = option.Of(o.MinSamples, 20, 1)
+	o.ConsecutiveFailures, o.ConsecutiveFailuresUnderLoad = option.Of(o.ConsecutiveFailures, 5, option.Off), option.Of(o.ConsecutiveFailuresUnderLoad, 50, option.Off)
+	o.SlowDuration = option.Span(o.SlowDuration, option.Off, option.Off)
+	o.OpenDuration = option.Span(o.OpenDuration, 200*time.Millisecond, option.Off)
+	o.MaxOpenDuration = option.Span(o.MaxOpenDuration, time.Minute, option.Day)
+	o.MaxRetryAfter = option.Span(o.MaxRetryAfter, 5*time.Minute, option.Off)
+	o.ProbeTimeout = option.Span(o.ProbeTimeout, defaultProbeLimit, option.Off)
 	return o
 }
 

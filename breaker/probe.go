@@ -27,11 +27,11 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 		if c.probing == nil {
 			break
 		}
-		if o.ProbeLimit <= 0 || pause.Ran(clock.At(c.sent), clock.At(now)) < o.ProbeLimit {
+		if o.ProbeTimeout <= 0 || pause.Ran(clock.At(c.sent), clock.At(now)) < o.ProbeTimeout {
 			return 0, c.reject(HalfOpen), false
 		}
 		c.probing(errFailed)
-		c.open(o, now, 0, cause{"probe", fmt.Sprintf("the probe took longer than %v", o.ProbeLimit)})
+		c.open(o, now, 0, cause{"probe", fmt.Sprintf("the probe took longer than %v", o.ProbeTimeout)})
 		return 0, c.reject(Open), false
 	case Open:
 		if now.Before(c.until) {
@@ -99,7 +99,7 @@ func watched(ctx context.Context, call *holdfast.Call, next holdfast.Handler, be
 // slow reports whether a call took too long; the time in which this process stood still
 // is not the server's.
 func slow(o *Options, began int64) bool {
-	return o.Slow > 0 && pause.Ran(began, clock.Now()) >= o.Slow
+	return o.SlowDuration > 0 && pause.Ran(began, clock.Now()) >= o.SlowDuration
 }
 
 // settle ends a probe. closed reports that it has closed the circuit, and age of

@@ -34,13 +34,13 @@ func (s State) String() string {
 
 // A Status is a circuit's state at one time.
 type Status struct {
-	State    State
-	Until    time.Time // of an open one: when a probe may be sent
-	Calls    uint64    // in the Window
-	Failures uint64    // of them
-	Slow     uint64    // of them
-	Row      int       // failures in a row
-	Rejected uint64    // calls, since there is the circuit; with ObserveOnly those that would have been
+	State               State
+	Until               time.Time // of an open one: when a probe may be sent
+	Calls               uint64    // in the Window
+	Failures            uint64    // of them
+	Slow                uint64    // of them
+	ConsecutiveFailures int       // failures in a row
+	Rejected            uint64    // calls, since there is the circuit; with ObserveOnly those that would have been
 }
 
 // ErrOpen is what every OpenError is to errors.Is.

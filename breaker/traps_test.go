@@ -92,7 +92,7 @@ func TestT43_AProbeGivesItsPlaceBack(t *testing.T) {
 	}
 	t.Run("hangs", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(breaker.Options{ProbeLimit: time.Second})
+			r := newRig(breaker.Options{ProbeTimeout: time.Second})
 			r.halfOpen(t)
 			done := make(chan struct{})
 			r.answer = func() holdfast.Result { <-done; return good }
@@ -201,8 +201,8 @@ func TestT49_T57_ListenersAreToldInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told, also []string
 		r := newRig(breaker.Options{OnChange: func(_ context.Context, c holdfast.Event) { told = append(told, c.From+" "+c.To) }})
-		stop := r.Observe(func(context.Context, holdfast.Event) { panic("listener") })
-		r.Observe(func(_ context.Context, c holdfast.Event) {
+		stop := r.Watch(func(context.Context, holdfast.Event) { panic("listener") })
+		r.Watch(func(_ context.Context, c holdfast.Event) {
 			also = append(also, c.From+" "+c.To)
 			r.State("t") // it may call back
 			if c.To == breaker.Open.String() {
@@ -242,7 +242,7 @@ func TestT46_LateFailuresDoNotOpenAClosedCircuitAgain(t *testing.T) {
 		close(done)
 		wg.Wait()
 		wantState(t, r, breaker.Closed)
-		if s := r.Status("t"); s.Failures != 0 || s.Row != 0 {
+		if s := r.Status("t"); s.Failures != 0 || s.ConsecutiveFailures != 0 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -20,7 +20,7 @@ func TestOnlyWhatTheServerDidOpensTheCircuit(t *testing.T) {
 			for range 100 {
 				r.call(holdfast.Result{Err: errors.New("x"), Class: class})
 			}
-			ill := class.Server() == holdfast.Ill || class.Server() == holdfast.Overloaded
+			ill := class.Server() == holdfast.Unhealthy || class.Server() == holdfast.Overloaded
 			if open := r.State("t") == breaker.Open; open != ill {
 				t.Errorf("%v: open %v", class, open)
 			}
@@ -30,7 +30,7 @@ func TestOnlyWhatTheServerDidOpensTheCircuit(t *testing.T) {
 			r.halfOpen(t)
 			r.call(holdfast.Result{Err: errors.New("x"), Class: class})
 			want := map[holdfast.Health]breaker.State{
-				holdfast.Unknown: breaker.HalfOpen, holdfast.Well: breaker.Closed, holdfast.Ill: breaker.Open, holdfast.Overloaded: breaker.Open,
+				holdfast.Unknown: breaker.HalfOpen, holdfast.Healthy: breaker.Closed, holdfast.Unhealthy: breaker.Open, holdfast.Overloaded: breaker.Open,
 			}[class.Server()]
 			wantState(t, r, want)
 		})
@@ -69,7 +69,7 @@ func TestT46_AnEarlierProbeDecidesNothing(t *testing.T) {
 // T54: answers that break off count in the ratio too, where they never come in a row.
 func TestT54_BrokenAnswersCountInTheRatio(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(breaker.Options{Row: -1, LongRow: -1, Samples: 20, Ratio: 0.5})
+		r := newRig(breaker.Options{ConsecutiveFailures: -1, ConsecutiveFailuresUnderLoad: -1, MinSamples: 20, FailureRatio: 0.5})
 		end := func(class holdfast.Class) {
 			answer := new(reply)
 			r.call(holdfast.Result{Reply: answer, Class: holdfast.Success})

@@ -44,7 +44,7 @@ func TestT51_TheStateIsTrueWithoutACall(t *testing.T) {
 
 func TestT52_TheTableKeepsWhatIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(breaker.Options{Keys: 10})
+		r := newRig(breaker.Options{MaxKeys: 10})
 		r.open(t)
 		r.answer = func() holdfast.Result { return good }
 		for i := range 1000 {
@@ -60,7 +60,7 @@ func TestT52_TheTableKeepsWhatIsOpen(t *testing.T) {
 
 func TestT53_SlowCallsOpenIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(breaker.Options{Slow: time.Second / 4})
+		r := newRig(breaker.Options{SlowDuration: time.Second / 4})
 		r.answer = func() holdfast.Result { time.Sleep(time.Second / 4); return good }
 		for i := range 20 {
 			wantState(t, r, breaker.Closed)
@@ -141,7 +141,7 @@ func TestWithKeepsTheCircuits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(breaker.Options{})
 		r.open(t)
-		if s := r.With(breaker.Options{Row: 7}).State("t"); s != breaker.Open {
+		if s := r.With(breaker.Options{ConsecutiveFailures: 7}).State("t"); s != breaker.Open {
 			t.Errorf("with other options it is %v", s)
 		}
 		shadow := newRig(breaker.Options{ObserveOnly: true})

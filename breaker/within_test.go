@@ -27,7 +27,7 @@ func TestACallWithinAProbeBelongsToIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := breaker.New(breaker.Options{Row: 1, ProbeLimit: time.Hour})
+				b := breaker.New(breaker.Options{ConsecutiveFailures: 1, ProbeTimeout: time.Hour})
 				h := holdfast.Chain(b)
 				call := holdfast.Call{Target: "redis"}
 				_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
@@ -68,7 +68,7 @@ func TestACallWithinAProbeBelongsToIt(t *testing.T) {
 // Several at once, and a call within a call within the probe, are parts of it as well.
 func TestCallsWithinAProbeWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := breaker.New(breaker.Options{Row: 1})
+		b := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 		h := holdfast.Chain(b)
 		call := holdfast.Call{Target: "redis"}
 		_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
@@ -107,7 +107,7 @@ func TestCallsWithinAProbeWaitForEachOther(t *testing.T) {
 // A breaker that only observes changes nothing of what is sent.
 func TestAnObserverLeavesItsProbesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := breaker.New(breaker.Options{Row: 1, ObserveOnly: true})
+		b := breaker.New(breaker.Options{ConsecutiveFailures: 1, ObserveOnly: true})
 		h := holdfast.Chain(b)
 		call := holdfast.Call{Target: "t"}
 		_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
@@ -130,7 +130,7 @@ func TestAnObserverLeavesItsProbesAlone(t *testing.T) {
 func TestAListenerThatTakesAProbesTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := false
-		b := breaker.New(breaker.Options{Row: 1, OnChange: func(context.Context, holdfast.Event) {
+		b := breaker.New(breaker.Options{ConsecutiveFailures: 1, OnChange: func(context.Context, holdfast.Event) {
 			if slow {
 				time.Sleep(2 * time.Second)
 			}

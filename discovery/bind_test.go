@@ -31,7 +31,7 @@ func TestBindIsUnderstood(t *testing.T) {
 			t.Fatalf("nsupdate: %v: %s", err, out)
 		}
 	}
-	o := discovery.DNSOptions{Server: server, Min: 100 * time.Millisecond}
+	o := discovery.DNSOptions{Server: server, MinInterval: 100 * time.Millisecond}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	n := 0

@@ -16,9 +16,9 @@ import (
 
 // DNSOptions set up a DNS. The zero value is the default of every field.
 type DNSOptions struct {
-	// Every, Min and Timeout are those of PollOptions: 0 means 30 s, 1 s and 5 s;
+	// Interval, MinInterval and Timeout are those of PollOptions: 0 means 30 s, 1 s and 5 s;
 	// negative: 30 s, none and no limit.
-	Every, Min, Timeout time.Duration
+	Interval, MinInterval, Timeout time.Duration
 	// SRV has SRV records looked up (RFC 2782), whose ports, weights and priorities
 	// then count: the name is that of the records ("_grpc._tcp.users.internal"), and
 	// has no port.
@@ -29,15 +29,15 @@ type DNSOptions struct {
 	Resolver *net.Resolver
 	// Server is the address of a DNS server ("10.0.0.10:53") that is asked directly
 	// instead, so that the records' time to live is known: it then looks when that is
-	// over, between Min and MaxTTL, instead of Every. The name is taken as complete.
+	// over, between MinInterval and MaxTTL, instead of Interval. The name is taken as complete.
 	Server string
 	// MaxTTL bounds it: 0 means 5 min; negative: 24 h, which is also the most it can be.
 	MaxTTL time.Duration
 }
 
 func (o DNSOptions) filled() DNSOptions {
-	poll := PollOptions{Every: o.Every, Min: o.Min, Timeout: o.Timeout}.filled()
-	o.Every, o.Min, o.Timeout = poll.Every, poll.Min, poll.Timeout
+	poll := PollOptions{Interval: o.Interval, MinInterval: o.MinInterval, Timeout: o.Timeout}.filled()
+	o.Interval, o.MinInterval, o.Timeout = poll.Interval, poll.MinInterval, poll.Timeout
 	o.MaxTTL = option.Span(o.MaxTTL, 5*time.Minute, option.Day)
 	if o.Network == "" {
 		o.Network = "ip"
@@ -64,7 +64,7 @@ func DNS(name string, o DNSOptions) Resolver {
 	if !slices.Contains([]string{"ip", "ip4", "ip6"}, d.o.Network) {
 		d.wrong = fmt.Errorf("discovery: dns %s: DNSOptions.Network is %q; it is \"ip4\", \"ip6\", or empty for both", name, o.Network)
 	}
-	return newPoll(d.look, PollOptions{Every: o.Every, Min: o.Min, Timeout: o.Timeout, Name: "dns " + name})
+	return newPoll(d.look, PollOptions{Interval: o.Interval, MinInterval: o.MinInterval, Timeout: o.Timeout, Name: "dns " + name})
 }
 
 type dns struct {

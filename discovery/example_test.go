@@ -34,7 +34,7 @@ func ExampleEndpoints() {
 func ExamplePoll() {
 	show(discovery.Poll(func(context.Context) ([]discovery.Endpoint, error) {
 		return []discovery.Endpoint{{Addr: "10.0.0.1:80"}}, nil // asked of a registry, really
-	}, discovery.PollOptions{Every: 10 * time.Second}))
+	}, discovery.PollOptions{Interval: 10 * time.Second}))
 	// Output: 10.0.0.1:80 <nil>
 }
 
@@ -44,7 +44,7 @@ func ExampleDNS() {
 }
 
 func ExampleDNS_srv() {
-	r := discovery.DNS("_grpc._tcp.users.internal", discovery.DNSOptions{SRV: true, Every: 10 * time.Second})
+	r := discovery.DNS("_grpc._tcp.users.internal", discovery.DNSOptions{SRV: true, Interval: 10 * time.Second})
 	fmt.Println(r)
 	// Output: dns _grpc._tcp.users.internal
 }

@@ -39,7 +39,7 @@ func File(path string, every time.Duration) Resolver {
 			return nil, fmt.Errorf("discovery: %s: %w", path, err)
 		}
 		return endpoints, nil
-	}, PollOptions{Every: every, Min: min(every, time.Second), Name: "file " + path})
+	}, PollOptions{Interval: every, MinInterval: min(every, time.Second), Name: "file " + path})
 }
 
 func parseFile(text []byte) ([]Endpoint, error) {

@@ -10,14 +10,14 @@ import (
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
 	optiontest.Check(t, PollOptions.filled, optiontest.Meanings{
-		"Every":   {30 * time.Second, 30 * time.Second},
-		"Min":     {time.Second, -1},
-		"Timeout": {5 * time.Second, -1},
+		"Interval":    {30 * time.Second, 30 * time.Second},
+		"MinInterval": {time.Second, -1},
+		"Timeout":     {5 * time.Second, -1},
 	})
 	optiontest.Check(t, DNSOptions.filled, optiontest.Meanings{
-		"Every":   {30 * time.Second, 30 * time.Second},
-		"Min":     {time.Second, -1},
-		"Timeout": {5 * time.Second, -1},
-		"MaxTTL":  {5 * time.Minute, 24 * time.Hour},
+		"Interval":    {30 * time.Second, 30 * time.Second},
+		"MinInterval": {time.Second, -1},
+		"Timeout":     {5 * time.Second, -1},
+		"MaxTTL":      {5 * time.Minute, 24 * time.Hour},
 	})
 }

@@ -12,11 +12,11 @@ import (
 
 // PollOptions set up a Poll. The zero value is the default of every field.
 type PollOptions struct {
-	// Every is how often it looks, a tenth more or less: 0 and negative mean 30 s.
-	Every time.Duration
-	// Min is the least time between two looks, also when it is asked to Refresh:
+	// Interval is how often it looks, a tenth more or less: 0 and negative mean 30 s.
+	Interval time.Duration
+	// MinInterval is the least time between two looks, also when it is asked to Refresh:
 	// 0 means 1 s; negative: none.
-	Min time.Duration
+	MinInterval time.Duration
 	// Timeout is what one look may take: 0 means 5 s; negative: no limit.
 	Timeout time.Duration
 	// Name says in errors what is looked up.
@@ -24,8 +24,8 @@ type PollOptions struct {
 }
 
 func (o PollOptions) filled() PollOptions {
-	o.Every = option.Span(o.Every, 30*time.Second, 30*time.Second)
-	o.Min = option.Span(o.Min, time.Second, option.Off)
+	o.Interval = option.Span(o.Interval, 30*time.Second, 30*time.Second)
+	o.MinInterval = option.Span(o.MinInterval, time.Second, option.Off)
 	o.Timeout = option.Of(o.Timeout, 5*time.Second, option.Off)
 	if o.Name == "" {
 		o.Name = "poll"
@@ -35,7 +35,7 @@ func (o PollOptions) filled() PollOptions {
 
 // Poll is a Resolver that looks where the servers are again and again. It yields
 // when a set is another than the one before, and each error. After an error it
-// looks again soon, and then ever later up to Every. It is a Refresher.
+// looks again soon, and then ever later up to Interval. It is a Refresher.
 func Poll(look func(ctx context.Context) ([]Endpoint, error), o PollOptions) Resolver {
 	return newPoll(func(ctx context.Context) ([]Endpoint, time.Duration, error) {
 		endpoints, err := look(ctx)
@@ -58,7 +58,7 @@ func newPoll(look func(context.Context) ([]Endpoint, time.Duration, error), o Po
 // String is the Name.
 func (p *poll) String() string { return p.o.Name }
 
-// Refresh has every watcher look again, at once or as soon as Min allows.
+// Refresh has every watcher look again, at once or as soon as MinInterval allows.
 func (p *poll) Refresh() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,21 +115,21 @@ func (p *poll) once(ctx context.Context) ([]Endpoint, time.Duration, error) {
 	return p.look(ctx)
 }
 
-// wait waits for the next look: as long as the last one is good for, else Every; a
-// shorter time after an error; and when it is asked, until Min is over.
+// wait waits for the next look: as long as the last one is good for, else Interval; a
+// shorter time after an error; and when it is asked, until MinInterval is over.
 func (p *poll) wait(ctx context.Context, asked <-chan struct{}, began time.Time, good time.Duration, failures int) bool {
-	d := p.o.Every
+	d := p.o.Interval
 	if good > 0 {
 		d = good
 	}
 	if failures > 0 {
-		d = max(p.o.Min, 100*time.Millisecond)
-		for n := failures; n > 1 && d < p.o.Every; n-- {
+		d = max(p.o.MinInterval, 100*time.Millisecond)
+		for n := failures; n > 1 && d < p.o.Interval; n-- {
 			d *= 2
 		}
-		d = min(d, p.o.Every)
+		d = min(d, p.o.Interval)
 	}
-	d = max(d*9/10+rand.N(d/5+1), p.o.Min)
+	d = max(d*9/10+rand.N(d/5+1), p.o.MinInterval)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -139,7 +139,7 @@ func (p *poll) wait(ctx context.Context, asked <-chan struct{}, began time.Time,
 		return true
 	case <-asked:
 	}
-	timer.Reset(time.Until(began.Add(p.o.Min)))
+	timer.Reset(time.Until(began.Add(p.o.MinInterval)))
 	select {
 	case <-ctx.Done():
 		return false

@@ -113,7 +113,7 @@ func TestT61_AHedgeGoesElsewhere(t *testing.T) {
 		})
 		var mu sync.Mutex
 		var sent []string
-		_, err := holdfast.Do(t.Context(), holdfast.Chain(fixed(hedge.Options{Extra: 2}), balance), get, func(ctx context.Context) (int, error) {
+		_, err := holdfast.Do(t.Context(), holdfast.Chain(fixed(hedge.Options{MaxHedges: 2}), balance), get, func(ctx context.Context) (int, error) {
 			call := holdfast.CallFrom(ctx)
 			mu.Lock()
 			sent = append(sent, call.Endpoint)

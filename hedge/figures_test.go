@@ -13,7 +13,7 @@ import (
 // The delay of a target is told once enough of its calls are known.
 func TestTheDelayIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := hedge.New(hedge.Options{Samples: 2, Share: 1})
+		h := hedge.New(hedge.Options{MinSamples: 2, Share: 1})
 		chain := holdfast.Chain(h)
 		told := func() (n int) {
 			for f := range h.Figures {

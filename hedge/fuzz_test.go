@@ -57,7 +57,7 @@ func FuzzHedge(f *testing.F) {
 					wantEnd = max(wantEnd, end)
 				}
 			}
-			h := holdfast.Chain(hedge.New(hedge.Options{Delay: delay, Share: -1, Extra: attempts - 1, MinAttempt: -1}))
+			h := holdfast.Chain(hedge.New(hedge.Options{Delay: delay, Share: -1, MaxHedges: attempts - 1, MinAttempt: -1}))
 			start := time.Now()
 			by, err := holdfast.Do(t.Context(), h, get, func(ctx context.Context) (int, error) {
 				n := holdfast.CallFrom(ctx).Attempt

@@ -282,7 +282,7 @@ func (g *group) hedge() {
 	g.sent++
 	by := g.sent
 	g.running++
-	if g.sent < g.o.Extra {
+	if g.sent < g.o.MaxHedges {
 		g.hedges.Add(1)
 		g.set(g.delay)
 	}

@@ -31,18 +31,18 @@ func New(o Options) *Hedge {
 	window := h.o.Window
 	h.t = &keyed.Table[*target]{
 		New: func(string) *target { return &target{times: quantile.New(window)} },
-		Max: h.o.Targets,
+		Max: h.o.MaxTargets,
 	}
 	return h
 }
 
 // With returns a Hedge with other options and the recent times of h, which both
-// share from then on. Window and Targets stay as they were.
+// share from then on. Window and MaxTargets stay as they were.
 func (h *Hedge) With(o Options) *Hedge {
 	if !h.made() {
 		return New(o)
 	}
-	o.Window, o.Targets = h.o.Window, h.o.Targets
+	o.Window, o.MaxTargets = h.o.Window, h.o.MaxTargets
 	return &Hedge{o.filled(), h.t}
 }
 
@@ -85,7 +85,7 @@ func (h *Hedge) Traits() holdfast.Traits { return holdfast.Traits{Name: "hedge",
 
 // Wrap returns a Handler that hedges what next does.
 func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
-	if !h.made() || h.o.Extra < 1 {
+	if !h.made() || h.o.MaxHedges < 1 {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {

@@ -10,14 +10,14 @@ import (
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
 	optiontest.Check(t, func(o Options) Options { return New(o).Options() }, optiontest.Meanings{
-		"Extra":      {1, -1},
+		"MaxHedges":  {1, -1},
 		"Delay":      {0, -1},
 		"Quantile":   {0.95, 0.95},
-		"Samples":    {100, 1},
+		"MinSamples": {100, 1},
 		"Window":     {time.Minute, time.Minute},
 		"MinDelay":   {time.Millisecond, -1},
 		"Share":      {0.05, -1},
 		"MinAttempt": {5 * time.Millisecond, -1},
-		"Targets":    {1024, 1024},
+		"MaxTargets": {1024, 1024},
 	})
 }

@@ -11,18 +11,18 @@ import (
 // Options set up a Hedge. The zero value is the default of every field; a
 // negative value switches off what the field is for.
 type Options struct {
-	// Extra is how many attempts are sent beside the first at most: 0 means 1;
+	// MaxHedges is how many attempts are sent beside the first at most: 0 means 1;
 	// negative: none. At most 10.
-	Extra int
+	MaxHedges int
 	// Delay before each of them, counted from the one before: 0 means the
 	// Quantile of what calls to the target took lately; above zero, a fixed one;
 	// negative: MinDelay.
 	Delay time.Duration
 	// Quantile of the recent times: 0 and negative mean 0.95; at most 0.9999.
 	Quantile float64
-	// Samples is how many times must be known for a Quantile: 0 means 100;
+	// MinSamples is how many times must be known for a Quantile: 0 means 100;
 	// negative: 1. With fewer nothing is hedged.
-	Samples int
+	MinSamples int
 	// Window is how far back times are looked at: 0 and negative mean 1 min.
 	Window time.Duration
 	// MinDelay bounds the delay from below: 0 means 1 ms; negative: none.
@@ -35,9 +35,9 @@ type Options struct {
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
-	// Targets is how many targets have times of their own: 0 and negative mean
+	// MaxTargets is how many targets have times of their own: 0 and negative mean
 	// 1024; further ones share theirs.
-	Targets int
+	MaxTargets int
 	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
 	// it is denied ("hedge_denied"). It runs beside the first attempt, on a goroutine of
 	// the hedge's, with the caller's context and no lock held.
@@ -52,14 +52,14 @@ type Budget interface {
 }
 
 func (o Options) filled() Options {
-	o.Extra = min(option.Of(o.Extra, 1, option.Off), 10)
+	o.MaxHedges = min(option.Of(o.MaxHedges, 1, option.Off), 10)
 	o.Delay = option.Span(o.Delay, 0, option.Off)
 	o.Quantile = min(option.Of(o.Quantile, 0.95, 0.95), 0.9999)
-	o.Samples = option.Of(o.Samples, 100, 1)
+	o.MinSamples = option.Of(o.MinSamples, 100, 1)
 	o.Window = option.Span(o.Window, time.Minute, time.Minute)
 	o.MinDelay = option.Span(o.MinDelay, time.Millisecond, option.Off)
 	o.Share = min(option.Of(o.Share, 0.05, option.Off), 1)
 	o.MinAttempt = option.Span(o.MinAttempt, 5*time.Millisecond, option.Off)
-	o.Targets = option.Of(o.Targets, 1024, 1024)
+	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)
 	return o
 }

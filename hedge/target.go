@@ -32,7 +32,7 @@ const longest = time.Duration(math.MaxInt64)
 func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, beaten bool) {
 	switch {
 	case beaten || rpccode.OutOfTime(res.Code):
-		if beaten || res.Class.Server() == holdfast.Ill {
+		if beaten || res.Class.Server() == holdfast.Unhealthy {
 			t.times.Observe(at, longest)
 		}
 	case res.Class.Sample():
@@ -45,7 +45,7 @@ func (t *target) delay(o *Options, now time.Time) (time.Duration, bool) {
 	d := o.Delay
 	if d == 0 {
 		var n int
-		if d, n = t.times.Quantile(now, o.Quantile); n < o.Samples {
+		if d, n = t.times.Quantile(now, o.Quantile); n < o.MinSamples {
 			return 0, false
 		}
 	}

@@ -76,7 +76,7 @@ func TestT58_AFailureNeverBeatsWhatMaySucceed(t *testing.T) {
 func TestT60_NothingIsLeftRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails on a goroutine that stays
 		holdfasttest.CheckLeaks(t)
-		h := holdfast.Chain(fixed(hedge.Options{Extra: 3}))
+		h := holdfast.Chain(fixed(hedge.Options{MaxHedges: 3}))
 		for range 1000 {
 			if n, _, err := do(t, get, h, attempt{time.Hour, nil}, attempt{time.Hour, nil}, attempt{time.Millisecond, nil}); n != 3 || err != nil {
 				t.Fatal(n, err)
@@ -93,7 +93,7 @@ func TestT62_OnlyFirstAttemptsOfWhatIsRepeatable(t *testing.T) {
 		if n, took, _ := do(t, once, holdfast.Chain(h), attempt{time.Second, nil}); n != 1 || took != time.Second {
 			t.Errorf("not repeatable: attempt %d after %v", n, took)
 		}
-		r := retry.New(retry.Options{Attempts: 2, Base: -1})
+		r := retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1})
 		n, took, err := do(t, get, holdfast.Chain(r, h), attempt{time.Millisecond, errDown}, attempt{time.Second, nil})
 		if n != 2 || took != time.Second+time.Millisecond || err != nil {
 			t.Errorf("a repeat: attempt %d after %v, %v", n, took, err)
@@ -144,7 +144,7 @@ func TestT63_R13_HedgesSettleAtTheirShare(t *testing.T) {
 
 func TestT64_TimesThatWereCutOffDoNotEnter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := hedge.New(hedge.Options{Share: -1, Samples: 1})
+		h := hedge.New(hedge.Options{Share: -1, MinSamples: 1})
 		chain := holdfast.Chain(h)
 		for range 100 {
 			do(t, get, chain, attempt{100 * time.Millisecond, nil}, attempt{time.Hour, nil})

@@ -214,7 +214,7 @@ func TestAllThatHangsOnAnAttemptIsTold(t *testing.T) {
 func TestALimitWithinALoserEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lost time.Duration
-		h := holdfast.Chain(fixed(hedge.Options{}), timeout.New(time.Hour))
+		h := holdfast.Chain(fixed(hedge.Options{}), timeout.New(timeout.Options{Limit: time.Hour}))
 		_, _ = holdfast.Do(context.Background(), h, get, func(ctx context.Context) (int, error) {
 			if holdfast.CallFrom(ctx).Hedge {
 				time.Sleep(time.Millisecond)

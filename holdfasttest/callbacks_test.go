@@ -14,7 +14,7 @@ import (
 func TestCallbacksOfRetry(t *testing.T) {
 	holdfasttest.TestCallbacks(t, func(callback func()) holdfast.Policy {
 		told := func(context.Context, holdfast.Event) { callback() }
-		return retry.New(retry.Options{Base: -1, OnRetry: told, OnStop: told})
+		return retry.New(retry.Options{InitialInterval: -1, OnRetry: told, OnStop: told})
 	})
 }
 
@@ -89,7 +89,7 @@ func (o *observed) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 }
 
-func (o *observed) Observe(f func(context.Context, holdfast.Event)) (stop func()) {
+func (o *observed) Watch(f func(context.Context, holdfast.Event)) (stop func()) {
 	o.hears = f
 	return func() {}
 }

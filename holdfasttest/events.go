@@ -36,7 +36,7 @@ func runEventCheck(t tb, policy func() holdfast.Policy) {
 			}
 			listener := holdfast.NewListener(hear)
 			if o, ok := p.(holdfast.Observable); ok {
-				o.Observe(hear)
+				o.Watch(hear)
 			}
 			return p, []holdfast.Policy{holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {

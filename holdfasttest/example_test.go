@@ -24,7 +24,7 @@ func ExampleNewFaults() {
 			{},                                     // and the third passes
 		},
 	})
-	chain := holdfast.Chain(retry.New(retry.Options{Base: -1}), faults)
+	chain := holdfast.Chain(retry.New(retry.Options{InitialInterval: -1}), faults)
 
 	reached := 0
 	answer, err := holdfast.Do(context.Background(), chain, holdfast.Call{Target: "users", Repeatable: true},
@@ -48,7 +48,7 @@ func ExampleScript() {
 		{Class: holdfast.Overload, Code: "429", After: time.Millisecond},
 		{},
 	}}
-	res := script.Do(context.Background(), holdfast.Chain(retry.New(retry.Options{Base: -1})),
+	res := script.Do(context.Background(), holdfast.Chain(retry.New(retry.Options{InitialInterval: -1})),
 		holdfast.Call{Target: "users", Repeatable: true})
 	fmt.Println(res.Class)
 	for _, sending := range script.Sendings() {
@@ -78,7 +78,7 @@ func ExampleNetwork() {
 
 	transport := &http.Transport{DialContext: network.DialContext}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: httpclient.Wrap(transport, timeout.New(time.Second))}
+	client := &http.Client{Transport: httpclient.Wrap(transport, timeout.New(timeout.Options{Limit: time.Second}))}
 
 	resp, err := client.Get("http://users/")
 	if err != nil {

@@ -125,7 +125,7 @@ func TestEachFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, f := new(holdfasttest.Script), script(c.fault)
-				res, took := one(t.Context(), s, timeout.With(timeout.Options{Limit: max(c.limit, -1) - boolToInt(c.limit == 0)}), f)
+				res, took := one(t.Context(), s, timeout.New(timeout.Options{Limit: max(c.limit, -1) - boolToInt(c.limit == 0)}), f)
 				if !errors.Is(res.Err, c.err) || res.Class != c.class || res.Code != c.code || took != c.took || len(s.Sendings()) != c.sent {
 					t.Errorf("%v %v %q after %v, %d sent; want %v %v %q after %v, %d sent",
 						res.Err, res.Class, res.Code, took, len(s.Sendings()), c.err, c.class, c.code, c.took, c.sent)

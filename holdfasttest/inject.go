@@ -130,7 +130,7 @@ type cutter struct {
 	left   atomic.Int64
 }
 
-var _ holdfast.Watcher = (*cutter)(nil)
+var _ holdfast.ProgressHook = (*cutter)(nil)
 
 func (c *cutter) Progress(_ uint64, waiting bool) {
 	if waiting && c.left.Add(-1) == 0 {

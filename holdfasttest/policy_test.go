@@ -23,7 +23,7 @@ func TestPoliciesThatKeepTheContract(t *testing.T) {
 		"retry, unlimited": func() holdfast.Policy {
 			return retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})})
 		},
-		"timeout":             func() holdfast.Policy { return timeout.New(time.Minute) },
+		"timeout":             func() holdfast.Policy { return timeout.New(timeout.Options{Limit: time.Minute}) },
 		"faults that are off": func() holdfast.Policy { return holdfasttest.NewFaults(holdfasttest.FaultOptions{}) },
 	} {
 		t.Run(name, func(t *testing.T) { holdfasttest.TestPolicy(t, policy) })

@@ -18,7 +18,7 @@ type spy struct {
 	progress []bool
 }
 
-var _ holdfast.Watcher = (*spy)(nil)
+var _ holdfast.ProgressHook = (*spy)(nil)
 
 func (s *spy) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {

@@ -54,9 +54,9 @@ func TestT88_TheFullStackLeavesNothing(t *testing.T) {
 		})
 		bodies := &holdfasttest.Bodies{Base: transport}
 		client := &http.Client{Transport: httpclient.Wrap(bodies,
-			timeout.New(time.Minute),
+			timeout.New(timeout.Options{Limit: time.Minute}),
 			retry.New(retry.Options{Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})}),
-			timeout.New(time.Second),
+			timeout.New(timeout.Options{Limit: time.Second}),
 			holdfasttest.NewFaults(holdfasttest.FaultOptions{Script: []holdfasttest.Step{{Class: holdfast.Refused}}, Rate: 0.1}),
 		)}
 		calls := func(number int) {

@@ -116,7 +116,7 @@ func dial(t *testing.T, h *hostile) (cc *grpc.ClientConn, hedges func() uint64) 
 	go func() { defer close(served); _ = server.Serve(l) }()
 
 	c := preset.Standard()
-	c.Retry.Base, c.Hedge.Extra, c.Hedge.Delay, c.Hedge.Share = time.Millisecond, 1, 5*time.Millisecond, -1
+	c.Retry.InitialInterval, c.Hedge.MaxHedges, c.Hedge.Delay, c.Hedge.Share = time.Millisecond, 1, 5*time.Millisecond, -1
 	c.Budget.Min = 1000 // few calls, and all that may be made ill is
 	stack, err := preset.NewStack(c)
 	if err != nil {

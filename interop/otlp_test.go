@@ -104,7 +104,7 @@ func TestSpansThroughARealReceiver(t *testing.T) {
 	}))
 	defer server.Close()
 	telemetry := holdotel.New(holdotel.Options{TracerProvider: tracers})
-	client := &http.Client{Transport: httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{Base: -1}))...)}
+	client := &http.Client{Transport: httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{InitialInterval: -1}))...)}
 	get(t, client, server.URL)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -152,13 +152,13 @@ func clients(spans *tracetest.InMemoryExporter) (n int) {
 func TestOtelhttpIsNotDoubled(t *testing.T) {
 	for name, build := range map[string]func(tracers *sdktrace.TracerProvider, telemetry *holdotel.Telemetry) http.RoundTripper{
 		"beneath": func(tp *sdktrace.TracerProvider, telemetry *holdotel.Telemetry) http.RoundTripper {
-			return httpclient.Wrap(otelhttp.NewTransport(http.DefaultTransport, otelhttp.WithTracerProvider(tp)), telemetry.Watch(retry.New(retry.Options{Base: -1}))...)
+			return httpclient.Wrap(otelhttp.NewTransport(http.DefaultTransport, otelhttp.WithTracerProvider(tp)), telemetry.Watch(retry.New(retry.Options{InitialInterval: -1}))...)
 		},
 		"around": func(tp *sdktrace.TracerProvider, telemetry *holdotel.Telemetry) http.RoundTripper {
-			return otelhttp.NewTransport(httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{Base: -1}))...), otelhttp.WithTracerProvider(tp))
+			return otelhttp.NewTransport(httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{InitialInterval: -1}))...), otelhttp.WithTracerProvider(tp))
 		},
 		"not there": func(_ *sdktrace.TracerProvider, telemetry *holdotel.Telemetry) http.RoundTripper {
-			return httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{Base: -1}))...)
+			return httpclient.Wrap(nil, telemetry.Watch(retry.New(retry.Options{InitialInterval: -1}))...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,16 +23,16 @@ type InFlightOptions struct {
 	Queue int
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 and negative mean 1024; further
+	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
-	Targets int
+	MaxTargets int
 }
 
 func (o InFlightOptions) filled() InFlightOptions {
 	o.Max = option.Of(o.Max, 1000, option.Off)
 	o.Wait = option.Of(o.Wait, option.Off, option.Off)
 	o.Queue = option.Of(o.Queue, max(o.Max, 0), option.Off)
-	o.Targets = option.Of(o.Targets, 1024, 1024)
+	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)
 	return o
 }
 
@@ -68,17 +68,17 @@ var _ holdfast.Policy = (*InFlight)(nil)
 func NewInFlight(o InFlightOptions) *InFlight {
 	l := inFlight(o.filled(), new(rooms))
 	l.rooms.table.New = func(string) *room { return new(room) }
-	l.rooms.table.Idle, l.rooms.table.Max = (*room).empty, l.o.Targets
+	l.rooms.table.Idle, l.rooms.table.Max = (*room).empty, l.o.MaxTargets
 	return l
 }
 
 // With returns an InFlight with other options that counts with l: what is under
-// way stays counted, but when PerTarget changes. Targets stays as it was.
+// way stays counted, but when PerTarget changes. MaxTargets stays as it was.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
 	}
-	o.Targets = l.o.Targets
+	o.MaxTargets = l.o.MaxTargets
 	with := inFlight(o.filled(), l.rooms)
 	l.rooms.all.let(with.o.Max)
 	l.rooms.table.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })

@@ -10,17 +10,17 @@ import (
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
 	optiontest.Check(t, func(o InFlightOptions) InFlightOptions { return NewInFlight(o).Options() }, optiontest.Meanings{
-		"Max":     {1000, -1},
-		"Wait":    {-1, -1},
-		"Queue":   {1000, -1},
-		"Targets": {1024, 1024},
+		"Max":        {1000, -1},
+		"Wait":       {-1, -1},
+		"Queue":      {1000, -1},
+		"MaxTargets": {1024, 1024},
 	})
 	optiontest.Check(t, func(o RateOptions) RateOptions { return NewRate(o).Options() }, optiontest.Meanings{
-		"PerSecond": {-1, -1},
-		"Burst":     {1, 1},
-		"Wait":      {-1, -1},
-		"Queue":     {0, -1},
-		"Targets":   {1024, 1024},
+		"PerSecond":  {-1, -1},
+		"Burst":      {1, 1},
+		"Wait":       {-1, -1},
+		"Queue":      {0, -1},
+		"MaxTargets": {1024, 1024},
 	})
 	for o, want := range map[RateOptions][2]int{ // burst and queue, where there is a rate
 		{PerSecond: 100}:                                       {10, 0},

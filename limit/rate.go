@@ -31,9 +31,9 @@ type RateOptions struct {
 	Queue int
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
-	// Targets is how many targets have one: 0 and negative mean 1024; further
+	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
 	// ones share one.
-	Targets int
+	MaxTargets int
 }
 
 func (o RateOptions) filled() RateOptions {
@@ -41,7 +41,7 @@ func (o RateOptions) filled() RateOptions {
 	o.Burst = option.Of(o.Burst, max(int(o.PerSecond/10), 1), 1)
 	o.Wait = option.Of(o.Wait, option.Off, option.Off)
 	o.Queue = option.Of(o.Queue, int(min(math.Ceil(max(o.PerSecond, 0)*max(o.Wait, 0).Seconds()), 1e9)), option.Off)
-	o.Targets = option.Of(o.Targets, 1024, 1024)
+	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)
 	return o
 }
 
@@ -69,18 +69,18 @@ func NewRate(o RateOptions) *Rate {
 	l.buckets = &keyed.Table[*bucket]{
 		New:  func(string) *bucket { return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)} },
 		Idle: func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) }, // as good as new
-		Max:  o.Targets,
+		Max:  o.MaxTargets,
 	}
 	return l
 }
 
-// With returns a Rate with other options and the tokens of l. Targets stays as it
+// With returns a Rate with other options and the tokens of l. MaxTargets stays as it
 // was; so does a rate that there was none of before, which begins anew.
 func (l *Rate) With(o RateOptions) *Rate {
 	if !l.made() || l.o.PerSecond < 0 {
 		return NewRate(o)
 	}
-	o.Targets = l.o.Targets
+	o.MaxTargets = l.o.MaxTargets
 	with := &Rate{o.filled(), l.buckets}
 	if with.o.PerSecond > 0 {
 		l.buckets.Each(func(_ string, b *bucket) bool { b.set(&with.o); return true })

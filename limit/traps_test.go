@@ -120,7 +120,7 @@ func TestR15_AQueueIsBoundedAndInTurn(t *testing.T) {
 			t.Errorf("%v after %v, want a rejection after 1s", err, time.Since(start))
 		}
 		// Waiting counts against the limit of the call.
-		h := holdfast.Chain(timeout.New(time.Second/4), l)
+		h := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second / 4}), l)
 		start = time.Now()
 		_, err = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 0, nil })
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second/4 {

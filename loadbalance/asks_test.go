@@ -25,7 +25,7 @@ func TestAServerThatIsAddedHasCallsWithinAnInterval(t *testing.T) {
 			}
 			return []discovery.Endpoint{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}, nil
 		}
-		s := loadbalance.New(discovery.Poll(names, discovery.PollOptions{}), loadbalance.RoundRobin)
+		s := loadbalance.New(discovery.Poll(names, discovery.PollOptions{}), loadbalance.RoundRobin, loadbalance.Options{})
 		defer s.Close()
 		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, time.Millisecond) })
 		w.drive(holdfast.Chain(s), 20, time.Minute+33*time.Second) // 30 s, a tenth more or less
@@ -41,7 +41,7 @@ func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 		var told []string
 		var mu sync.Mutex
 		p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{
-			Check: loadbalance.Checks{Ask: func(_ context.Context, e discovery.Endpoint) error {
+			Check: loadbalance.Checks{Probe: func(_ context.Context, e discovery.Endpoint) error {
 				if e.Addr == "ill" {
 					return errors.New("no")
 				}
@@ -61,7 +61,7 @@ func TestTheHealthOfNodesCanBeRead(t *testing.T) {
 			p.Each(func(s loadbalance.Stats) bool { list += s.Addr + "=" + s.Health + " "; return true })
 			return list
 		}
-		if got := health(); got != "a=ready b=ready ill=ill drained=drained unready=unready " {
+		if got := health(); got != "a=ready b=ready ill=unhealthy drained=drained unready=unready " {
 			t.Errorf("%s", got)
 		}
 		fail := func(n int) {

@@ -16,7 +16,7 @@ import (
 
 // sick is checks that say so, while it is true.
 func sick(is *atomic.Bool) loadbalance.Checks {
-	return loadbalance.Checks{Every: time.Second, Ask: func(context.Context, discovery.Endpoint) error {
+	return loadbalance.Checks{Interval: time.Second, Probe: func(context.Context, discovery.Endpoint) error {
 		if is.Load() {
 			return errors.New("sick")
 		}
@@ -61,7 +61,7 @@ func TestAwaitWaitsForANodeThatIsWell(t *testing.T) {
 func TestAwaitWaitsForAnEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.With(source, nil, loadbalance.Options{Await: 3 * time.Second})
+		s := loadbalance.New(source, nil, loadbalance.Options{Await: 3 * time.Second})
 		defer s.Close()
 		source.Publish(1)
 		synctest.Wait()
@@ -87,7 +87,7 @@ func TestAwaitWaitsForAnEndpoint(t *testing.T) {
 // Where all are ejected, the first one that waits is the probe, and a probe that comes
 // to nothing leaves its turn to the next one.
 func TestAwaitWaitsForAProbe(t *testing.T) {
-	o := loadbalance.Options{Await: time.Minute, Eject: loadbalance.EjectOptions{Share: 1, Row: 1}}
+	o := loadbalance.Options{Await: time.Minute, Eject: loadbalance.EjectOptions{MaxShare: 1, ConsecutiveFailures: 1}}
 	in(t, 2, nil, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		var down atomic.Bool
 		down.Store(true)
@@ -140,7 +140,7 @@ func TestAwaitGoesOnWhenAProbeEndsInNothing(t *testing.T) {
 
 func probeEndsInNothing(t *testing.T, panics bool) {
 	t.Helper()
-	o := loadbalance.Options{Await: 10 * time.Minute, Eject: loadbalance.EjectOptions{Share: 1, Row: 1}}
+	o := loadbalance.Options{Await: 10 * time.Minute, Eject: loadbalance.EjectOptions{MaxShare: 1, ConsecutiveFailures: 1}}
 	in(t, 2, nil, o, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		hang, cancel := context.WithCancel(t.Context())
 		stage := 0

@@ -11,31 +11,32 @@ import (
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
-// Checks ask each node now and then whether it is well, whatever calls say. The
+// Checks ask each node now and then whether it is healthy, whatever calls say. The
 // zero Checks are none.
 type Checks struct {
-	// Ask returns nil for a node that is well: HTTP and TCP make one, grpcclient has
+	// Probe returns nil for a node that is healthy: HTTP and TCP make one, grpcclient has
 	// one for gRPC's health protocol. nil: there are no checks.
-	Ask func(ctx context.Context, e discovery.Endpoint) error
-	// Every is how often, a fifth more or less: 0 means 15 s; negative: never.
-	Every time.Duration
+	Probe func(ctx context.Context, e discovery.Endpoint) error
+	// Interval is how often each node is asked, a fifth more or less: 0 means 15 s; negative: never.
+	Interval time.Duration
 	// Timeout of one: 0 and negative mean 1 s.
 	Timeout time.Duration
-	// Ill and Well are how many in a row change what a node is held for: 0 means 3,
-	// and 2; negative: 1. The first one decides alone.
-	Ill, Well int
+	// UnhealthyThreshold and HealthyThreshold are how many answers in a row make a node
+	// unhealthy, and healthy again: 0 means 3, and 2; negative: 1. The first answer of a
+	// node decides alone.
+	UnhealthyThreshold, HealthyThreshold int
 }
 
 func (c Checks) filled() Checks {
-	c.Every = option.Span(c.Every, 15*time.Second, option.Off)
+	c.Interval = option.Span(c.Interval, 15*time.Second, option.Off)
 	c.Timeout = option.Span(c.Timeout, time.Second, time.Second)
-	c.Ill, c.Well = option.Of(c.Ill, 3, 1), option.Of(c.Well, 2, 1)
+	c.UnhealthyThreshold, c.HealthyThreshold = option.Of(c.UnhealthyThreshold, 3, 1), option.Of(c.HealthyThreshold, 2, 1)
 	return c
 }
 
 // startCheck begins the checks of a node; the lock is held.
 func (p *Pool) startCheck(n *Node) {
-	if p.o.Check.Ask == nil || p.o.Check.Every < 0 {
+	if p.o.Check.Probe == nil || p.o.Check.Interval < 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -61,14 +62,14 @@ func (p *Pool) check(ctx context.Context, n *Node) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil && stood && excused < c.Ill { // this process did not wait for the answer: it asks again, soon
+		if err != nil && stood && excused < c.UnhealthyThreshold { // this process did not wait for the answer: it asks again, soon
 			excused++
 			timer.Reset(c.Timeout/2 + rand.N(c.Timeout/2+1))
 			continue
 		}
 		row = p.checkedNow(n, err, row, first)
 		first, excused = false, 0
-		timer.Reset(c.Every*4/5 + rand.N(c.Every*2/5+1))
+		timer.Reset(c.Interval*4/5 + rand.N(c.Interval*2/5+1))
 	}
 }
 
@@ -80,7 +81,7 @@ func (p *Pool) ask(ctx context.Context, n *Node) (err error, stood bool) { //nol
 	began := clock.Now()
 	w := pause.Begin(began)
 	defer w.End()
-	err = p.o.Check.Ask(ctx, n.Endpoint())
+	err = p.o.Check.Probe(ctx, n.Endpoint())
 	missed, _ := pause.Between(began, clock.Now())
 	return err, ctx.Err() != nil && missed > 0
 }
@@ -95,9 +96,9 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 		return 0
 	}
 	row++
-	most, what, why := p.o.Check.Ill, "ill", ""
+	most, what, why := p.o.Check.UnhealthyThreshold, "unhealthy", ""
 	if err == nil {
-		most, what = p.o.Check.Well, "well"
+		most, what = p.o.Check.HealthyThreshold, "healthy"
 	} else {
 		why = err.Error()
 	}

@@ -164,7 +164,7 @@ func TestThePanicThresholdIsAHalf(t *testing.T) {
 				endpoints = append(endpoints, discovery.Endpoint{Addr: addr})
 				sick[addr] = i < ill
 			}
-			p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{Check: loadbalance.Checks{Ask: func(_ context.Context, e discovery.Endpoint) error {
+			p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{Check: loadbalance.Checks{Probe: func(_ context.Context, e discovery.Endpoint) error {
 				if sick[e.Addr] {
 					return errors.New("ill")
 				}

@@ -17,32 +17,32 @@ import (
 // Envoy and gRFC A50. The zero value is the default of every field; a negative
 // value switches off what the field is for.
 type EjectOptions struct {
-	// Row ejects after so many errors in a row: 0 means 5; negative: never.
-	Row int
-	// Failures ejects when more than this part of a node's calls in an Interval are
-	// errors, of Volume calls at least: 0 means 0.85; negative: never.
-	Failures float64
+	// ConsecutiveFailures ejects after so many errors in a row: 0 means 5; negative: never.
+	ConsecutiveFailures int
+	// FailureRatio ejects when more than this part of a node's calls in an Interval are
+	// errors, of MinSamples calls at least: 0 means 0.85; negative: never.
+	FailureRatio float64
 	// Deviations ejects a node whose part of successes is so many standard deviations
 	// below the mean of all, each with 100 calls in an Interval at least: 0 means 1.9;
 	// negative: never.
 	Deviations float64
-	// Volume is how many calls a node must have in an Interval for Failures: 0 means
+	// MinSamples is how many calls a node must have in an Interval for FailureRatio: 0 means
 	// 50; negative: 1.
-	Volume int
-	// Hosts is how many nodes must have as many calls as Failures, or Deviations, asks
+	MinSamples int
+	// MinHosts is how many nodes must have as many calls as FailureRatio, or Deviations, asks
 	// for: 0 means 5; negative: 1.
-	Hosts int
+	MinHosts int
 	// Interval is how often the calls are counted up: 0 and negative mean 10 s.
 	Interval time.Duration
-	// Base is how long the first ejection lasts, a tenth more or less; the next ones
-	// two, three times as long, until the node was well for as many Intervals: 0
+	// BaseDuration is how long the first ejection lasts, a tenth more or less; the next ones
+	// last two, three times as long, until the node was healthy for as many Intervals: 0
 	// means 30 s; negative: nodes are not ejected at all.
-	Base time.Duration
-	// Most bounds that: 0 means 300 s; negative: 24 h, which is also the most it can be.
-	Most time.Duration
-	// Share of the nodes that may be ejected at once, one always: 0 means 0.3;
-	// negative: none but that one. At most 1.
-	Share float64
+	BaseDuration time.Duration
+	// MaxDuration bounds how long one lasts: 0 means 300 s; negative: 24 h, which is also the most it can be.
+	MaxDuration time.Duration
+	// MaxShare is the part of the nodes that may be ejected at once, and one may be in any
+	// case: 0 means 0.3; negative: none but that one. At most 1.
+	MaxShare float64
 	// Counts says which Results are errors; nil means those of the infrastructure:
 	// what did not connect, broke off, ran out of time, 502, 503, 504, UNAVAILABLE,
 	// DEADLINE_EXCEEDED. A 500 may be a caller's own doing, of which every node has as
@@ -51,14 +51,14 @@ type EjectOptions struct {
 }
 
 func (o EjectOptions) filled() EjectOptions {
-	o.Row = option.Of(o.Row, 5, option.Off)
-	o.Failures = option.Of(o.Failures, 0.85, option.Off)
+	o.ConsecutiveFailures = option.Of(o.ConsecutiveFailures, 5, option.Off)
+	o.FailureRatio = option.Of(o.FailureRatio, 0.85, option.Off)
 	o.Deviations = option.Of(o.Deviations, 1.9, option.Off)
-	o.Volume, o.Hosts = option.Of(o.Volume, 50, 1), option.Of(o.Hosts, 5, 1)
+	o.MinSamples, o.MinHosts = option.Of(o.MinSamples, 50, 1), option.Of(o.MinHosts, 5, 1)
 	o.Interval = option.Of(o.Interval, 10*time.Second, 10*time.Second)
-	o.Base = option.Span(o.Base, 30*time.Second, option.Off)
-	o.Most = option.Span(o.Most, 300*time.Second, option.Day)
-	o.Share = min(option.Of(o.Share, 0.3, option.Off), 1)
+	o.BaseDuration = option.Span(o.BaseDuration, 30*time.Second, option.Off)
+	o.MaxDuration = option.Span(o.MaxDuration, 300*time.Second, option.Day)
+	o.MaxShare = min(option.Of(o.MaxShare, 0.3, option.Off), 1)
 	if o.Counts == nil {
 		o.Counts = infrastructure
 	}
@@ -68,7 +68,7 @@ func (o EjectOptions) filled() EjectOptions {
 // infrastructure reports whether a Result tells of a server that is not there or
 // not well, and not of what was asked of it.
 func infrastructure(res holdfast.Result) bool {
-	return res.Class.Server() == holdfast.Ill && (res.Class.Again(false) || !rpccode.Application(res.Code))
+	return res.Class.Server() == holdfast.Unhealthy && (res.Class.Again(false) || !rpccode.Application(res.Code))
 }
 
 // minSuccessVolume is that of the success rate.
@@ -108,7 +108,7 @@ func (s *state) wait() {
 // judge takes in what an attempt says of its node's health.
 func (p *Pool) judge(d Picked, res holdfast.Result) {
 	n, o := d.Node, &p.o.Eject
-	if o.Base < 0 {
+	if o.BaseDuration < 0 {
 		return
 	}
 	known := res.Class.Server() != holdfast.Unknown
@@ -124,12 +124,12 @@ func (p *Pool) judge(d Picked, res holdfast.Result) {
 		}
 	case counted:
 		n.bad.Add(1)
-		if row := n.row.Add(1); o.Row > 0 && int(row) >= o.Row {
-			p.eject(n, "row", fmt.Sprintf("%d errors in a row", row))
+		if row := n.row.Add(1); o.ConsecutiveFailures > 0 && int(row) >= o.ConsecutiveFailures {
+			p.eject(n, "consecutive_failures", fmt.Sprintf("%d errors in a row", row))
 		}
 	case known: // it has answered for itself
 		n.good.Add(1)
-		if res.Class.Server() == holdfast.Well {
+		if res.Class.Server() == holdfast.Healthy {
 			n.row.Store(0)
 		}
 	}
@@ -137,7 +137,7 @@ func (p *Pool) judge(d Picked, res holdfast.Result) {
 
 // broke takes in the end of an answer that began well: one that broke off is an error.
 func (p *Pool) broke(n *Node, end holdfast.End) {
-	if end.Class.Server() == holdfast.Ill && end.Err != nil && p.o.Eject.Base >= 0 && p.o.Eject.Counts(holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}) {
+	if end.Class.Server() == holdfast.Unhealthy && end.Err != nil && p.o.Eject.BaseDuration >= 0 && p.o.Eject.Counts(holdfast.Result{Err: end.Err, Class: end.Class, Code: end.Code}) {
 		n.bad.Add(1)
 	}
 }
@@ -178,7 +178,7 @@ func (p *Pool) eject(n *Node, rule, why string) {
 // ejectNow ejects a node, if that may be; the lock is held. How many are ejected is
 // counted anew each time: a counter of its own would be wrong one day.
 func (p *Pool) ejectNow(n *Node, rule, why string) {
-	if n.state.ejected || p.closed || p.nodes[n.addr] != n || p.o.Eject.Base < 0 {
+	if n.state.ejected || p.closed || p.nodes[n.addr] != n || p.o.Eject.BaseDuration < 0 {
 		return
 	}
 	ejected := 0
@@ -187,7 +187,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 			ejected++
 		}
 	}
-	if most := max(int(p.o.Eject.Share*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
+	if most := max(int(p.o.Eject.MaxShare*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
 		if !n.state.spared { // once an Interval
 			n.state.spared = true
 			p.became(n, "spared", rule, why, 0)
@@ -196,7 +196,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 	}
 	o := &p.o.Eject
 	n.state.times++
-	d := min(o.Base*time.Duration(n.state.times), o.Most)
+	d := min(o.BaseDuration*time.Duration(n.state.times), o.MaxDuration)
 	d = d*9/10 + rand.N(d/5+1)
 	n.state.ejected, n.state.waiting = true, false
 	n.row.Store(0)
@@ -221,7 +221,7 @@ func (p *Pool) halfOpen(n *Node) {
 // startSweep looks at the counts every Interval, while there are nodes; the lock is
 // held.
 func (p *Pool) startSweep() {
-	if p.sweep != nil || p.o.Eject.Base < 0 || len(p.nodes) == 0 {
+	if p.sweep != nil || p.o.Eject.BaseDuration < 0 || len(p.nodes) == 0 {
 		return
 	}
 	p.sweep = time.AfterFunc(p.o.Eject.Interval, p.sweepNow)
@@ -271,7 +271,7 @@ func (p *Pool) byRate(counts []count) {
 			mean += c.rate()
 		}
 	}
-	if o.Deviations < 0 || len(known) < o.Hosts {
+	if o.Deviations < 0 || len(known) < o.MinHosts {
 		return
 	}
 	mean /= float64(len(known))
@@ -292,16 +292,16 @@ func (p *Pool) byFailures(counts []count) {
 	o := &p.o.Eject
 	known := 0
 	for _, c := range counts {
-		if c.good+c.bad >= float64(o.Volume) {
+		if c.good+c.bad >= float64(o.MinSamples) {
 			known++
 		}
 	}
-	if o.Failures < 0 || known < o.Hosts {
+	if o.FailureRatio < 0 || known < o.MinHosts {
 		return
 	}
 	for _, c := range counts {
-		if c.good+c.bad >= float64(o.Volume) && 1-c.rate() > o.Failures {
-			p.ejectNow(c.n, "failures", fmt.Sprintf("%.1f %% of its calls failed", 100*(1-c.rate())))
+		if c.good+c.bad >= float64(o.MinSamples) && 1-c.rate() > o.FailureRatio {
+			p.ejectNow(c.n, "failure_ratio", fmt.Sprintf("%.1f %% of its calls failed", 100*(1-c.rate())))
 		}
 	}
 }

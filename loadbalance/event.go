@@ -12,7 +12,7 @@ import (
 func (p *Pool) became(n *Node, to, reason, detail string, wait time.Duration) {
 	level := slog.LevelInfo
 	switch to {
-	case "ejected", "spared", "ill":
+	case "ejected", "spared", "unhealthy":
 		level = slog.LevelWarn
 	}
 	p.note(holdfast.Event{
@@ -23,7 +23,7 @@ func (p *Pool) became(n *Node, to, reason, detail string, wait time.Duration) {
 // Stats are a node's figures at one time.
 type Stats struct {
 	Addr     string
-	Health   string // "ready", "ejected", "probing", "ill", "drained", or "unready" where the transport has no connection
+	Health   string // "ready", "ejected", "probing", "unhealthy", "drained", or "unready" where the transport has no connection
 	InFlight int64
 	Picks    uint64 // only grows
 }
@@ -54,7 +54,7 @@ func (n *Node) health() string {
 	case n.state.ejected:
 		return "ejected"
 	case n.state.ill:
-		return "ill"
+		return "unhealthy"
 	case !n.state.ready:
 		return "unready"
 	}

@@ -31,9 +31,9 @@ func TestWhatBecomesOfANodeIsToldWithWhy(t *testing.T) {
 				*to = append(*to, e)
 			}
 		}
-		set := loadbalance.With(discovery.Static("a", "b"), loadbalance.RoundRobin, loadbalance.Options{
+		set := loadbalance.New(discovery.Static("a", "b"), loadbalance.RoundRobin, loadbalance.Options{
 			OnChange: note(&changes),
-			Check: loadbalance.Checks{Every: time.Second, Ask: func(_ context.Context, e discovery.Endpoint) error {
+			Check: loadbalance.Checks{Interval: time.Second, Probe: func(_ context.Context, e discovery.Endpoint) error {
 				if ill.Load() && e.Addr == "b" {
 					return errors.New("status 503")
 				}
@@ -41,7 +41,7 @@ func TestWhatBecomesOfANodeIsToldWithWhy(t *testing.T) {
 			}},
 		})
 		defer set.Close()
-		set.Observe(note(&all))
+		set.Watch(note(&all))
 		w := newWorld(func(_ context.Context, addr string, _ int) holdfast.Result {
 			if !up.Load() && addr == "a" {
 				return bad
@@ -76,8 +76,8 @@ func TestWhatBecomesOfANodeIsToldWithWhy(t *testing.T) {
 			}
 		}
 		want := []string{
-			"WARN a ejected row: 5 errors in a row", "INFO a probing due: its time has passed", "WARN a ejected probe: the probe failed",
-			"INFO a probing due: its time has passed", "INFO a back probe: the probe succeeded", "WARN b ill check: status 503", "INFO b well check: ",
+			"WARN a ejected consecutive_failures: 5 errors in a row", "INFO a probing due: its time has passed", "WARN a ejected probe: the probe failed",
+			"INFO a probing due: its time has passed", "INFO a back probe: the probe succeeded", "WARN b unhealthy check: status 503", "INFO b healthy check: ",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
@@ -94,10 +94,10 @@ func TestWhatBecomesOfANodeIsToldWithWhy(t *testing.T) {
 func TestAnEmptyAnswerIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		set := loadbalance.New(source, loadbalance.RoundRobin)
+		set := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 		defer set.Close()
 		var told []holdfast.Event
-		set.Observe(func(_ context.Context, e holdfast.Event) { told = append(told, e) })
+		set.Watch(func(_ context.Context, e holdfast.Event) { told = append(told, e) })
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 		synctest.Wait()
 		source.Publish(2, discovery.Endpoint{Addr: "b"})

@@ -15,7 +15,7 @@ import (
 
 // A Set is one policy of a chain: here of a plain function.
 func ExampleNew() {
-	set := loadbalance.New(discovery.Static("10.0.0.1:80", "10.0.0.2:80"), loadbalance.RoundRobin)
+	set := loadbalance.New(discovery.Static("10.0.0.1:80", "10.0.0.2:80"), loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
 	h := holdfast.Chain(set)
 	sent := map[string]int{}
@@ -33,9 +33,9 @@ func ExampleNew() {
 }
 
 func ExampleWith() {
-	set := loadbalance.With(discovery.DNS("users.internal:8080", discovery.DNSOptions{}), loadbalance.PeakEWMA, loadbalance.Options{
+	set := loadbalance.New(discovery.DNS("users.internal:8080", discovery.DNSOptions{}), loadbalance.PeakEWMA, loadbalance.Options{
 		SlowStart: time.Minute,
-		Check:     loadbalance.Checks{Ask: loadbalance.HTTP("/healthz", nil)},
+		Check:     loadbalance.Checks{Probe: loadbalance.HTTP("/healthz", nil)},
 	})
 	defer set.Close()
 	fmt.Println(set.Status().Known)

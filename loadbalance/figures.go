@@ -28,7 +28,7 @@ func (s *Set) Figures(yield func(holdfast.Figure) bool) {
 // label "set" is "pool": what its endpoints are of is known to a Set.
 func (p *Pool) Figures(yield func(holdfast.Figure) bool) { p.figures("pool", yield) }
 
-var healths = [...]string{"ready", "ejected", "probing", "ill", "drained", "unready"}
+var healths = [...]string{"ready", "ejected", "probing", "unhealthy", "drained", "unready"}
 
 func (p *Pool) figures(set string, yield func(holdfast.Figure) bool) bool {
 	number := map[string]int{}

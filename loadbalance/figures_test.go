@@ -32,7 +32,7 @@ func want(t *testing.T, got, want map[string]float64) {
 func TestASetIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.New(source, loadbalance.RoundRobin)
+		s := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 		defer s.Close()
 		synctest.Wait()
 		time.Sleep(time.Second)
@@ -49,7 +49,7 @@ func TestASetIsTold(t *testing.T) {
 		got := told(s)
 		want(t, got, map[string]float64{
 			"endpoints source ready": 1, "endpoints source drained": 1, "endpoints source ejected": 0, "endpoints source probing": 0,
-			"endpoints source ill": 0, "endpoints source unready": 0, "endpoint_picks_total source a": 1, "endpoint_picks_total source b": 0, "panic_picks_total source ": 0,
+			"endpoints source unhealthy": 0, "endpoints source unready": 0, "endpoint_picks_total source a": 1, "endpoint_picks_total source b": 0, "panic_picks_total source ": 0,
 			"discovery_age_seconds source ": 5, "discovery_stale_seconds source ": 3, "discovery_endpoints source ": 2,
 		})
 		if len(got) != 12 {
@@ -76,7 +76,7 @@ func TestDiscoveryThatNeverHadAnEndpointIsStale(t *testing.T) {
 			"no endpoints": func(s *discovery.Source) { s.Publish(1) },
 		} {
 			source := new(discovery.Source)
-			s := loadbalance.New(source, loadbalance.RoundRobin)
+			s := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 			time.Sleep(time.Second)
 			say(source)
 			synctest.Wait()

@@ -85,7 +85,7 @@ func TestAnEjectionEndsWithOneProbeAndASlowStart(t *testing.T) {
 // After hundreds of rollouts with an ejected node each it works as at first.
 func TestEjectionSurvivesHundredsOfRollouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{Eject: loadbalance.EjectOptions{Share: 0.1}})
+		p := loadbalance.NewPool(loadbalance.RoundRobin, loadbalance.Options{Eject: loadbalance.EjectOptions{MaxShare: 0.1}})
 		defer p.Close()
 		for rollout := range 300 {
 			var endpoints []discovery.Endpoint
@@ -123,11 +123,11 @@ func TestOutliersAreEjectedBySweeps(t *testing.T) {
 		o    loadbalance.EjectOptions
 		want bool
 	}{
-		"nine in ten fail":                {10, 0.9, loadbalance.EjectOptions{Row: -1, Deviations: -1}, true},
-		"four in five do":                 {10, 0.8, loadbalance.EjectOptions{Row: -1, Deviations: -1}, false},
-		"far from the mean":               {10, 0.5, loadbalance.EjectOptions{Row: -1, Failures: -1}, true},
-		"four nodes have no such outlier": {4, 0.5, loadbalance.EjectOptions{Row: -1, Failures: -1}, false},
-		"off":                             {10, 1, loadbalance.EjectOptions{Base: -1}, false},
+		"nine in ten fail":                {10, 0.9, loadbalance.EjectOptions{ConsecutiveFailures: -1, Deviations: -1}, true},
+		"four in five do":                 {10, 0.8, loadbalance.EjectOptions{ConsecutiveFailures: -1, Deviations: -1}, false},
+		"far from the mean":               {10, 0.5, loadbalance.EjectOptions{ConsecutiveFailures: -1, FailureRatio: -1}, true},
+		"four nodes have no such outlier": {4, 0.5, loadbalance.EjectOptions{ConsecutiveFailures: -1, FailureRatio: -1}, false},
+		"off":                             {10, 1, loadbalance.EjectOptions{BaseDuration: -1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ejected := false
@@ -157,12 +157,12 @@ func TestOutliersAreEjectedBySweeps(t *testing.T) {
 	}
 }
 
-// A negative Every switches the checks off; one answer is enough where Ill and Well are negative.
+// A negative Interval switches the checks off; one answer is enough where UnhealthyThreshold and HealthyThreshold are negative.
 func TestChecksThatAreOffAndThatNeedNoRow(t *testing.T) {
 	var asks, changes atomic.Int64
 	var ill atomic.Bool
 	o := loadbalance.Options{OnChange: func(context.Context, holdfast.Event) { changes.Add(1) }, Check: loadbalance.Checks{
-		Every: -1, Ill: -1, Well: -1, Ask: func(context.Context, discovery.Endpoint) error {
+		Interval: -1, UnhealthyThreshold: -1, HealthyThreshold: -1, Probe: func(context.Context, discovery.Endpoint) error {
 			if asks.Add(1); ill.Load() {
 				return errors.New("ill")
 			}
@@ -174,7 +174,7 @@ func TestChecksThatAreOffAndThatNeedNoRow(t *testing.T) {
 			t.Errorf("%d questions, want none", asks.Load())
 		}
 	})
-	o.Check.Every = 0
+	o.Check.Interval = 0
 	in(t, 1, nil, o, func(t *testing.T, _ *loadbalance.Set, _ holdfast.Handler) {
 		for n := range int64(3) {
 			ill.Store(n == 1)
@@ -194,7 +194,7 @@ func TestChecksTakeNodesOutAndIn(t *testing.T) {
 	var mu sync.Mutex
 	set := func(addr string, is bool) { mu.Lock(); ill[addr] = is; mu.Unlock() }
 	asks := 0
-	o := loadbalance.Options{Check: loadbalance.Checks{Ask: func(ctx context.Context, e discovery.Endpoint) error {
+	o := loadbalance.Options{Check: loadbalance.Checks{Probe: func(ctx context.Context, e discovery.Endpoint) error {
 		mu.Lock()
 		defer mu.Unlock()
 		asks++

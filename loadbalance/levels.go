@@ -28,7 +28,7 @@ func (p *Pool) rebuild() {
 		well := slices.DeleteFunc(slices.Clone(all), func(n *Node) bool { return n.state.ejected || n.state.ill })
 		s.well = s.well || len(well) > 0
 		shares = append(shares, float64(len(well))/float64(len(all)))
-		if p.o.Panic > 0 && float64(len(well)) < p.o.Panic*float64(len(all)) || len(well) == 0 {
+		if p.o.PanicThreshold > 0 && float64(len(well)) < p.o.PanicThreshold*float64(len(all)) || len(well) == 0 {
 			well, panicking = all, true
 		}
 		picker := p.strategy(well)

@@ -116,7 +116,7 @@ func (n *Node) learn(now int64, took time.Duration, class holdfast.Class, after 
 	switch health := class.Server(); {
 	case class.Sample():
 		n.observe(now, float64(took), tau)
-	case health == holdfast.Ill, health == holdfast.Overloaded:
+	case health == holdfast.Unhealthy, health == holdfast.Overloaded:
 		cost, _ := project(n.cost.Load(), now, tau)
 		n.observe(now, max(float64(penaltyLeast), float64(min(after, penaltyMost)), cost), tau)
 	case class == holdfast.Ignored: // ended by its caller, or by a hedge that won: it took longer than that

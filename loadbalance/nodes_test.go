@@ -94,7 +94,7 @@ func TestPrioritiesSpillOver(t *testing.T) {
 					sick[addr] = float64(i) < n
 				}
 			}
-			p := loadbalance.NewPool(loadbalance.Random, loadbalance.Options{Check: loadbalance.Checks{Ask: func(_ context.Context, e discovery.Endpoint) error {
+			p := loadbalance.NewPool(loadbalance.Random, loadbalance.Options{Check: loadbalance.Checks{Probe: func(_ context.Context, e discovery.Endpoint) error {
 				if sick[e.Addr] {
 					return errors.New("ill")
 				}
@@ -154,7 +154,7 @@ func TestClosingLeavesNothing(t *testing.T) {
 				}
 			}
 		})
-		s := loadbalance.With(endless, nil, loadbalance.Options{Check: loadbalance.Checks{Ask: func(ctx context.Context, _ discovery.Endpoint) error { <-ctx.Done(); return ctx.Err() }}})
+		s := loadbalance.New(endless, nil, loadbalance.Options{Check: loadbalance.Checks{Probe: func(ctx context.Context, _ discovery.Endpoint) error { <-ctx.Done(); return ctx.Err() }}})
 		w := newWorld(func(context.Context, string, int) holdfast.Result { return bad })
 		w.drive(holdfast.Chain(s), 200, 2*time.Second)
 		s.Close()

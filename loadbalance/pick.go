@@ -212,9 +212,9 @@ func (d Picked) Answered(res holdfast.Result) { d.Node.pool.answered(d, res) }
 // the place of Answered, where the beginning of the answer is not seen.
 func (d Picked) Ended(res holdfast.Result) {
 	switch res.Class.Server() {
-	case holdfast.Well:
+	case holdfast.Healthy:
 		d.Node.pool.judge(d, res)
-	case holdfast.Ill, holdfast.Overloaded: // whose penalty does not go by the time
+	case holdfast.Unhealthy, holdfast.Overloaded: // whose penalty does not go by the time
 		d.Answered(res)
 	}
 }

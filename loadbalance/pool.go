@@ -23,10 +23,10 @@ type Options struct {
 	Decay time.Duration
 	// Eject says when nodes are left out for a while.
 	Eject EjectOptions
-	// Panic is the part of the nodes of a priority that must be well: with fewer all
-	// of them are used, since what is left would be overrun. 0 means 0.5; negative:
-	// never.
-	Panic float64
+	// PanicThreshold is the part of the nodes of a priority that must be healthy: with
+	// fewer all of them are used, since what is left would be overrun. 0 means 0.5;
+	// negative: never.
+	PanicThreshold float64
 	// SlowStart is how long a node that is added takes fewer calls than its share,
 	// from a tenth on: 0 and negative mean none. Nodes that come back from an
 	// ejection do so for 10 s.
@@ -57,7 +57,7 @@ type Options struct {
 
 func (o Options) filled() Options {
 	o.Decay = option.Of(o.Decay, decay, decay)
-	o.Panic = option.Of(o.Panic, 0.5, option.Off)
+	o.PanicThreshold = option.Of(o.PanicThreshold, 0.5, option.Off)
 	o.SlowStart = option.Of(o.SlowStart, option.Off, option.Off)
 	o.Drain = option.Of(o.Drain, option.Off, option.Off)
 	o.Await = option.Of(o.Await, option.Off, option.Off)
@@ -296,9 +296,9 @@ func (p *Pool) note(e holdfast.Event) { p.herald.Note(e) }
 
 func (p *Pool) tell() { p.herald.Tell() }
 
-// Observe has f told of each change of a node ("endpoint", of holdfast.Event), and a Set's of
+// Watch has f told of each change of a node ("endpoint", of holdfast.Event), and a Set's of
 // what discovery says ("discovery"), from now on until stop is called: in order, with no lock
 // held and a context that is no call's. f may call the Pool, but for Close, which waits for it.
-func (p *Pool) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+func (p *Pool) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	return p.herald.Listen(f)
 }

@@ -43,9 +43,9 @@ type PrequalOptions struct {
 	Rate float64
 	// Timeout of a probe: 0 and negative mean 3 ms.
 	Timeout time.Duration
-	// Hot is the quantile of the calls in flight above which a server is hot: 0 means
+	// HotQuantile is the quantile of the calls in flight above which a server is hot: 0 means
 	// 0.6; negative: all are, so that calls in flight alone count.
-	Hot float64
+	HotQuantile float64
 }
 
 func (o PrequalOptions) filled() PrequalOptions {
@@ -54,7 +54,7 @@ func (o PrequalOptions) filled() PrequalOptions {
 		o.Rate = option.Off
 	}
 	o.Timeout = option.Of(o.Timeout, 3*time.Millisecond, 3*time.Millisecond)
-	o.Hot = option.Of(o.Hot, 0.6, option.Off)
+	o.HotQuantile = option.Of(o.HotQuantile, 0.6, option.Off)
 	return o
 }
 
@@ -160,12 +160,12 @@ func (p *prequal) add(node int, s Signal, at int64) {
 // hot is the number of calls in flight above which a server is.
 func (p *prequal) hot() int {
 	n := min(p.n, len(p.rifs))
-	if p.o.Hot < 0 || n == 0 {
+	if p.o.HotQuantile < 0 || n == 0 {
 		return -1
 	}
 	sorted := p.rifs
 	slices.Sort(sorted[:n])
-	return sorted[min(int(p.o.Hot*float64(n)), n-1)]
+	return sorted[min(int(p.o.HotQuantile*float64(n)), n-1)]
 }
 
 // choose returns the place in the pool of the best signal; -1: there are too few.

@@ -33,10 +33,7 @@ type Set struct {
 var _ holdfast.Policy = (*Set)(nil)
 
 // New makes a Set and begins to watch. A nil strategy means PeakEWMA.
-func New(r discovery.Resolver, strategy Strategy) *Set { return With(r, strategy, Options{}) }
-
-// With is New with options.
-func With(r discovery.Resolver, strategy Strategy, o Options) *Set {
+func New(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
@@ -102,12 +99,12 @@ func (s *Set) OnDrained(f func(addr string)) {
 	}
 }
 
-// Observe is the Pool's; a nil Set tells nothing.
-func (s *Set) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+// Watch is the Pool's; a nil Set tells nothing.
+func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if s == nil {
 		return func() {}
 	}
-	return s.Pool.Observe(f)
+	return s.Pool.Watch(f)
 }
 
 // String names the Set by its Resolver.

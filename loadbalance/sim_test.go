@@ -130,7 +130,7 @@ func hosts(n int) []string {
 func in(t *testing.T, n int, strategy loadbalance.Strategy, o loadbalance.Options, f func(t *testing.T, s *loadbalance.Set, h holdfast.Handler)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := loadbalance.With(discovery.Static(hosts(n)...), strategy, o)
+		s := loadbalance.New(discovery.Static(hosts(n)...), strategy, o)
 		defer s.Close()
 		synctest.Wait()
 		f(t, s, holdfast.Chain(s))

@@ -259,7 +259,7 @@ func TestTheFirstSampleReplacesTheSeed(t *testing.T) {
 func TestAnUnknownNodeHasOneCallInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.New(source, loadbalance.NewPeakEWMA(-1))
+		s := loadbalance.New(source, loadbalance.NewPeakEWMA(-1), loadbalance.Options{})
 		defer s.Close()
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 		synctest.Wait()

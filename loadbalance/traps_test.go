@@ -19,7 +19,7 @@ import (
 func TestT75_TheFirstCallWaitsAsLongAsItMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.New(source, nil)
+		s := loadbalance.New(source, nil, loadbalance.Options{})
 		defer s.Close()
 		h, w := holdfast.Chain(s), newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, 0) })
 		time.Sleep(time.Second)
@@ -48,7 +48,7 @@ func TestT75_TheFirstCallWaitsAsLongAsItMay(t *testing.T) {
 func TestAKnownEmptySetIsAnErrorAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.New(source, nil)
+		s := loadbalance.New(source, nil, loadbalance.Options{})
 		defer s.Close()
 		source.Publish(1)
 		synctest.Wait()
@@ -90,7 +90,7 @@ func TestT77_NotAllAreEjectedAndWhenAllAreBadAllAreUsed(t *testing.T) {
 		}
 	})
 	// With half of them ejected, all are used.
-	in(t, 10, loadbalance.RoundRobin, loadbalance.Options{Eject: loadbalance.EjectOptions{Share: 1}}, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+	in(t, 10, loadbalance.RoundRobin, loadbalance.Options{Eject: loadbalance.EjectOptions{MaxShare: 1}}, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
 		w.drive(h, 1000, 5*time.Second)
 		w.reset()
 		w.drive(h, 1000, 5*time.Second)
@@ -103,7 +103,7 @@ func TestT77_NotAllAreEjectedAndWhenAllAreBadAllAreUsed(t *testing.T) {
 func TestT78_R16_NoNewsRemovesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.New(source, nil)
+		s := loadbalance.New(source, nil, loadbalance.Options{})
 		defer s.Close()
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 		synctest.Wait()
@@ -158,7 +158,7 @@ func TestT78_R16_NoNewsRemovesNobody(t *testing.T) {
 func TestT79_ANewNodeIsWarmedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
-		s := loadbalance.With(source, loadbalance.RoundRobin, loadbalance.Options{SlowStart: time.Minute})
+		s := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{SlowStart: time.Minute})
 		defer s.Close()
 		old := []discovery.Endpoint{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
 		source.Publish(1, old...)
@@ -204,7 +204,7 @@ func TestT80_RepeatsGoWhereTheCallHasNotBeen(t *testing.T) {
 	for name, strategy := range strategies {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := loadbalance.New(discovery.Static(hosts(4)...), strategy)
+				s := loadbalance.New(discovery.Static(hosts(4)...), strategy, loadbalance.Options{})
 				defer s.Close()
 				synctest.Wait()
 				w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, time.Millisecond) })
@@ -233,10 +233,10 @@ func TestT80_RepeatsGoWhereTheCallHasNotBeen(t *testing.T) {
 
 func TestT61_HedgesGoElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := loadbalance.New(discovery.Static("a", "b", "c"), nil)
+		s := loadbalance.New(discovery.Static("a", "b", "c"), nil, loadbalance.Options{})
 		defer s.Close()
 		synctest.Wait()
-		h := holdfast.Chain(hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1, Extra: 2}), s)
+		h := holdfast.Chain(hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1, MaxHedges: 2}), s)
 		w := newWorld(func(ctx context.Context, _ string, _ int) holdfast.Result { return takes(ctx, time.Second) })
 		for range 30 {
 			w.reset()
@@ -282,7 +282,7 @@ func TestT82_InFlightUntilTheAnswerIsDone(t *testing.T) {
 }
 
 func TestT83_ACancelSaysNothing(t *testing.T) {
-	in(t, 2, loadbalance.NewPeakEWMA(-1), loadbalance.Options{Eject: loadbalance.EjectOptions{Row: 1}}, func(t *testing.T, s *loadbalance.Set, h holdfast.Handler) {
+	in(t, 2, loadbalance.NewPeakEWMA(-1), loadbalance.Options{Eject: loadbalance.EjectOptions{ConsecutiveFailures: 1}}, func(t *testing.T, s *loadbalance.Set, h holdfast.Handler) {
 		w := newWorld(func(context.Context, string, int) holdfast.Result { return ignored })
 		for range 100 {
 			w.call(t.Context(), h)

@@ -20,7 +20,7 @@ import (
 // the nodes.
 func two(t *testing.T, n int, answer func(i int) holdfast.Result, below ...holdfast.Policy) (ejected int, set *loadbalance.Set) {
 	t.Helper()
-	set = loadbalance.With(discovery.Static("a:1", "b:1"), loadbalance.PeakEWMA, loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) {
+	set = loadbalance.New(discovery.Static("a:1", "b:1"), loadbalance.PeakEWMA, loadbalance.Options{OnChange: func(_ context.Context, c holdfast.Event) {
 		if c.To == "ejected" {
 			ejected++
 		}
@@ -47,7 +47,7 @@ func TestOnlyWhatTheServerDidEjectsANode(t *testing.T) {
 			ejected, _ := two(t, 100, func(int) holdfast.Result {
 				return holdfast.Result{Err: errors.New("x"), Class: class, Code: "UNAVAILABLE"}
 			})
-			if ill := class.Server() == holdfast.Ill; ill != (ejected > 0) && class != holdfast.Overload {
+			if ill := class.Server() == holdfast.Unhealthy; ill != (ejected > 0) && class != holdfast.Overload {
 				t.Errorf("%v: %d ejections", class, ejected)
 			}
 		})
@@ -127,7 +127,7 @@ func TestTheLengthOfAStreamIsNoLatency(t *testing.T) {
 // A Set moves a call once more only with leave, and says what it tried.
 func TestASetMovesOnlyWithLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		set := loadbalance.New(discovery.Static("a:1", "b:1", "c:1"), loadbalance.RoundRobin)
+		set := loadbalance.New(discovery.Static("a:1", "b:1", "c:1"), loadbalance.RoundRobin, loadbalance.Options{})
 		defer set.Close()
 		h := holdfast.Chain(set)
 		for name, c := range map[string]struct {
@@ -163,13 +163,13 @@ func TestAPauseHoldsNoNodeForIll(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		var asked atomic.Int32
 		ill := make(chan struct{}, 10)
-		set := loadbalance.With(discovery.Static("a:1"), loadbalance.RoundRobin, loadbalance.Options{
+		set := loadbalance.New(discovery.Static("a:1"), loadbalance.RoundRobin, loadbalance.Options{
 			OnChange: func(_ context.Context, c holdfast.Event) {
-				if c.To == "ill" {
+				if c.To == "unhealthy" {
 					ill <- struct{}{}
 				}
 			},
-			Check: loadbalance.Checks{Every: 5 * time.Millisecond, Timeout: 30 * time.Millisecond, Ill: 2, Ask: func(ctx context.Context, _ discovery.Endpoint) error {
+			Check: loadbalance.Checks{Interval: 5 * time.Millisecond, Timeout: 30 * time.Millisecond, UnhealthyThreshold: 2, Probe: func(ctx context.Context, _ discovery.Endpoint) error {
 				if n := asked.Add(1); n > 1 && (n == 2 || always) {
 					<-ctx.Done()
 					now := clock.Now()

@@ -14,18 +14,18 @@ type Observer interface {
 	Event(ctx context.Context, e holdfast.Event)
 }
 
-// Around puts o around the policies: outside them all it sees calls, inside them all
+// Watch puts o around the policies: outside them all it sees calls, inside them all
 // attempts, and it hears what each decides, and what becomes of the state of those that
 // tell (holdfast.Observable). Use what it returns in one place, and for as long as the
 // policies live: the listening ends with them. Several observers stand around each
-// other: Around(a, Around(b, policies...)...). A nil o changes nothing.
-func Around(o Observer, policies ...holdfast.Policy) []holdfast.Policy {
+// other: Watch(a, Watch(b, policies...)...). A nil o changes nothing.
+func Watch(o Observer, policies ...holdfast.Policy) []holdfast.Policy {
 	if o == nil {
 		return policies
 	}
 	for _, p := range policies {
 		if tells, ok := p.(holdfast.Observable); ok {
-			tells.Observe(o.Event)
+			tells.Watch(o.Event)
 		}
 	}
 	all := append([]holdfast.Policy{New(Options{Done: o.Call, Event: o.Event})}, policies...)

@@ -16,7 +16,7 @@ func ExampleNew() {
 	calls := observe.New(observe.Options{Done: func(_ context.Context, r observe.Record) {
 		fmt.Println(r.Method, "of", r.Target, "came to", r.Code, "after", r.Attempts, "attempts")
 	}})
-	h := holdfast.Chain(calls, retry.New(retry.Options{Base: -1}))
+	h := holdfast.Chain(calls, retry.New(retry.Options{InitialInterval: -1}))
 	n := 0
 	_, _ = holdfast.Do(context.Background(), h, holdfast.Call{Target: "users", Method: "get", Repeatable: true}, func(context.Context) (int, error) {
 		if n++; n < 3 {
@@ -35,7 +35,7 @@ func ExampleNewLog() {
 		return a
 	}})
 	log := observe.NewLog(slog.New(handler), observe.LogOptions{})
-	h := holdfast.Chain(observe.Around(log, retry.New(retry.Options{}))...)
+	h := holdfast.Chain(observe.Watch(log, retry.New(retry.Options{}))...)
 	_, _ = holdfast.Do(context.Background(), h, holdfast.Call{Target: "users", Method: "get"}, func(context.Context) (int, error) {
 		return 0, errors.New("down")
 	})

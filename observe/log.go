@@ -14,10 +14,10 @@ import (
 
 // LogOptions set up what NewLog makes. The zero value is the default of every field.
 type LogOptions struct {
-	// Every is how long the same thing (of the same target, with the same reason) is
+	// Interval is how long the same thing (of the same target, with the same reason) is
 	// not said again after it was said; how often it was left out is said the next
 	// time. 0 means 10 s; negative: everything is said.
-	Every time.Duration
+	Interval time.Duration
 	// Error writes an error for the log; nil: errors are left out, since their text may
 	// hold what a log must not, and what came of a call is in its code. What it
 	// returns is freed of URLs' credentials and queries as all else.
@@ -27,7 +27,7 @@ type LogOptions struct {
 }
 
 func (o LogOptions) filled() LogOptions {
-	o.Every = option.Of(o.Every, 10*time.Second, option.Off)
+	o.Interval = option.Of(o.Interval, 10*time.Second, option.Off)
 	return o
 }
 
@@ -141,7 +141,7 @@ func (l *log) say(ctx context.Context, level slog.Level, what string, attrs []sl
 // due reports whether something is to be said, and how often it was not since the last
 // time.
 func (l *log) due(what string) (left int, ok bool) {
-	if l.o.Every < 0 {
+	if l.o.Interval < 0 {
 		return 0, true
 	}
 	now := time.Now()
@@ -153,7 +153,7 @@ func (l *log) due(what string) (left int, ok bool) {
 		l.makeRoom(now)
 		l.said[what] = &said{at: now}
 		return 0, true
-	case now.Sub(s.at) < l.o.Every:
+	case now.Sub(s.at) < l.o.Interval:
 		s.left++
 		return 0, false
 	}
@@ -169,7 +169,7 @@ func (l *log) makeRoom(now time.Time) {
 		return
 	}
 	for what, s := range l.said {
-		if now.Sub(s.at) >= l.o.Every {
+		if now.Sub(s.at) >= l.o.Interval {
 			delete(l.said, what)
 		}
 	}

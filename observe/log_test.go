@@ -85,7 +85,7 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 		if n := observe.Said(log); n > 1024 {
 			t.Errorf("%d things are remembered", n)
 		}
-		all, b := logged(slog.LevelInfo, observe.LogOptions{Every: -1})
+		all, b := logged(slog.LevelInfo, observe.LogOptions{Interval: -1})
 		for range 3 {
 			all.Event(t.Context(), rejection("", "", ""))
 		}
@@ -97,7 +97,7 @@ func TestRepeatsAreSaidNowAndThen(t *testing.T) {
 
 // T89: no credentials and no query of a URL come into a log, wherever they are.
 func TestT89_NoSecretsInTheLog(t *testing.T) {
-	log, b := logged(slog.LevelDebug, observe.LogOptions{Every: -1, Error: func(err error) string { return err.Error() }})
+	log, b := logged(slog.LevelDebug, observe.LogOptions{Interval: -1, Error: func(err error) string { return err.Error() }})
 	err := &url.Error{Op: "Get", URL: "https://me:sesame@users.test/path?token=sesame#sesame", Err: errDown}
 	r := observe.Record{Target: "me:sesame@users.test:80", Method: "GET", Endpoint: "me:sesame@10.0.0.1:80", Class: holdfast.Failure, Code: "503", Err: err}
 	log.Call(t.Context(), r)
@@ -115,9 +115,9 @@ func TestT89_NoSecretsInTheLog(t *testing.T) {
 	}
 	log.Event(t.Context(), owned(slog.Any("error", err), slog.Group("more", slog.Any("url", &url.URL{Scheme: "http", Host: "users.test", RawQuery: "sesame"}), slog.Any("body", []byte("see http://me:sesame@users.test/"))), slog.Int("n", 7)))
 	attempts := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503"}}}
-	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.2:80"), nil)
+	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.2:80"), nil, loadbalance.Options{})
 	defer set.Close()
-	attempts.Do(t.Context(), holdfast.Chain(observe.Around(log, retry.New(retry.Options{Attempts: 2, Base: -1}), set)...), holdfast.Call{Target: "t", Repeatable: true})
+	attempts.Do(t.Context(), holdfast.Chain(observe.Watch(log, retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1}), set)...), holdfast.Call{Target: "t", Repeatable: true})
 	if strings.Contains(b.String(), "sesame") || !strings.Contains(b.String(), "@10.0.0.2:80") || !strings.Contains(b.String(), "n=7") {
 		t.Errorf("%s", b)
 	}

@@ -9,5 +9,5 @@ import (
 
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
-	optiontest.Check(t, LogOptions.filled, optiontest.Meanings{"Every": {10 * time.Second, -1}})
+	optiontest.Check(t, LogOptions.filled, optiontest.Meanings{"Interval": {10 * time.Second, -1}})
 }

@@ -53,7 +53,7 @@ type Options struct {
 	// transport got the attempt, which spares a look at the clock.
 	Wire bool
 	// Event is told what policies further in decide about these calls. What of their
-	// own state changes they tell by Observe. nil: nobody.
+	// own state changes they tell by Watch. nil: nobody.
 	Event func(ctx context.Context, e holdfast.Event)
 }
 

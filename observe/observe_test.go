@@ -70,7 +70,7 @@ var errDown = errors.New("down")
 func TestT34_T35_AttemptsAndReasonsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(witness)
-		h := holdfast.Chain(observe.Around(w, timeout.New(time.Minute), retry.New(retry.Options{}))...)
+		h := holdfast.Chain(observe.Watch(w, timeout.New(timeout.Options{Limit: time.Minute}), retry.New(retry.Options{}))...)
 		script := &holdfasttest.Script{Steps: []holdfasttest.Step{
 			{Delay: time.Second, Err: errDown, Class: holdfast.Failure, Code: "UNAVAILABLE"},
 			{Err: errDown, Class: holdfast.Overload, Code: "RESOURCE_EXHAUSTED", After: 2 * time.Second},
@@ -116,21 +116,23 @@ func TestDecisionsAreTold(t *testing.T) {
 		calls    int
 		want     string // the last event
 	}{
-		"no attempt left": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{Attempts: 2, Base: -1})} },
+		"no attempt left": {func() []holdfast.Policy {
+			return []holdfast.Policy{retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1})}
+		},
 			[]holdfasttest.Step{down}, 1, "retry_stopped level=WARN reason=attempts"},
 		"the budget is empty": {func() []holdfast.Policy {
-			return []holdfast.Policy{retry.New(retry.Options{Base: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})})}
+			return []holdfast.Policy{retry.New(retry.Options{InitialInterval: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})})}
 		}, []holdfasttest.Step{down}, 1, "retry_stopped level=WARN reason=budget"},
 		"told not to": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{})} },
 			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, After: holdfast.Never}}, 1, "retry_stopped level=DEBUG reason=told"},
 		"the server asks for too long": {func() []holdfast.Policy { return []holdfast.Policy{retry.New(retry.Options{})} },
 			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: time.Hour}}, 1, "retry_stopped level=DEBUG reason=after"},
 		"no time left": {func() []holdfast.Policy {
-			return []holdfast.Policy{timeout.New(time.Second), retry.New(retry.Options{})}
+			return []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Second}), retry.New(retry.Options{})}
 		},
 			[]holdfasttest.Step{{Err: errDown, Class: holdfast.Overload, After: 10 * time.Second}}, 1, "retry_stopped level=DEBUG reason=deadline"},
 		"the circuit opens": {func() []holdfast.Policy { return []holdfast.Policy{breaker.New(breaker.Options{})} },
-			[]holdfasttest.Step{down}, 5, "circuit level=WARN policy=breaker target=t from=closed to=open reason=row"},
+			[]holdfasttest.Step{down}, 5, "circuit level=WARN policy=breaker target=t from=closed to=open reason=consecutive_failures"},
 		"and rejects": {func() []holdfast.Policy { return []holdfast.Policy{breaker.New(breaker.Options{})} },
 			[]holdfasttest.Step{down}, 6, "rejection level=WARN target=t method=GET policy=breaker reason=open"},
 		"a rate": {func() []holdfast.Policy { return []holdfast.Policy{limit.NewRate(limit.RateOptions{PerSecond: 1})} },
@@ -151,7 +153,7 @@ func TestDecisionsAreTold(t *testing.T) {
 			return []holdfast.Policy{l}
 		}, []holdfasttest.Step{{}}, 1, "rejection level=WARN target=t method=GET policy=limit reason=queue"},
 		"a wait past the deadline": {func() []holdfast.Policy {
-			return []holdfast.Policy{timeout.New(time.Second), limit.NewRate(limit.RateOptions{PerSecond: 0.01, Wait: time.Hour, Queue: 10})}
+			return []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Second}), limit.NewRate(limit.RateOptions{PerSecond: 0.01, Wait: time.Hour, Queue: 10})}
 		}, []holdfasttest.Step{{}}, 2, "rejection level=WARN target=t method=GET policy=rate reason=deadline"},
 		"a hedge": {func() []holdfast.Policy {
 			return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Second, Share: -1})}
@@ -164,7 +166,7 @@ func TestDecisionsAreTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := new(witness)
-				h := holdfast.Chain(observe.Around(w, c.policies()...)...)
+				h := holdfast.Chain(observe.Watch(w, c.policies()...)...)
 				for range c.calls {
 					(&holdfasttest.Script{Steps: c.steps}).Do(t.Context(), h, call)
 				}
@@ -191,9 +193,9 @@ func TestABalancerTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(witness)
 		source := new(discovery.Source)
-		set := loadbalance.New(source, loadbalance.RoundRobin)
+		set := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 		defer set.Close()
-		h := holdfast.Chain(observe.Around(w, set)...)
+		h := holdfast.Chain(observe.Watch(w, set)...)
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
 		synctest.Wait()
 		script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "503"}}}
@@ -215,11 +217,11 @@ func TestABalancerTells(t *testing.T) {
 			t.Errorf("%+v", failed)
 		}
 		ejected, spared := w.events[1], w.events[2]
-		if ejected.To != "ejected" || ejected.Reason != "row" || ejected.Detail != "5 errors in a row" || ejected.Level != slog.LevelWarn || ejected.Policy != "balance" ||
+		if ejected.To != "ejected" || ejected.Reason != "consecutive_failures" || ejected.Detail != "5 errors in a row" || ejected.Level != slog.LevelWarn || ejected.Policy != "balance" ||
 			ejected.Wait < 27*time.Second || ejected.Wait > 33*time.Second {
 			t.Errorf("%+v", ejected)
 		}
-		if spared.To != "spared" || spared.Reason != "row" || spared.Endpoint == ejected.Endpoint || spared.Level != slog.LevelWarn || spared.Wait != 0 {
+		if spared.To != "spared" || spared.Reason != "consecutive_failures" || spared.Endpoint == ejected.Endpoint || spared.Level != slog.LevelWarn || spared.Wait != 0 {
 			t.Errorf("%+v", spared)
 		}
 		for _, a := range w.attempts {
@@ -237,7 +239,7 @@ func TestABalancerTells(t *testing.T) {
 func TestObserversStandAroundEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := new(witness), new(witness)
-		policies := observe.Around(a, observe.Around(b, breaker.New(breaker.Options{Row: 2}), retry.New(retry.Options{Base: -1}))...)
+		policies := observe.Watch(a, observe.Watch(b, breaker.New(breaker.Options{ConsecutiveFailures: 2}), retry.New(retry.Options{InitialInterval: -1}))...)
 		h := holdfast.Chain(policies...)
 		for range 3 {
 			(&holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure}}}).Do(t.Context(), h, holdfast.Call{Target: "t", Repeatable: true})
@@ -255,7 +257,7 @@ func TestObserversStandAroundEachOther(t *testing.T) {
 func TestACallIsOverWhenItsAnswerIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(witness)
-		h := holdfast.Chain(observe.Around(w)...)
+		h := holdfast.Chain(observe.Watch(w)...)
 		script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Delay: time.Second, Open: true}}}
 		res := script.Do(t.Context(), h, holdfast.Call{Target: "t"})
 		if len(w.calls) != 0 {
@@ -273,7 +275,7 @@ func TestACallIsOverWhenItsAnswerIs(t *testing.T) {
 // What panics is told of as well.
 func TestAPanicIsTold(t *testing.T) {
 	w := new(witness)
-	h := holdfast.Chain(observe.Around(w)...)
+	h := holdfast.Chain(observe.Watch(w)...)
 	func() {
 		defer func() { _ = recover() }()
 		(&holdfasttest.Script{Steps: []holdfasttest.Step{{Panic: "x"}}}).Do(t.Context(), h, holdfast.Call{Target: "t"})

@@ -51,10 +51,10 @@ func Standard() Config {
 		base:    "standard",
 		Limit:   limit.InFlightOptions{Max: 1000},
 		Timeout: timeout.Options{Limit: 30 * time.Second},
-		Retry:   retry.Options{Attempts: 3, Base: 50 * time.Millisecond, OverloadBase: time.Second, Cap: 20 * time.Second},
+		Retry:   retry.Options{MaxAttempts: 3, InitialInterval: 50 * time.Millisecond, OverloadInterval: time.Second, MaxInterval: 20 * time.Second},
 		Budget:  retry.BudgetOptions{Ratio: 0.2, Min: 5, Window: 10 * time.Second},
-		Hedge:   hedge.Options{Extra: -1},
-		Breaker: breaker.Options{Ratio: 0.7, Window: 10 * time.Second, Samples: 20, Row: 5, LongRow: 50},
+		Hedge:   hedge.Options{MaxHedges: -1},
+		Breaker: breaker.Options{FailureRatio: 0.7, Window: 10 * time.Second, MinSamples: 20, ConsecutiveFailures: 5, ConsecutiveFailuresUnderLoad: 50},
 		Attempt: timeout.Options{Limit: 10 * time.Second},
 	}
 }
@@ -65,7 +65,7 @@ func Standard() Config {
 func Conservative() Config {
 	c := Standard()
 	c.base = "conservative"
-	c.Retry.Attempts = 2
+	c.Retry.MaxAttempts = 2
 	c.Budget.Ratio, c.Budget.Min = 0.1, 3
 	c.Breaker.ObserveOnly = true
 	return c
@@ -77,7 +77,7 @@ func Background() Config {
 	c := Standard()
 	c.base = "background"
 	c.Timeout.Limit = 2 * time.Minute
-	c.Retry.Attempts, c.Retry.Base, c.Retry.Cap = 5, 100*time.Millisecond, 10*time.Second
+	c.Retry.MaxAttempts, c.Retry.InitialInterval, c.Retry.MaxInterval = 5, 100*time.Millisecond, 10*time.Second
 	return c
 }
 

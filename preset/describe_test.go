@@ -46,7 +46,7 @@ func (s several) Options() string                             { return "" }
 func TestDescribeShowsPoliciesOfTheUsers(t *testing.T) {
 	endless := theirOptions{Max: 1, own: 1}
 	endless.Deep = &endless
-	set := loadbalance.New(discovery.Static("a"), nil)
+	set := loadbalance.New(discovery.Static("a"), nil, loadbalance.Options{})
 	defer set.Close()
 	c := preset.Standard()
 	c.Outer = []holdfast.Policy{

@@ -31,17 +31,17 @@ func ExampleStandard() {
 }
 
 func ExampleConservative() {
-	fmt.Println(preset.Conservative().Retry.Attempts)
+	fmt.Println(preset.Conservative().Retry.MaxAttempts)
 	// Output: 2
 }
 
 func ExampleBackground() {
-	fmt.Println(preset.Background().Retry.Attempts)
+	fmt.Println(preset.Background().Retry.MaxAttempts)
 	// Output: 5
 }
 
 func ExampleParse() {
-	c, err := preset.Parse([]byte(`{"preset": "standard", "timeout": {"limit": "2s"}, "attempt": {"limit": "500ms"}, "hedge": {"extra": 1}}`))
+	c, err := preset.Parse([]byte(`{"preset": "standard", "timeout": {"limit": "2s"}, "attempt": {"limit": "500ms"}, "hedge": {"maxHedges": 1}}`))
 	fmt.Println(c.Timeout.Limit, c.Attempt.Limit, err)
 	_, err = preset.Parse([]byte(`{"attempt": {"limit": 500}}`))
 	fmt.Println(err)
@@ -57,10 +57,10 @@ func ExampleNewStack() {
 		return
 	}
 	c := stack.Config()
-	c.Retry.Attempts = 2
+	c.Retry.MaxAttempts = 2
 	changes, err := stack.Update(c) // calls that begin now have two attempts
 	fmt.Println(changes, err)
-	// Output: [retry.attempts: 3 -> 2] <nil>
+	// Output: [retry.maxAttempts: 3 -> 2] <nil>
 }
 
 func ExampleFile() {
@@ -71,7 +71,7 @@ func ExampleFile() {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	path := filepath.Join(folder, "calls.json")
-	if err := os.WriteFile(path, []byte(`{"retry": {"attempts": 2}}`), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(`{"retry": {"maxAttempts": 2}}`), 0o600); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -85,11 +85,11 @@ func ExampleFile() {
 		fmt.Println(changes, err)
 		stop() // a program goes on: go stack.Follow(…)
 	})
-	// Output: [retry.attempts: 3 -> 2] <nil>
+	// Output: [retry.maxAttempts: 3 -> 2] <nil>
 }
 
 func ExampleMisplaced() {
-	policies := []holdfast.Policy{timeout.New(10 * time.Second), retry.New(retry.Options{})}
+	policies := []holdfast.Policy{timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{})}
 	fmt.Println(preset.Misplaced(policies...))
 	// Output: preset: retry without a timeout further in: an attempt that hangs takes the time of all; add timeout.New for each attempt as the innermost policy
 }
@@ -102,7 +102,7 @@ func ExampleParseServiceConfig() {
 		return
 	}
 	policy, err := s.Policy(preset.Standard()) // for grpcclient.DialOptions, httpclient.Wrap, holdfast.Chain
-	fmt.Println(policy != nil, err, s.Config(preset.Standard(), "users.v1.Users", "Get").Retry.Attempts)
+	fmt.Println(policy != nil, err, s.Config(preset.Standard(), "users.v1.Users", "Get").Retry.MaxAttempts)
 
 	_, err = preset.ParseServiceConfig([]byte(`{"methodConfig": [{"name": [{}], "retryPolicie": {}}]}`))
 	fmt.Println(err)

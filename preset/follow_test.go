@@ -70,11 +70,11 @@ func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
 		}{
 			{"", "no such file", 3, 1},
 			{"", "", 3, 1}, // said once
-			{`{"retry": {"attempts": 2}}`, "", 2, 2},
-			{`{"retry": {"attempts": 2}}`, "", 2, 2}, // the same
-			{`{"retry": {"attempts": 4}, "attempt": {"limit": "31s"}}`, "attempt.limit: 31s is longer", 2, 3},
+			{`{"retry": {"maxAttempts": 2}}`, "", 2, 2},
+			{`{"retry": {"maxAttempts": 2}}`, "", 2, 2}, // the same
+			{`{"retry": {"maxAttempts": 4}, "attempt": {"limit": "31s"}}`, "attempt.limit: 31s is longer", 2, 3},
 			{`{"retry": `, "unexpected", 2, 4},
-			{`{"retry": {"attempts": 5}}`, "", 5, 5},
+			{`{"retry": {"maxAttempts": 5}}`, "", 5, 5},
 		}
 		for _, step := range steps {
 			if step.text != "" {
@@ -82,7 +82,7 @@ func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if got := s.Config().Retry.Attempts; got != step.attempts || len(reports()) != step.n {
+			if got := s.Config().Retry.MaxAttempts; got != step.attempts || len(reports()) != step.n {
 				t.Fatalf("%s: %d attempts after %d reports, want %d after %d: %v", step.text, got, len(reports()), step.attempts, step.n, reports())
 			}
 			if last := reports()[len(reports())-1]; step.err != "" && (last.err == nil || !strings.Contains(last.err.Error(), step.err)) {
@@ -94,7 +94,7 @@ func TestR18_ABadConfigIsReportedAndTheNextOneTaken(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if s.Config().Retry.Attempts != 5 || len(reports()) != 6 {
+		if s.Config().Retry.MaxAttempts != 5 || len(reports()) != 6 {
 			t.Errorf("a file that went: %v", reports())
 		}
 	})
@@ -108,24 +108,24 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	s.Follow(ctx, func(yield func(preset.Config, error) bool) { yield(preset.Background(), nil) }, nil)
-	if s.Config().Retry.Attempts != 3 {
+	if s.Config().Retry.MaxAttempts != 3 {
 		t.Error("a Config that came after the end was taken")
 	}
 }
 
 func TestDescribeTellsWhereEachValueComesFrom(t *testing.T) {
 	c := preset.Background()
-	if err := c.UnmarshalJSON([]byte(`{"hedge": {"extra": 1, "minAttempt": "off"}, "retry": {"base": "1s", "cap": "30s"}}`)); err != nil {
+	if err := c.UnmarshalJSON([]byte(`{"hedge": {"maxHedges": 1, "minAttempt": "off"}, "retry": {"initialInterval": "1s", "maxInterval": "30s"}}`)); err != nil {
 		t.Fatal(err)
 	}
-	c.Retry.Cap = time.Minute
-	c.Breaker.Row = 7
+	c.Retry.MaxInterval = time.Minute
+	c.Breaker.ConsecutiveFailures = 7
 	text := c.Describe()
 	for _, want := range []string{
-		"timeout.limit 2m0s background", "retry.attempts 5 background", "retry.base 1s json", "retry.cap 1m0s set",
-		"breaker.row 7 set", "hedge.extra 1 json", "hedge.minAttempt off json", "breaker.open 200ms default", "retry.jitter full default",
-		"breaker.probeLimit 10s default", "timeout.idle off default", "attempt.idle 10s default", "rate.perSecond off default",
-		"limit.queue 1000 default", "retry.maxAfter 1m0s default", "budget.targets 1024 default",
+		"timeout.limit 2m0s background", "retry.maxAttempts 5 background", "retry.initialInterval 1s json", "retry.maxInterval 1m0s set",
+		"breaker.consecutiveFailures 7 set", "hedge.maxHedges 1 json", "hedge.minAttempt off json", "breaker.openDuration 200ms default", "retry.jitter full default",
+		"breaker.probeTimeout 10s default", "timeout.idle off default", "attempt.idle 10s default", "rate.perSecond off default",
+		"limit.queue 1000 default", "retry.maxRetryAfter 1m0s default", "budget.maxTargets 1024 default",
 	} {
 		found := false
 		for line := range strings.Lines(text) {
@@ -187,8 +187,8 @@ func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 	c := preset.Standard()
 	p := c.Policies()
 	limit, brk := p[0], p[4]
-	long, short := timeout.New(10*time.Second), timeout.New(time.Second)
-	set := loadbalance.New(discovery.Static("a:1"), nil)
+	long, short := timeout.New(timeout.Options{Limit: 10 * time.Second}), timeout.New(timeout.Options{Limit: time.Second})
+	set := loadbalance.New(discovery.Static("a:1"), nil, loadbalance.Options{})
 	defer set.Close()
 	stack, err := preset.NewStack(c)
 	if err != nil {
@@ -246,18 +246,18 @@ func TestFollowKeepsWhatJSONCannotSay(t *testing.T) {
 		}
 	}
 	once()
-	read, err := preset.Parse([]byte(`{"preset": "standard", "retry": {"attempts": 4}}`))
+	read, err := preset.Parse([]byte(`{"preset": "standard", "retry": {"maxAttempts": 4}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Follow(t.Context(), func(yield func(preset.Config, error) bool) { yield(read, nil) }, func(changes []string, err error) {
-		if len(changes) != 1 || changes[0] != "retry.attempts: 3 -> 4" || err != nil {
+		if len(changes) != 1 || changes[0] != "retry.maxAttempts: 3 -> 4" || err != nil {
 			t.Errorf("%v, %v", changes, err)
 		}
 	})
 	once()
 	is := s.Config()
-	if seen != 2 || is.Retry.Attempts != 4 || s.Budget() != c.Retry.Budget || is.Breaker.Key == nil {
+	if seen != 2 || is.Retry.MaxAttempts != 4 || s.Budget() != c.Retry.Budget || is.Breaker.Key == nil {
 		t.Errorf("seen %d; %+v", seen, is)
 	}
 	for _, c := range []struct {
@@ -278,7 +278,7 @@ func TestFollowKeepsWhatJSONCannotSay(t *testing.T) {
 
 func TestANilStackDoesNothing(t *testing.T) {
 	for _, s := range []*preset.Stack{nil, {}} {
-		s.Observe(func(context.Context, holdfast.Event) { t.Error("told") })()
+		s.Watch(func(context.Context, holdfast.Event) { t.Error("told") })()
 		s.OnDrained(func(string) { t.Error("told") })
 		if s.Inside() != nil {
 			t.Error("there is something inside")

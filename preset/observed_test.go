@@ -40,14 +40,14 @@ var scraped, check = scrape.Values, scrape.Check
 // The state of a Stack is read, also after an Update.
 func TestTheStateOfAStackIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, r := registered(t, holdprom.Options{Endpoints: 1})
+		m, r := registered(t, holdprom.Options{MaxEndpoints: 1})
 		source := new(discovery.Source)
-		set := loadbalance.New(source, loadbalance.RoundRobin)
+		set := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 		defer set.Close()
 		c := preset.Standard()
 		c.Limit.Max = 7
-		c.Retry.Attempts = -1
-		c.Breaker.Row, c.Breaker.Ratio = -1, -1
+		c.Retry.MaxAttempts = -1
+		c.Breaker.ConsecutiveFailures, c.Breaker.FailureRatio = -1, -1
 		c.Inner = []holdfast.Policy{set}
 		stack, err := preset.NewStack(c)
 		if err != nil {
@@ -64,18 +64,18 @@ func TestTheStateOfAStackIsRead(t *testing.T) {
 		go script.Do(t.Context(), h, holdfast.Call{Target: "u"})
 		synctest.Wait()
 		check(t, scraped(t, r), map[string]float64{
-			"limit_max{client=c}":                                            7,
-			"limit_in_flight{client=c,target=all}":                           1,
-			"limit_waiting{client=c,target=all}":                             0,
-			"endpoints{client=c,health=ready,set=source}":                    1,
-			"endpoints{client=c,health=ejected,set=source}":                  1,
-			"ejections_total{client=c,enforced=false,rule=row}":              1,
-			"ejections_total{client=c,enforced=true,rule=row}":               1,
-			"discovery_endpoints{client=c,set=source}":                       2,
-			"discovery_stale_seconds{client=c,set=source}":                   0,
-			"discovery_updates_total{client=c,resolver=source,result=ok}":    1,
-			"discovery_updates_total{client=c,resolver=source,result=error}": 1,
-			"panic_picks_total{client=c,set=source}":                         0,
+			"limit_max{client=c}":                                                7,
+			"limit_in_flight{client=c,target=all}":                               1,
+			"limit_waiting{client=c,target=all}":                                 0,
+			"endpoints{client=c,health=ready,set=source}":                        1,
+			"endpoints{client=c,health=ejected,set=source}":                      1,
+			"ejections_total{client=c,enforced=false,rule=consecutive_failures}": 1,
+			"ejections_total{client=c,enforced=true,rule=consecutive_failures}":  1,
+			"discovery_endpoints{client=c,set=source}":                           2,
+			"discovery_stale_seconds{client=c,set=source}":                       0,
+			"discovery_updates_total{client=c,resolver=source,result=ok}":        1,
+			"discovery_updates_total{client=c,resolver=source,result=error}":     1,
+			"panic_picks_total{client=c,set=source}":                             0,
 		})
 		time.Sleep(10 * time.Second)
 		now := scraped(t, r)
@@ -86,7 +86,7 @@ func TestTheStateOfAStackIsRead(t *testing.T) {
 			t.Errorf("picks: %v and %v", a, rest)
 		}
 		// Updates keep being heard, and what is forgotten is not.
-		c.Breaker.Row = 1
+		c.Breaker.ConsecutiveFailures = 1
 		if _, err := stack.Update(c); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestAllThreeStandAroundEachOther(t *testing.T) {
 	metrics, err := holdprom.Register(prometheus.DefaultRegisterer, holdprom.Options{Exemplar: holdotel.TraceID})
 	telemetry := holdotel.New(holdotel.Options{})
 
-	policies := observe.Around(log, preset.Standard().Policies()...) // nearest to the policies
+	policies := observe.Watch(log, preset.Standard().Policies()...) // nearest to the policies
 	policies = metrics.Watch("users", policies...)
 	policies = telemetry.Watch(policies...) // outermost, so that the others see its spans
 	client := &http.Client{Transport: httpclient.Wrap(nil, policies...)}
@@ -175,7 +175,7 @@ func TestPoliciesPerMethodShowTheirHedges(t *testing.T) {
 	}
 	hedges, others := 0, map[holdfast.Policy]bool{}
 	for _, inside := range p.(interface{ Inside() []holdfast.Policy }).Inside() {
-		if h, ok := inside.(*hedge.Hedge); ok && h.Options().Extra > 0 {
+		if h, ok := inside.(*hedge.Hedge); ok && h.Options().MaxHedges > 0 {
 			hedges++
 		}
 		if others[inside] {
@@ -193,7 +193,7 @@ func TestPoliciesPerMethodTellOfDrainedEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(discovery.Source)
 		source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
-		set := loadbalance.New(source, nil)
+		set := loadbalance.New(source, nil, loadbalance.Options{})
 		defer set.Close()
 		base := preset.Standard()
 		base.Inner = []holdfast.Policy{set}

@@ -11,19 +11,19 @@ import (
 // noOff are the fields, by their names in JSON, for which "off" would not switch anything off: a
 // negative value is the default, the largest or the least value there. Each has what to write.
 var noOff = map[string]string{
-	"window":         "leave it out for the default",
-	"targets":        "leave it out for the default",
-	"keys":           "leave it out for the default",
-	"quantile":       "leave it out for the default",
-	"samples":        "1 is the least",
-	"burst":          "1 is the least",
-	"factor":         "1 is the least",
-	"share":          "0.05 is one call in twenty, and 1 every call",
-	"cap":            `write the longest interval, at most "24h"`,
-	"maxOpen":        `write the longest time, at most "24h"`,
-	"overloadBase":   "write an interval, such as that of base",
-	"retry.maxAfter": `write the longest wait that a server may ask for, at most "24h"`,
-	"hedge.delay":    "write a duration, or leave it out: the delay is learnt then",
+	"window":              "leave it out for the default",
+	"maxTargets":          "leave it out for the default",
+	"maxKeys":             "leave it out for the default",
+	"quantile":            "leave it out for the default",
+	"minSamples":          "1 is the least",
+	"burst":               "1 is the least",
+	"factor":              "1 is the least",
+	"share":               "0.05 is one call in twenty, and 1 every call",
+	"maxInterval":         `write the longest interval, at most "24h"`,
+	"maxOpenDuration":     `write the longest time, at most "24h"`,
+	"overloadInterval":    "write an interval, such as that of initialInterval",
+	"retry.maxRetryAfter": `write the longest wait that a server may ask for, at most "24h"`,
+	"hedge.delay":         "write a duration, or leave it out: the delay is learnt then",
 }
 
 // offMeans returns what to write in the place of "off", for a field that cannot be switched off.

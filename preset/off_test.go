@@ -18,11 +18,11 @@ import (
 // "off" switches off, or it is refused, with what to write: a bound that is off would be none.
 func TestOffSwitchesOffOrIsRefused(t *testing.T) {
 	for path, off := range map[string]bool{
-		"hedge.share": false, "hedge.delay": false, "hedge.samples": false, "hedge.window": false, "hedge.quantile": false, "hedge.targets": false,
-		"retry.cap": false, "retry.maxAfter": false, "retry.overloadBase": false, "budget.window": false, "breaker.maxOpen": false,
-		"breaker.samples": false, "breaker.keys": false, "rate.burst": false, "attempt.adaptive.factor": false,
-		"hedge.extra": true, "hedge.minAttempt": true, "retry.attempts": true, "retry.base": true, "retry.minAttempt": true, "budget.ratio": true,
-		"breaker.ratio": true, "breaker.row": true, "breaker.maxAfter": true, "limit.max": true, "rate.perSecond": true, "attempt.limit": true,
+		"hedge.share": false, "hedge.delay": false, "hedge.minSamples": false, "hedge.window": false, "hedge.quantile": false, "hedge.maxTargets": false,
+		"retry.maxInterval": false, "retry.maxRetryAfter": false, "retry.overloadInterval": false, "budget.window": false, "breaker.maxOpenDuration": false,
+		"breaker.minSamples": false, "breaker.maxKeys": false, "rate.burst": false, "attempt.adaptive.factor": false,
+		"hedge.maxHedges": true, "hedge.minAttempt": true, "retry.maxAttempts": true, "retry.initialInterval": true, "retry.minAttempt": true, "budget.ratio": true,
+		"breaker.failureRatio": true, "breaker.consecutiveFailures": true, "breaker.maxRetryAfter": true, "limit.max": true, "rate.perSecond": true, "attempt.limit": true,
 	} {
 		text := `"off"`
 		keys := strings.Split(path, ".")
@@ -34,7 +34,7 @@ func TestOffSwitchesOffOrIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want accepted: %v", text, err, off)
 		}
 	}
-	for _, text := range []string{`{"hedge": {"share": -1}}`, `{"retry": {"cap": "-1s"}}`} {
+	for _, text := range []string{`{"hedge": {"share": -1}}`, `{"retry": {"maxInterval": "-1s"}}`} {
 		if _, err := preset.Parse([]byte(text)); err == nil {
 			t.Errorf("%s was accepted", text)
 		}
@@ -46,7 +46,7 @@ func TestOffSwitchesOffOrIsRefused(t *testing.T) {
 func TestOffIsRefusedWhereNothingIsSwitchedOff(t *testing.T) {
 	refused := map[string]bool{}
 	for _, path := range optiontest.Paths(reflect.TypeFor[preset.Config]()) {
-		c := preset.Config{Retry: retry.Options{Base: time.Millisecond}}
+		c := preset.Config{Retry: retry.Options{InitialInterval: time.Millisecond}}
 		optiontest.Field(reflect.ValueOf(&c).Elem(), path).Set(reflect.ValueOf(-1).Convert(optiontest.Field(reflect.ValueOf(&c).Elem(), path).Type()))
 		var keys []string
 		for key := range strings.SplitSeq(path, ".") {
@@ -71,7 +71,7 @@ func TestOffIsRefusedWhereNothingIsSwitchedOff(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s can be off", at)
 			}
-		case at == "retry.attempts": // one attempt is no retry
+		case at == "retry.maxAttempts": // one attempt is no retry
 			if err != nil || force != "1" {
 				t.Errorf("%s: %v, %s in force", at, err, force)
 			}
@@ -87,9 +87,9 @@ func TestOffIsRefusedWhereNothingIsSwitchedOff(t *testing.T) {
 // What code sets to a negative value is written as what it means, and read again.
 func TestWhatCannotBeOffIsWrittenAsItIs(t *testing.T) {
 	c := preset.Standard()
-	c.Retry.Cap, c.Retry.MaxAfter, c.Retry.OverloadBase = -1, -1, -1
-	c.Hedge = hedge.Options{Extra: 2, Share: -1, Delay: -1, Samples: -1, Window: -1}
-	c.Budget = retry.BudgetOptions{Window: -1, Targets: -1}
+	c.Retry.MaxInterval, c.Retry.MaxRetryAfter, c.Retry.OverloadInterval = -1, -1, -1
+	c.Hedge = hedge.Options{MaxHedges: 2, Share: -1, Delay: -1, MinSamples: -1, Window: -1}
+	c.Budget = retry.BudgetOptions{Window: -1, MaxTargets: -1}
 	c.Attempt.Adaptive = &timeout.Adaptive{Factor: -1, Window: -1}
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestWhatCannotBeOffIsWrittenAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if again.Retry.Cap != 24*time.Hour || again.Retry.OverloadBase != c.Retry.Base || again.Hedge.Samples != 1 || again.Hedge.Share != 1 || again.Attempt.Adaptive.Factor != 1 {
+	if again.Retry.MaxInterval != 24*time.Hour || again.Retry.OverloadInterval != c.Retry.InitialInterval || again.Hedge.MinSamples != 1 || again.Hedge.Share != 1 || again.Attempt.Adaptive.Factor != 1 {
 		t.Errorf("%s", text)
 	}
 	if c.Attempt.Adaptive.Factor != -1 || c.Hedge.Share != -1 {

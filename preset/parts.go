@@ -46,8 +46,8 @@ func build(c Config, before *parts) *parts {
 	if before == nil {
 		before = new(parts)
 	}
-	if c.Breaker.ProbeLimit == 0 && c.Attempt.Limit > 0 {
-		c.Breaker.ProbeLimit = c.Attempt.Limit
+	if c.Breaker.ProbeTimeout == 0 && c.Attempt.Limit > 0 {
+		c.Breaker.ProbeTimeout = c.Attempt.Limit
 	}
 	was := find[*retry.Retry](before)
 	switch {

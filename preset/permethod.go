@@ -67,7 +67,7 @@ func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Ha
 	}
 }
 
-// Inside, Observe and OnDrained are a Stack's: the policies of all methods share their
+// Inside, Watch and OnDrained are a Stack's: the policies of all methods share their
 // state, but for hedges, which not all of them have.
 func (p *perMethod) Inside() []holdfast.Policy {
 	list := p.rest.list()
@@ -82,7 +82,7 @@ func (p *perMethod) Inside() []holdfast.Policy {
 }
 
 func (p *perMethod) OnDrained(f func(addr string)) { p.rest.onDrained(f) }
-func (p *perMethod) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+func (p *perMethod) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	return p.rest.observe(f)
 }
 

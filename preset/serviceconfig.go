@@ -74,8 +74,8 @@ func (s *ServiceConfig) config(base Config, m *methodConfig) Config {
 		m.retry.apply(&c)
 	case m.hedging != nil:
 		h := m.hedging
-		c.Retry.Attempts = -1
-		c.Hedge.Extra, c.Hedge.Delay, c.Hedge.MinDelay, c.Hedge.Share = h.maxAttempts-1, max(h.delay, 1), -1, -1
+		c.Retry.MaxAttempts = -1
+		c.Hedge.MaxHedges, c.Hedge.Delay, c.Hedge.MinDelay, c.Hedge.Share = h.maxAttempts-1, max(h.delay, 1), -1, -1
 	}
 	if m.timeout != nil {
 		c.Timeout.Limit = max(*m.timeout, 1)
@@ -87,8 +87,8 @@ func (s *ServiceConfig) config(base Config, m *methodConfig) Config {
 }
 
 func (r *retryPolicy) apply(c *Config) {
-	c.Hedge.Extra = -1
-	c.Retry.Attempts, c.Retry.Base, c.Retry.Cap = r.maxAttempts, min(r.initialBackoff, r.maxBackoff), r.maxBackoff
+	c.Hedge.MaxHedges = -1
+	c.Retry.MaxAttempts, c.Retry.InitialInterval, c.Retry.MaxInterval = r.maxAttempts, min(r.initialBackoff, r.maxBackoff), r.maxBackoff
 	c.Retry.Backoff = r.schedule
 	c.Retry.Codes = spread(r.codes)
 	if r.perAttempt > 0 {

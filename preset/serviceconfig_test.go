@@ -37,16 +37,16 @@ const perMethod = `{
 func TestMethodsHaveTheirOwnPolicies(t *testing.T) {
 	s := parsed(t, perMethod)
 	get := s.Config(preset.Standard(), "s.S", "Get")
-	if get.Retry.Attempts != 9 || get.Timeout.Limit != 2*time.Second || get.Attempt.Limit != time.Second/2 || get.Budget.Min != 10 || get.Budget.Ratio != 0.5 {
+	if get.Retry.MaxAttempts != 9 || get.Timeout.Limit != 2*time.Second || get.Attempt.Limit != time.Second/2 || get.Budget.Min != 10 || get.Budget.Ratio != 0.5 {
 		t.Errorf("Get: %+v", get)
 	}
 	if !slices.Contains(get.Retry.Codes, "UNAVAILABLE") || !slices.Contains(get.Retry.Codes, "503") || !slices.Contains(get.Retry.Codes, "409") || slices.Contains(get.Retry.Codes, "429") {
 		t.Errorf("Get repeats %v", get.Retry.Codes)
 	}
-	if put := s.Config(preset.Standard(), "s.S", "Put"); put.Hedge.Extra != 2 || put.Hedge.Delay != 20*time.Millisecond || put.Retry.Attempts != -1 {
+	if put := s.Config(preset.Standard(), "s.S", "Put"); put.Hedge.MaxHedges != 2 || put.Hedge.Delay != 20*time.Millisecond || put.Retry.MaxAttempts != -1 {
 		t.Errorf("Put: %+v", put)
 	}
-	if other := s.Config(preset.Standard(), "o.O", "Any"); other.Timeout.Limit != 7*time.Second || other.Attempt.Limit != 7*time.Second || other.Retry.Attempts != 3 {
+	if other := s.Config(preset.Standard(), "o.O", "Any"); other.Timeout.Limit != 7*time.Second || other.Attempt.Limit != 7*time.Second || other.Retry.MaxAttempts != 3 {
 		t.Errorf("other: %+v", other)
 	}
 	if wait, said := s.WaitForReady("/s.S/Get"); !wait || !said {
@@ -66,7 +66,7 @@ func TestT68_AServiceConfigIsObeyed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				base := preset.Standard()
-				base.Breaker.Row, base.Breaker.LongRow, base.Breaker.Ratio = -1, -1, -1
+				base.Breaker.ConsecutiveFailures, base.Breaker.ConsecutiveFailuresUnderLoad, base.Breaker.FailureRatio = -1, -1, -1
 				p, err := parsed(t, perMethod).Policy(base)
 				if err != nil {
 					t.Fatal(err)
@@ -137,8 +137,8 @@ func TestMethodsShareTheirCircuits(t *testing.T) {
 
 func TestAServiceConfigThatMakesNoSenseWithItsBaseIsRefused(t *testing.T) {
 	base := preset.Standard()
-	base.Breaker.Ratio = 7
-	if _, err := parsed(t, perMethod).Policy(base); err == nil || !strings.Contains(err.Error(), "breaker.ratio") {
+	base.Breaker.FailureRatio = 7
+	if _, err := parsed(t, perMethod).Policy(base); err == nil || !strings.Contains(err.Error(), "breaker.failureRatio") {
 		t.Error(err)
 	}
 	s := parsed(t, strings.Replace(perMethod, `"0.5s"`, `"5s"`, 1))

@@ -72,7 +72,7 @@ func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handle
 // Update has all calls that begin from now on run through the policies of c;
 // those under way go on with what they began with. Circuits, what calls take,
 // slots and, where its options are the same, the budget stay as they are. It
-// returns what has changed, a line for each value: "retry.attempts: 3 -> 5". A
+// returns what has changed, a line for each value: "retry.maxAttempts: 3 -> 5". A
 // Config that Validate refuses changes nothing, and the next one is as welcome.
 func (s *Stack) Update(c Config) ([]string, error) {
 	if err := c.Validate(); err != nil {
@@ -166,10 +166,10 @@ func (s *Stack) Inside() []holdfast.Policy {
 	return s.now().list()
 }
 
-// Observe has f told of what becomes of the circuits, also of those that Update leaves,
+// Watch has f told of what becomes of the circuits, also of those that Update leaves,
 // and of the state of the Outer and Inner policies that there are now, until stop is
 // called.
-func (s *Stack) Observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+func (s *Stack) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if s == nil || s.now() == nil {
 		return func() {}
 	}
@@ -180,7 +180,7 @@ func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop fun
 	var stops []func()
 	for _, one := range p.list() {
 		if o, ok := one.(holdfast.Observable); ok {
-			stops = append(stops, o.Observe(f))
+			stops = append(stops, o.Watch(f))
 		}
 	}
 	return func() {

@@ -41,9 +41,9 @@ func TestR18_AReloadKeepsWhatStays(t *testing.T) {
 			t.Errorf("a bad Config: %v", err)
 		}
 		good := s.Config()
-		good.Retry.Attempts = 2
+		good.Retry.MaxAttempts = 2
 		changes, err := s.Update(good)
-		if err != nil || len(changes) != 1 || changes[0] != "retry.attempts: 3 -> 2" {
+		if err != nil || len(changes) != 1 || changes[0] != "retry.maxAttempts: 3 -> 2" {
 			t.Errorf("%v, %v", changes, err)
 		}
 		if err := call(); !errors.Is(err, breaker.ErrOpen) || s.Budget().Stats("t").Tokens != tokens {
@@ -91,22 +91,22 @@ func configs() iter.Seq[preset.Config] {
 
 func TestT93_WhatMakesNoSenseIsRefusedWithThePath(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"retry": {"atempts": 3}}`:               "retry.atempts: there is no such field: did you mean attempts?",
-		`{"retry": {"wibble": 3}}`:                "retry.wibble: there is no such field: use one of attempts, base",
-		`{"retry": {"Attempts": 3}}`:              "retry.Attempts: there is no such field: did you mean attempts?",
-		`{"retry": {"base": "1s", "base": "2s"}}`: "retry.base: it is there twice",
-		`{"retry": {"attempts": "3"}}`:            "retry.attempts: 3 is no whole number",
-		`{"attempt": {"limit": 500}}`:             "attempt.limit: 500 is no duration",
-		`{"attempt": {"limit": "31s"}}`:           "attempt.limit: 31s is longer than timeout.limit, 30s",
-		`{"breaker": {"ratio": 70}}`:              "breaker.ratio: 70 is more than all of them",
-		`{"retry": {"jitter": "some"}}`:           "retry.jitter: some is no jitter",
-		`{"retry": []}`:                           "retry: [] is no object",
-		`{"limit": {"perTarget": 1}}`:             "limit.perTarget: 1 is neither true nor false",
-		`{"retry": {"codes": "503"}}`:             "retry.codes: 503 is no list of names",
-		`{"preset": "best"}`:                      "best is no preset",
-		`{} {}`:                                   "something follows",
-		`{"retry": {"budget": {}}}`:               "retry.budget: there is no such field",
-		`{"timeout": {"limit": "48h"}}`:           "timeout.limit: 48h0m0s is longer than a day",
+		`{"retry": {"maxAtempts": 3}}`:                                  "retry.maxAtempts: there is no such field: did you mean maxAttempts?",
+		`{"retry": {"wibble": 3}}`:                                      "retry.wibble: there is no such field: use one of codes, initialInterval",
+		`{"retry": {"MaxAttempts": 3}}`:                                 "retry.MaxAttempts: there is no such field: did you mean maxAttempts?",
+		`{"retry": {"initialInterval": "1s", "initialInterval": "2s"}}`: "retry.initialInterval: it is there twice",
+		`{"retry": {"maxAttempts": "3"}}`:                               "retry.maxAttempts: 3 is no whole number",
+		`{"attempt": {"limit": 500}}`:                                   "attempt.limit: 500 is no duration",
+		`{"attempt": {"limit": "31s"}}`:                                 "attempt.limit: 31s is longer than timeout.limit, 30s",
+		`{"breaker": {"failureRatio": 70}}`:                             "breaker.failureRatio: 70 is more than all of them",
+		`{"retry": {"jitter": "some"}}`:                                 "retry.jitter: some is no jitter",
+		`{"retry": []}`:                                                 "retry: [] is no object",
+		`{"limit": {"perTarget": 1}}`:                                   "limit.perTarget: 1 is neither true nor false",
+		`{"retry": {"codes": "503"}}`:                                   "retry.codes: 503 is no list of names",
+		`{"preset": "best"}`:                                            "best is no preset",
+		`{} {}`:                                                         "something follows",
+		`{"retry": {"budget": {}}}`:                                     "retry.budget: there is no such field",
+		`{"timeout": {"limit": "48h"}}`:                                 "timeout.limit: 48h0m0s is longer than a day",
 	} {
 		if _, err := preset.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
@@ -119,7 +119,7 @@ func TestJSONIsReadAsItIsWritten(t *testing.T) {
 	some.Retry.Codes = []holdfast.Code{"503", "UNAVAILABLE"}
 	adaptive, unlimited, none := preset.Standard(), preset.Standard(), preset.Config{}
 	adaptive.Attempt.Adaptive = &timeout.Adaptive{}
-	unlimited.Timeout.Limit, unlimited.Retry.Attempts, unlimited.Limit.Max = 0, 0, 0
+	unlimited.Timeout.Limit, unlimited.Retry.MaxAttempts, unlimited.Limit.Max = 0, 0, 0
 	for _, c := range []preset.Config{preset.Standard(), preset.Conservative(), preset.Background(), some, adaptive, unlimited, none} {
 		text, err := c.MarshalJSON()
 		if err != nil {
@@ -136,12 +136,12 @@ func TestJSONIsReadAsItIsWritten(t *testing.T) {
 // keeps its own.
 func TestJSONChangesWhatItNames(t *testing.T) {
 	was := preset.Standard()
-	was.Attempt.Adaptive = &timeout.Adaptive{Quantile: 0.9, Samples: 7}
+	was.Attempt.Adaptive = &timeout.Adaptive{Quantile: 0.9, MinSamples: 7}
 	is := was
 	if err := is.UnmarshalJSON([]byte(`{"attempt": {"adaptive": {"factor": 3}}}`)); err != nil {
 		t.Fatal(err)
 	}
-	if a := is.Attempt.Adaptive; a.Quantile != 0.9 || a.Samples != 7 || a.Factor != 3 || was.Attempt.Adaptive.Factor != 0 {
+	if a := is.Attempt.Adaptive; a.Quantile != 0.9 || a.MinSamples != 7 || a.Factor != 3 || was.Attempt.Adaptive.Factor != 0 {
 		t.Errorf("%+v, and the first is %+v", a, was.Attempt.Adaptive)
 	}
 }
@@ -156,7 +156,7 @@ func values(c preset.Config) string {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"preset": "background", "retry": {"jitter": "equal", "base": "off"}, "attempt": {"adaptive": {"quantile": 0.9}}}`))
+	f.Add([]byte(`{"preset": "background", "retry": {"jitter": "equal", "initialInterval": "off"}, "attempt": {"adaptive": {"quantile": 0.9}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := preset.Parse(text)
 		if err != nil {

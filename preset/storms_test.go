@@ -37,27 +37,27 @@ func standard() preset.Config {
 
 // unbroken is c without its breaker.
 func unbroken(c preset.Config) preset.Config {
-	c.Breaker.Ratio, c.Breaker.SlowRatio, c.Breaker.Row, c.Breaker.LongRow = -1, -1, -1, -1
+	c.Breaker.FailureRatio, c.Breaker.SlowRatio, c.Breaker.ConsecutiveFailures, c.Breaker.ConsecutiveFailuresUnderLoad = -1, -1, -1, -1
 	return c
 }
 
 // bare has neither repeats nor a breaker.
 func bare() preset.Config {
 	c := unbroken(standard())
-	c.Retry.Attempts = 1
+	c.Retry.MaxAttempts = 1
 	return c
 }
 
 // reckless repeats three times whatever happens.
 func reckless() preset.Config {
 	c := unbroken(standard())
-	c.Retry.Attempts, c.Budget.Unlimited = 4, true
+	c.Retry.MaxAttempts, c.Budget.Unlimited = 4, true
 	return c
 }
 
 // hedged is c with hedging on.
 func hedged(c preset.Config) preset.Config {
-	c.Hedge.Extra = 1
+	c.Hedge.MaxHedges = 1
 	return c
 }
 
@@ -153,7 +153,7 @@ func TestR05_ABreakerDoesNoHarm(t *testing.T) {
 		}
 		if clients == 1 { // what everybody's defaults do
 			eager := standard()
-			eager.Breaker.Ratio, eager.Breaker.Samples = 0.1, 100
+			eager.Breaker.FailureRatio, eager.Breaker.MinSamples = 0.1, 100
 			if with := partial(t, eager, clients, 0.2); with > 0.7 {
 				t.Errorf("a breaker that opens at a tenth lets %.0f %% succeed: this test can not fail", 100*with)
 			}

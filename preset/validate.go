@@ -23,7 +23,7 @@ func (c Config) Validate() error {
 		}
 	})
 	for path, r := range map[string]float64{
-		"breaker.ratio": c.Breaker.Ratio, "breaker.slowRatio": c.Breaker.SlowRatio, "hedge.quantile": c.Hedge.Quantile,
+		"breaker.failureRatio": c.Breaker.FailureRatio, "breaker.slowRatio": c.Breaker.SlowRatio, "hedge.quantile": c.Hedge.Quantile,
 		"hedge.share": c.Hedge.Share, "budget.ratio": c.Budget.Ratio,
 	} {
 		if r > 1 {
@@ -33,11 +33,11 @@ func (c Config) Validate() error {
 	if c.Timeout.Limit > 0 && c.Attempt.Limit > c.Timeout.Limit {
 		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", c.Attempt.Limit, c.Timeout.Limit)
 	}
-	if c.Hedge.Extra >= 0 && c.Hedge.Delay > 0 && c.Attempt.Limit > 0 && c.Hedge.Delay >= c.Attempt.Limit {
+	if c.Hedge.MaxHedges >= 0 && c.Hedge.Delay > 0 && c.Attempt.Limit > 0 && c.Hedge.Delay >= c.Attempt.Limit {
 		bad("hedge.delay: %v is not below attempt.limit, %v: no hedge would be sent; lower it", c.Hedge.Delay, c.Attempt.Limit)
 	}
-	if c.Retry.Cap > 0 && c.Retry.Base > c.Retry.Cap {
-		bad("retry.base: %v is longer than retry.cap, %v: lower it or raise retry.cap", c.Retry.Base, c.Retry.Cap)
+	if c.Retry.MaxInterval > 0 && c.Retry.InitialInterval > c.Retry.MaxInterval {
+		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", c.Retry.InitialInterval, c.Retry.MaxInterval)
 	}
 	return errors.Join(wrong...)
 }

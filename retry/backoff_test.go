@@ -73,7 +73,7 @@ func TestT29_WaitsNeverOverflow(t *testing.T) {
 	for _, jitter := range []Jitter{Full, Equal, Decorrelated, Constant, 99} {
 		for _, base := range []time.Duration{-1, 1, time.Second, math.MaxInt64} {
 			for _, limit := range []time.Duration{-1, 1, time.Hour, math.MaxInt64} {
-				r := New(Options{Base: base, OverloadBase: base, Cap: limit, Jitter: jitter})
+				r := New(Options{InitialInterval: base, OverloadInterval: base, MaxInterval: limit, Jitter: jitter})
 				for _, class := range []holdfast.Class{holdfast.Failure, holdfast.Overload} {
 					w := waits{of: r}
 					for n := range 300 {
@@ -100,19 +100,19 @@ func TestT93_EveryOptionMeansSomething(t *testing.T) {
 		want made
 	}{
 		"zero":                     {Options{}, def},
-		"no repeats":               {Options{Attempts: -1}, with(func(m *made) { m.attempts = 1 })},
-		"one":                      {Options{Attempts: 1}, with(func(m *made) { m.attempts = 1 })},
-		"absurdly many":            {Options{Attempts: math.MaxInt}, with(func(m *made) { m.attempts = 1000 })},
-		"no waits":                 {Options{Base: -1}, with(func(m *made) { m.base, m.overload = 0, 0 })},
-		"no waits but on overload": {Options{Base: -1, OverloadBase: 2 * time.Second}, with(func(m *made) { m.base, m.overload = 0, 2*time.Second })},
-		"a long base":              {Options{Base: 3 * time.Second}, with(func(m *made) { m.base, m.overload = 3*time.Second, 3*time.Second })},
-		"overload as failure":      {Options{OverloadBase: -1}, with(func(m *made) { m.overload = m.base })},
-		"base over cap":            {Options{Base: time.Minute}, with(func(m *made) { m.base, m.overload = m.cap, m.cap })},
-		"cap under overload":       {Options{Cap: 100 * time.Millisecond}, with(func(m *made) { m.cap, m.overload = 100*time.Millisecond, 100*time.Millisecond })},
-		"no cap":                   {Options{Cap: -1}, with(func(m *made) { m.cap = 24 * time.Hour })},
-		"no cap on wishes":         {Options{MaxAfter: -1}, with(func(m *made) { m.after = 24 * time.Hour })},
+		"no repeats":               {Options{MaxAttempts: -1}, with(func(m *made) { m.attempts = 1 })},
+		"one":                      {Options{MaxAttempts: 1}, with(func(m *made) { m.attempts = 1 })},
+		"absurdly many":            {Options{MaxAttempts: math.MaxInt}, with(func(m *made) { m.attempts = 1000 })},
+		"no waits":                 {Options{InitialInterval: -1}, with(func(m *made) { m.base, m.overload = 0, 0 })},
+		"no waits but on overload": {Options{InitialInterval: -1, OverloadInterval: 2 * time.Second}, with(func(m *made) { m.base, m.overload = 0, 2*time.Second })},
+		"a long base":              {Options{InitialInterval: 3 * time.Second}, with(func(m *made) { m.base, m.overload = 3*time.Second, 3*time.Second })},
+		"overload as failure":      {Options{OverloadInterval: -1}, with(func(m *made) { m.overload = m.base })},
+		"base over cap":            {Options{InitialInterval: time.Minute}, with(func(m *made) { m.base, m.overload = m.cap, m.cap })},
+		"cap under overload":       {Options{MaxInterval: 100 * time.Millisecond}, with(func(m *made) { m.cap, m.overload = 100*time.Millisecond, 100*time.Millisecond })},
+		"no cap":                   {Options{MaxInterval: -1}, with(func(m *made) { m.cap = 24 * time.Hour })},
+		"no cap on wishes":         {Options{MaxRetryAfter: -1}, with(func(m *made) { m.after = 24 * time.Hour })},
 		"no floor":                 {Options{MinAttempt: -1}, with(func(m *made) { m.attempt = 0 })},
-		"absurdly long":            {Options{Base: math.MaxInt64, Cap: math.MaxInt64, MaxAfter: math.MaxInt64, MinAttempt: math.MaxInt64}, made{3, option.Day, option.Day, option.Day, option.Day, option.Day}},
+		"absurdly long":            {Options{InitialInterval: math.MaxInt64, MaxInterval: math.MaxInt64, MaxRetryAfter: math.MaxInt64, MinAttempt: math.MaxInt64}, made{3, option.Day, option.Day, option.Day, option.Day, option.Day}},
 	} {
 		r := New(c.o)
 		if got := (made{r.attempts, r.base, r.overload, r.cap, r.maxAfter, r.minAttempt}); got != c.want {
@@ -147,7 +147,7 @@ func FuzzWaits(f *testing.F) {
 	f.Add(int64(-1), int64(-1), int64(-1), int64(-1), uint8(1), uint8(200))
 	f.Add(int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64), int64(math.MaxInt64), uint8(2), uint8(90))
 	f.Fuzz(func(t *testing.T, base, limit, overload, after int64, jitter, repeats uint8) {
-		r := New(Options{Attempts: 1000, Base: time.Duration(base), Cap: time.Duration(limit), OverloadBase: time.Duration(overload), Jitter: Jitter(jitter)})
+		r := New(Options{MaxAttempts: 1000, InitialInterval: time.Duration(base), MaxInterval: time.Duration(limit), OverloadInterval: time.Duration(overload), Jitter: Jitter(jitter)})
 		call := &holdfast.Call{Repeatable: true, Record: new(holdfast.Record)}
 		res := holdfast.Result{Class: holdfast.Failure, After: time.Duration(after)}
 		if repeats%2 == 0 {

@@ -27,11 +27,11 @@ type BudgetOptions struct {
 	// Unlimited makes a Budget that refuses nothing and only counts. Repeats
 	// without a bound have made many a short outage a long one.
 	Unlimited bool
-	// Targets is how many targets have an account of their own: 0 and negative
+	// MaxTargets is how many targets have an account of their own: 0 and negative
 	// mean 1024. Past it, one that nobody used lately and that is as good as
 	// new, or that nobody used for ten windows, makes room for another; targets
 	// that find none share one account.
-	Targets int
+	MaxTargets int
 }
 
 // A Budget bounds the repeats of calls, for each target alone, so that a server
@@ -63,7 +63,7 @@ type savings struct {
 
 // NewBudget makes a Budget.
 func NewBudget(o BudgetOptions) *Budget {
-	b := &Budget{unlimited: o.Unlimited, targets: option.Of(o.Targets, 1024, 1024), s: new(savings)}
+	b := &Budget{unlimited: o.Unlimited, targets: option.Of(o.MaxTargets, 1024, 1024), s: new(savings)}
 	b.fill(o)
 	s := b.s
 	s.last.Store(b)
@@ -74,7 +74,7 @@ func NewBudget(o BudgetOptions) *Budget {
 }
 
 // With returns a Budget with other options and the tokens of b, which both share
-// from then on. Targets stays as it was. Where Min is raised, a target has the
+// from then on. MaxTargets stays as it was. Where Min is raised, a target has the
 // more only once its successes have paid for it.
 func (b *Budget) With(o BudgetOptions) *Budget {
 	if !b.made() {
@@ -92,7 +92,7 @@ func (b *Budget) Options() BudgetOptions {
 		return BudgetOptions{}
 	}
 	return BudgetOptions{
-		Ratio: option.OrOff(b.ratio), Min: option.OrOff(int(b.floor)), Window: b.width * buckets, Unlimited: b.unlimited, Targets: b.targets,
+		Ratio: option.OrOff(b.ratio), Min: option.OrOff(int(b.floor)), Window: b.width * buckets, Unlimited: b.unlimited, MaxTargets: b.targets,
 	}
 }
 

@@ -104,7 +104,7 @@ func TestBudgetWithoutABoundSaysSo(t *testing.T) {
 }
 
 func TestBudgetIsBounded(t *testing.T) {
-	b := retry.NewBudget(retry.BudgetOptions{Targets: 10})
+	b := retry.NewBudget(retry.BudgetOptions{MaxTargets: 10})
 	for i := range 1000 {
 		b.Deposit(fmt.Sprint(i))
 	}
@@ -123,7 +123,7 @@ func TestBudgetIsBounded(t *testing.T) {
 // in use, else its repeats would start anew; one that is called no more is.
 func TestBudgetForgetsTheRightAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := retry.NewBudget(retry.BudgetOptions{Targets: 10})
+		b := retry.NewBudget(retry.BudgetOptions{MaxTargets: 10})
 		for b.Withdraw("dead") {
 		}
 		for i := range 900 {

@@ -17,10 +17,10 @@ func TestTheContractHolds(t *testing.T) {
 	shared := retry.NewBudget(retry.BudgetOptions{Unlimited: true})
 	for name, o := range map[string]retry.Options{
 		"default":            {},
-		"no repeats":         {Attempts: -1},
-		"many, no waits":     {Attempts: 20, Base: -1, Budget: shared},
+		"no repeats":         {MaxAttempts: -1},
+		"many, no waits":     {MaxAttempts: 20, InitialInterval: -1, Budget: shared},
 		"decorrelated":       {Jitter: retry.Decorrelated, MinAttempt: -1, Budget: shared},
-		"constant":           {Jitter: retry.Constant, Base: time.Minute, Budget: shared},
+		"constant":           {Jitter: retry.Constant, InitialInterval: time.Minute, Budget: shared},
 		"empty budget":       {Budget: retry.NewBudget(retry.BudgetOptions{Min: -1})},
 		"budget of nobody":   {Budget: new(retry.Budget)},
 		"schedule of a user": {Backoff: func() backoff.BackOff { return backoff.NewExponentialBackOff() }, Budget: shared},

@@ -101,7 +101,7 @@ func waitMustFit(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				s := &script{results: []holdfast.Result{status(holdfast.Failure, "503", c.after)}, takes: c.takes}
-				res, record := send(ctx, true, s, constant(retry.Options{Attempts: 2, Base: 250 * time.Millisecond, OverloadBase: 250 * time.Millisecond}))
+				res, record := send(ctx, true, s, constant(retry.Options{MaxAttempts: 2, InitialInterval: 250 * time.Millisecond, OverloadInterval: 250 * time.Millisecond}))
 				if res.Err != nil || res.Reply == nil || res.Code != "503" {
 					t.Errorf("got %+v, want the 503 as it came", res)
 				}
@@ -205,7 +205,7 @@ func TestR10_TheServersSignalsWin(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				s := &script{results: []holdfast.Result{status(c.class, "x", c.after), success()}}
-				send(t.Context(), true, s, constant(retry.Options{Attempts: 2}))
+				send(t.Context(), true, s, constant(retry.Options{MaxAttempts: 2}))
 				took, most := time.Since(start), c.least+min(c.least/10, time.Second)
 				if len(s.sends) != c.sends || took < c.least || took > most {
 					t.Errorf("%d sends in %v, want %d in %v to %v", len(s.sends), took, c.sends, c.least, most)
@@ -247,7 +247,7 @@ func TestT25_NoWaitAfterTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		s := &script{results: []holdfast.Result{failure()}}
-		res, _ := send(t.Context(), true, s, constant(retry.Options{Base: time.Second}))
+		res, _ := send(t.Context(), true, s, constant(retry.Options{InitialInterval: time.Second}))
 		if took := time.Since(start); took != 2*time.Second || len(s.sends) != 3 {
 			t.Errorf("%d sends in %v, want three with two waits of a second", len(s.sends), took)
 		}

@@ -5,9 +5,9 @@
 // successes fill, so that retries do not keep an outage alive.
 //
 //	client := &http.Client{Transport: httpclient.Wrap(nil,
-//		timeout.New(2*time.Second),
+//		timeout.New(timeout.Options{Limit: 2 * time.Second}),
 //		retry.New(retry.Options{}), // three attempts
-//		timeout.New(500*time.Millisecond),
+//		timeout.New(timeout.Options{Limit: 500 * time.Millisecond}),
 //	)}
 //
 // What stands outside it sees one call; what stands inside it sees each attempt.

@@ -13,7 +13,7 @@ import (
 )
 
 func ExampleNew() {
-	policies := holdfast.Chain(retry.New(retry.Options{Attempts: 3, Base: time.Millisecond}))
+	policies := holdfast.Chain(retry.New(retry.Options{MaxAttempts: 3, InitialInterval: time.Millisecond}))
 
 	tries := 0
 	row, err := holdfast.Do(context.Background(), policies,
@@ -30,7 +30,7 @@ func ExampleNew() {
 
 // When the repeats are used up, the error is the last one, with what was tried.
 func ExampleNew_error() {
-	policies := holdfast.Chain(retry.New(retry.Options{Attempts: 2, Base: time.Millisecond}))
+	policies := holdfast.Chain(retry.New(retry.Options{MaxAttempts: 2, InitialInterval: time.Millisecond}))
 	errReset := errors.New("connection reset")
 
 	_, err := holdfast.Do(context.Background(), policies, holdfast.Call{Target: "t", Repeatable: true},
@@ -56,7 +56,7 @@ func ExampleNew_backoff() {
 func ExampleNewBudget() {
 	budget := retry.NewBudget(retry.BudgetOptions{Ratio: 0.1}) // one call in ten
 	reads := retry.New(retry.Options{Budget: budget})
-	writes := retry.New(retry.Options{Budget: budget, Attempts: 2})
+	writes := retry.New(retry.Options{Budget: budget, MaxAttempts: 2})
 	_, _ = reads, writes
 
 	fmt.Println(budget.Withdraw("users.internal:443"), budget.Stats("users.internal:443").Tokens)

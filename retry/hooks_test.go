@@ -39,7 +39,7 @@ func TestT34_T35_HooksLearnEverythingUnderTheCallersContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
 		r := constant(retry.Options{
-			Base: time.Second, OverloadBase: 2 * time.Second,
+			InitialInterval: time.Second, OverloadInterval: 2 * time.Second,
 			OnRetry: func(ctx context.Context, e holdfast.Event) {
 				log = append(log, fmt.Sprint(e.Kind, " ", ctx.Value(key{}), e.Level, e.Policy, e.Target, e.Method, e.Attempt, e.Class, e.Code, e.Err, e.Wait, e.Reason, e.Detail))
 			},
@@ -68,7 +68,7 @@ func TestAnEventIsOfTheAttemptThatFailed(t *testing.T) {
 		}
 	})
 	s := &script{results: []holdfast.Result{failure()}}
-	send(t.Context(), true, s, constant(retry.Options{Attempts: 2, Base: -1, OnRetry: note, OnStop: note}), hedged)
+	send(t.Context(), true, s, constant(retry.Options{MaxAttempts: 2, InitialInterval: -1, OnRetry: note, OnStop: note}), hedged)
 	if len(told) != 2 || told[0].Attempt != 2 || told[1].Attempt != 4 {
 		t.Errorf("%+v", told)
 	}
@@ -80,7 +80,7 @@ func TestAPanicOfAUsersFunctionLeaksNothing(t *testing.T) {
 	leave := func(context.Context, holdfast.Event) { panic("the user's") }
 	for name, o := range map[string]retry.Options{
 		"OnRetry":             {OnRetry: leave},
-		"OnStop":              {OnStop: leave, Attempts: 1},
+		"OnStop":              {OnStop: leave, MaxAttempts: 1},
 		"OnStop in the end":   {OnStop: leave, Jitter: retry.Constant},
 		"Backoff":             {Backoff: func() backoff.BackOff { panic("the user's") }},
 		"a wait of a Backoff": {Backoff: func() backoff.BackOff { return broken{} }},

@@ -40,14 +40,14 @@ func TestWhatEndsACallMidwayHidesNothing(t *testing.T) {
 		why   error
 		stop  string
 	}{
-		"circuit":                  {breaker.New(breaker.Options{Row: 1}), breaker.ErrOpen, "circuit open"},
+		"circuit":                  {breaker.New(breaker.Options{ConsecutiveFailures: 1}), breaker.ErrOpen, "circuit open"},
 		"limit":                    {limit.NewRate(limit.RateOptions{PerSecond: 0.001, Burst: 1}), limit.ErrLimited, "limited"},
 		"local fault":              {second(holdfast.Result{Err: errOwn, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody}), errOwn, "request body"},
 		"pause, all attempts made": {second(holdfast.Result{Err: errOwn, Class: holdfast.LocalPause, Code: holdfast.CodeTimeout}), errOwn, "2 attempts made"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := retry.New(retry.Options{Attempts: 2, Base: -1})
+				r := retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1})
 				_, err := holdfast.Do(t.Context(), holdfast.Chain(r, c.inner), holdfast.Call{Target: "t", Repeatable: true},
 					func(context.Context) (int, error) { return 0, &sdkError{507} })
 				var sdk *sdkError
@@ -64,7 +64,7 @@ func TestWhatEndsACallMidwayHidesNothing(t *testing.T) {
 				answer.of = new(script)
 				res, _ := send(t.Context(), true, senderOf(func() holdfast.Result {
 					return holdfast.Result{Reply: answer, Class: holdfast.Failure, Code: "503"}
-				}), retry.New(retry.Options{Attempts: 2, Base: -1}), c.inner)
+				}), retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1}), c.inner)
 				if name == "circuit" || name == "limit" {
 					return // they have decided in the first bubble
 				}
@@ -122,7 +122,7 @@ func (f hookFunc) Done(uint64, holdfast.End) { f() }
 func TestAnEmptyBudgetIsTheReason(t *testing.T) {
 	for _, tokens := range []int{1, -1} {
 		synctest.Test(t, func(t *testing.T) {
-			r := retry.New(retry.Options{Base: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: tokens})})
+			r := retry.New(retry.Options{InitialInterval: -1, Budget: retry.NewBudget(retry.BudgetOptions{Min: tokens})})
 			_, err := holdfast.Do(t.Context(), holdfast.Chain(r), holdfast.Call{Target: "t", Repeatable: true},
 				func(context.Context) (int, error) { return 0, errBoom })
 			if tokens > 0 && (!errors.Is(err, retry.ErrBudget) || !errors.Is(err, errBoom)) || tokens < 0 && err != errBoom {
@@ -136,7 +136,7 @@ func TestAnEmptyBudgetIsTheReason(t *testing.T) {
 func TestAnAttemptsErrorIsANetError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, want := range []bool{true, false} {
-			_, err := holdfast.Do(t.Context(), holdfast.Chain(retry.New(retry.Options{Base: -1})), holdfast.Call{Target: "t", Repeatable: true},
+			_, err := holdfast.Do(t.Context(), holdfast.Chain(retry.New(retry.Options{InitialInterval: -1})), holdfast.Call{Target: "t", Repeatable: true},
 				func(context.Context) (int, error) { return 0, &net.DNSError{IsTimeout: want, IsTemporary: want} })
 			n, ok := err.(net.Error)                                 //nolint:errorlint // net/http asserts it so
 			if !ok || n.Timeout() != want || n.Temporary() != want { //nolint:staticcheck // net.Error still has it
@@ -183,7 +183,7 @@ func (c *coded) Error() string { return "coded" }
 // Where the reason and the server's last error are of one type, errors.As finds the server's.
 func TestTheServersErrorIsFoundBeforeTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := retry.New(retry.Options{Attempts: 3, Base: -1})
+		r := retry.New(retry.Options{MaxAttempts: 3, InitialInterval: -1})
 		_, err := holdfast.Do(t.Context(), holdfast.Chain(r, second(holdfast.Result{Err: &coded{2}, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody})),
 			holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 0, &coded{1} })
 		var c *coded
@@ -196,7 +196,7 @@ func TestTheServersErrorIsFoundBeforeTheReason(t *testing.T) {
 // A repeat that came to nothing before it was sent gives its token back.
 func TestAShortageOfOursCostsTheServerNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := retry.New(retry.Options{Base: -1})
+		r := retry.New(retry.Options{InitialInterval: -1})
 		for range 20 {
 			_, _ = holdfast.Do(t.Context(), holdfast.Chain(r), holdfast.Call{Target: "t"}, func(context.Context) (int, error) {
 				return 0, holdfast.Mark(errBoom, holdfast.LocalShortage, 0)
@@ -213,7 +213,7 @@ func TestCodesOverruleTheCaution(t *testing.T) {
 	for _, class := range []holdfast.Class{holdfast.Failure, holdfast.Refused, holdfast.Conflict} {
 		for named, sends := range map[bool]int{true: 2, false: 1} {
 			s := &script{results: []holdfast.Result{status(class, "x", -1), success()}}
-			o := retry.Options{Base: -1}
+			o := retry.Options{InitialInterval: -1}
 			if named {
 				o.Codes = []holdfast.Code{"x"}
 			}
@@ -255,7 +255,7 @@ func TestAnAnswerPutByIsLetGoOnce(t *testing.T) {
 					res.Reply = new(kept)
 				}
 				return res
-			}), retry.New(retry.Options{Attempts: 2, Base: -1, OnStop: c.onStop}))
+			}), retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1, OnStop: c.onStop}))
 		})
 	}
 }

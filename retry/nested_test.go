@@ -37,7 +37,7 @@ func TestR11_NestedLayersDoNotMultiply(t *testing.T) {
 				sends := 0
 				f := func(context.Context) (int, error) { sends++; return 0, c.err }
 				for i := len(c.layers) - 1; i >= 0; i-- {
-					h := holdfast.Chain(constant(retry.Options{Attempts: c.layers[i].attempts}))
+					h := holdfast.Chain(constant(retry.Options{MaxAttempts: c.layers[i].attempts}))
 					inner, repeatable := f, c.layers[i].repeatable
 					f = func(ctx context.Context) (int, error) {
 						return holdfast.Do(ctx, h, holdfast.Call{Target: "t", Repeatable: repeatable}, inner)
@@ -55,7 +55,7 @@ func TestR11_NestedLayersDoNotMultiply(t *testing.T) {
 func TestTwoRetriesInOneListDoNotMultiply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{results: []holdfast.Result{failure()}}
-		send(t.Context(), true, s, retry.New(retry.Options{Attempts: 4}), retry.New(retry.Options{}), retry.New(retry.Options{}))
+		send(t.Context(), true, s, retry.New(retry.Options{MaxAttempts: 4}), retry.New(retry.Options{}), retry.New(retry.Options{}))
 		if len(s.sends) != 4 {
 			t.Errorf("%d sends, want the outer policy's four", len(s.sends))
 		}
@@ -76,7 +76,7 @@ func TestT92_BuildingAnewForEachCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := new(outcome)
 		o.broken.Store(true)
-		shared := retry.New(retry.Options{Base: -1})
+		shared := retry.New(retry.Options{InitialInterval: -1})
 		for range 100 {
 			call(t.Context(), holdfast.Chain(shared), "t", o) // built anew each time
 		}
@@ -86,7 +86,7 @@ func TestT92_BuildingAnewForEachCall(t *testing.T) {
 		budget := retry.NewBudget(retry.BudgetOptions{})
 		o.sends.Store(0)
 		for range 100 {
-			call(t.Context(), holdfast.Chain(retry.New(retry.Options{Base: -1, Budget: budget})), "t", o)
+			call(t.Context(), holdfast.Chain(retry.New(retry.Options{InitialInterval: -1, Budget: budget})), "t", o)
 		}
 		if got := o.sends.Load(); got != 105 {
 			t.Errorf("%d sends, want the given budget's five repeats and no more", got)

@@ -14,33 +14,33 @@ import (
 // Options set up a Retry. The zero value is the default of every field; a
 // negative value switches off what the field is for.
 type Options struct {
-	// Attempts is how often a call is sent at most, the first time included:
+	// MaxAttempts is how often a call is sent at most, the first time included:
 	// 0 means 3; 1 and negative mean no repeats. At most 1,000.
-	Attempts int
+	MaxAttempts int
 
-	// Base is the interval of the first repeat after a failure or a refusal:
+	// InitialInterval is the interval of the first repeat after a failure or a refusal:
 	// 0 means 50 ms; negative: no wait but what the server asks for.
-	Base time.Duration
-	// OverloadBase is the same after the server asked for less (429,
-	// RESOURCE_EXHAUSTED, 503 with a hint): 0 means 1 s, or Base where that is
-	// more; negative: as Base.
-	OverloadBase time.Duration
-	// Cap bounds the intervals: 0 means 20 s; negative: 24 h, which is also the
+	InitialInterval time.Duration
+	// OverloadInterval is the same after the server asked for less (429,
+	// RESOURCE_EXHAUSTED, 503 with a hint): 0 means 1 s, or InitialInterval where that is
+	// more; negative: as InitialInterval.
+	OverloadInterval time.Duration
+	// MaxInterval bounds the intervals: 0 means 20 s; negative: 24 h, which is also the
 	// most it can be.
-	Cap time.Duration
+	MaxInterval time.Duration
 	// Jitter says how a wait is drawn from its interval; Full is the default.
 	Jitter Jitter
-	// Backoff makes the schedule of one call, instead of Base, OverloadBase, Cap
+	// Backoff makes the schedule of one call, instead of InitialInterval, OverloadInterval, MaxInterval
 	// and Jitter. It is called when a first repeat is due, and what it returns is
 	// used by one call alone. A schedule that returns backoff.Stop, or any
 	// negative wait, ends the repeats.
 	Backoff func() backoff.BackOff
 
-	// MaxAfter is the longest wait that a server may ask for. A server that asks
+	// MaxRetryAfter is the longest wait that a server may ask for. A server that asks
 	// for longer is not called again, and its answer is returned at once. 0 means
 	// 60 s; negative: 24 h. What it asks for is a minimum: up to a tenth more is
 	// waited, and a second at most, so that a fleet does not come back as one.
-	MaxAfter time.Duration
+	MaxRetryAfter time.Duration
 	// MinAttempt is the time that an attempt needs at least: no repeat is made
 	// that would have less of it left before the deadline. 0 means 5 ms;
 	// negative: none.
@@ -86,15 +86,15 @@ var _ holdfast.Characterized = (*Retry)(nil)
 // New makes a Retry. Every value of every option means something; see Options.
 func New(o Options) *Retry {
 	r := &Retry{
-		attempts: o.Attempts, base: o.Base, overload: o.OverloadBase, cap: o.Cap, jitter: o.Jitter,
-		backoff: o.Backoff, maxAfter: o.MaxAfter, minAttempt: o.MinAttempt, budget: o.Budget,
+		attempts: o.MaxAttempts, base: o.InitialInterval, overload: o.OverloadInterval, cap: o.MaxInterval, jitter: o.Jitter,
+		backoff: o.Backoff, maxAfter: o.MaxRetryAfter, minAttempt: o.MinAttempt, budget: o.Budget,
 		onRetry: o.OnRetry, onStop: o.OnStop, codes: slices.Clone(o.Codes),
 	}
 	r.attempts = min(option.Of(r.attempts, 3, 1), 1000)
 	r.cap = option.Span(r.cap, 20*time.Second, option.Day)
 	r.base = min(option.Span(r.base, 50*time.Millisecond, 0), r.cap)
 	longer := max(time.Second, r.base)
-	if o.Base < 0 {
+	if o.InitialInterval < 0 {
 		longer = 0
 	}
 	r.overload = min(option.Of(r.overload, longer, r.base), r.cap)
@@ -112,8 +112,8 @@ func (r *Retry) Options() Options {
 		return Options{}
 	}
 	return Options{
-		Attempts: r.attempts, Base: option.OrOff(r.base), OverloadBase: option.OrOff(r.overload), Cap: r.cap, Jitter: r.jitter, Backoff: r.backoff,
-		MaxAfter: r.maxAfter, MinAttempt: option.OrOff(r.minAttempt), Codes: slices.Clone(r.codes), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
+		MaxAttempts: r.attempts, InitialInterval: option.OrOff(r.base), OverloadInterval: option.OrOff(r.overload), MaxInterval: r.cap, Jitter: r.jitter, Backoff: r.backoff,
+		MaxRetryAfter: r.maxAfter, MinAttempt: option.OrOff(r.minAttempt), Codes: slices.Clone(r.codes), Budget: r.budget, OnRetry: r.onRetry, OnStop: r.onStop,
 	}
 }
 

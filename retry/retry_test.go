@@ -35,7 +35,7 @@ func TestASuccessAfterRepeatsIsReturnedAsItCame(t *testing.T) {
 // T27, the other half: what failed while the caller left is not repeated.
 func TestT27_AnAttemptDuringWhichTheCallerLeftIsTheLast(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := retry.New(retry.Options{Base: -1})
+	r := retry.New(retry.Options{InitialInterval: -1})
 	_, err := holdfast.Do(ctx, holdfast.Chain(r, holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			res := next(ctx, call)

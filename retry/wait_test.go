@@ -25,7 +25,7 @@ func TestT26_CancelDuringAWait(t *testing.T) {
 				time.AfterFunc(300*time.Millisecond, func() { cancel(cause) })
 				start := time.Now()
 				s := &script{results: []holdfast.Result{first}}
-				r := constant(retry.Options{Base: time.Second})
+				r := constant(retry.Options{InitialInterval: time.Second})
 				res, record := send(ctx, true, s, r)
 				if took := time.Since(start); took != 300*time.Millisecond || len(s.sends) != 1 {
 					t.Errorf("%d sends in %v, want one, and back at once", len(s.sends), took)

@@ -33,9 +33,9 @@ type Adaptive struct {
 	// Min is the least limit: 0 means 10 ms; negative: none. Options.Limit goes
 	// first where it is less.
 	Min time.Duration
-	// Samples is how many calls must be known before they are believed; until
+	// MinSamples is how many calls must be known before they are believed; until
 	// then Options.Limit holds: 0 means 100; negative: 1.
-	Samples int
+	MinSamples int
 	// Window is how far back calls are remembered, at most; half of it at least:
 	// 0 and negative mean 1 min.
 	Window time.Duration
@@ -60,7 +60,7 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 	a.Quantile = min(option.Of(a.Quantile, 0.99, 0.99), 1)
 	a.Factor = option.Of(a.Factor, 1.5, 1)
 	a.Min = min(option.Of(a.Min, 10*time.Millisecond, 0), ceiling)
-	a.Samples = option.Of(a.Samples, 100, 1)
+	a.MinSamples = option.Of(a.MinSamples, 100, 1)
 	if learnt != nil {
 		a.table, a.Window = learnt.table, learnt.Window
 		return a
@@ -74,7 +74,7 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 // limit returns the limit for a call that begins now.
 func (a *adaptive) limit(t *target, now time.Time) time.Duration {
 	limit := a.ceiling
-	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.Samples {
+	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.MinSamples {
 		// Compared before it is converted: a float may be more than a Duration holds.
 		if f := float64(usual) * a.Factor; f < float64(a.ceiling) {
 			limit = max(time.Duration(f), a.Min, 1)
@@ -94,7 +94,7 @@ func (c *bounded) sample(class holdfast.Class) {
 	switch {
 	case class.Sample():
 		took = ran
-	case c.limit > 0 && ran >= c.limit && class.Server() == holdfast.Ill:
+	case c.limit > 0 && ran >= c.limit && class.Server() == holdfast.Unhealthy:
 		took = c.learns.ceiling // a lower bound is all that is known
 	default:
 		return

@@ -45,7 +45,7 @@ func within(got, latency time.Duration, factor float64) bool {
 func TestAdaptiveFollowsTheTargetAndDoesNotShutItselfIn(t *testing.T) {
 	for _, unary := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			p := timeout.With(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{}})
+			p := timeout.New(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{}})
 			l := &load{p: p, latency: 100 * time.Millisecond, rand: rand.New(rand.NewPCG(1, 2)), unary: unary}
 			if l.run(t, 99); p.Limit("a") != 5*time.Second {
 				t.Errorf("%v after 99 samples, want the ceiling until there are a hundred", p.Limit("a"))
@@ -91,7 +91,7 @@ func TestAdaptiveFollowsTheTargetAndDoesNotShutItselfIn(t *testing.T) {
 
 func TestAdaptiveCutsWhatIsUnusual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := timeout.With(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{Factor: 2, Quantile: 0.9}})
+		p := timeout.New(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{Factor: 2, Quantile: 0.9}})
 		l := &load{p: p, latency: 100 * time.Millisecond, rand: rand.New(rand.NewPCG(1, 2))}
 		l.run(t, 1000)
 		limit := p.Limit("a")
@@ -128,8 +128,8 @@ func TestAdaptiveLearnsFromWhatSaysSomething(t *testing.T) {
 		"the least":            {answer(0, holdfast.Success), 0, timeout.Adaptive{}, 10 * time.Millisecond},
 		"a least of one's own": {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{Min: 300 * time.Millisecond}, 300 * time.Millisecond},
 		"above the ceiling":    {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{Min: time.Hour}, time.Second},
-		"few samples wanted":   {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{Samples: -1}, 150 * time.Millisecond},
-		"many samples wanted":  {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{Samples: 201}, time.Second},
+		"few samples wanted":   {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{MinSamples: -1}, 150 * time.Millisecond},
+		"many samples wanted":  {answer(100*time.Millisecond, holdfast.Success), 0, timeout.Adaptive{MinSamples: 201}, time.Second},
 		"a failure is none":    {answer(100*time.Millisecond, holdfast.Failure), 0, timeout.Adaptive{}, time.Second},
 		"nor an overload":      {answer(100*time.Millisecond, holdfast.Overload), 0, timeout.Adaptive{}, time.Second},
 		"the caller's own end": {answer(time.Hour, holdfast.Success), 50 * time.Millisecond, timeout.Adaptive{}, time.Second},
@@ -138,7 +138,7 @@ func TestAdaptiveLearnsFromWhatSaysSomething(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.o.Window = time.Hour
-				p := timeout.With(timeout.Options{Limit: time.Second, Adaptive: &c.o})
+				p := timeout.New(timeout.Options{Limit: time.Second, Adaptive: &c.o})
 				h := holdfast.Chain(claim, p)
 				for range 200 {
 					ctx, cancel := t.Context(), context.CancelFunc(func() {})
@@ -160,7 +160,7 @@ func TestAdaptiveLearnsFromWhatSaysSomething(t *testing.T) {
 // Around the whole call it is the whole call that is measured, body and all.
 func TestAdaptiveAroundAWholeCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := timeout.With(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{}})
+		p := timeout.New(timeout.Options{Limit: 5 * time.Second, Adaptive: &timeout.Adaptive{}})
 		for range 150 {
 			b := open(t, t.Context(), takes(10*time.Millisecond), p)
 			if err := b.read(90 * time.Millisecond); err != nil {

@@ -17,7 +17,7 @@ import (
 func TestT06_ALargeBodyIsReadToItsEnd(t *testing.T) {
 	const chunk, size = 32 << 10, 50 << 20
 	bubble(t, size/chunk*400*time.Millisecond, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), claim, timeout.New(500*time.Millisecond))
+		b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: 500 * time.Millisecond}))
 		for n := 0; n < size; n += chunk {
 			if err := b.read(400 * time.Millisecond); err != nil {
 				t.Fatalf("cut after %d bytes: %v", n, err)
@@ -44,11 +44,11 @@ func TestT07_AForgottenBodyIsLetGo(t *testing.T) {
 		want     time.Duration
 		class    holdfast.Class
 	}{
-		"attempt":              {[]holdfast.Policy{claim, timeout.New(500 * time.Millisecond)}, 700 * time.Millisecond, holdfast.Ignored},
-		"attempt, idle":        {[]holdfast.Policy{claim, timeout.With(timeout.Options{Limit: time.Second, Idle: 100 * time.Millisecond})}, 300 * time.Millisecond, holdfast.Ignored},
-		"attempt, longer idle": {[]holdfast.Policy{claim, timeout.With(timeout.Options{Limit: time.Second, Idle: 3 * time.Second})}, 3200 * time.Millisecond, holdfast.Ignored},
-		"no limit but idle":    {[]holdfast.Policy{claim, timeout.With(timeout.Options{Limit: -1, Idle: time.Second})}, 1200 * time.Millisecond, holdfast.Ignored},
-		"whole":                {[]holdfast.Policy{timeout.New(2 * time.Second)}, 2 * time.Second, holdfast.Failure},
+		"attempt":              {[]holdfast.Policy{claim, timeout.New(timeout.Options{Limit: 500 * time.Millisecond})}, 700 * time.Millisecond, holdfast.Ignored},
+		"attempt, idle":        {[]holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Second, Idle: 100 * time.Millisecond})}, 300 * time.Millisecond, holdfast.Ignored},
+		"attempt, longer idle": {[]holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Second, Idle: 3 * time.Second})}, 3200 * time.Millisecond, holdfast.Ignored},
+		"no limit but idle":    {[]holdfast.Policy{claim, timeout.New(timeout.Options{Limit: -1, Idle: time.Second})}, 1200 * time.Millisecond, holdfast.Ignored},
+		"whole":                {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 2 * time.Second})}, 2 * time.Second, holdfast.Failure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, c.want, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestT07_AForgottenBodyIsLetGo(t *testing.T) {
 // fires when nothing arrives for its length.
 func TestT08_TheWholeLimitCoversTheBody(t *testing.T) {
 	bubble(t, 2*time.Second, func(t *testing.T) {
-		b := open(t, t.Context(), takes(500*time.Millisecond), timeout.New(2*time.Second))
+		b := open(t, t.Context(), takes(500*time.Millisecond), timeout.New(timeout.Options{Limit: 2 * time.Second}))
 		var err error
 		for err == nil {
 			err = b.read(100 * time.Millisecond)
@@ -93,12 +93,12 @@ func TestT08_AStalledBodyIsCut(t *testing.T) {
 		"without any":           {timeout.Options{Limit: -1, Idle: 7 * time.Second}, 7 * time.Second},
 		"beside an adaptive":    {timeout.Options{Limit: 500 * time.Millisecond, Adaptive: &timeout.Adaptive{}}, 500 * time.Millisecond},
 		"very short":            {timeout.Options{Limit: time.Minute, Idle: time.Millisecond}, time.Millisecond},
-		"with a floor and more": {timeout.Options{Limit: time.Second, Idle: time.Second, Floor: time.Second}, time.Second},
+		"with a floor and more": {timeout.Options{Limit: time.Second, Idle: time.Second, MinAttempt: time.Second}, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const steps = 20
 			bubble(t, 100*time.Millisecond+steps*c.idle*9/10+c.idle, func(t *testing.T) {
-				b := open(t, t.Context(), takes(100*time.Millisecond), claim, timeout.With(c.o))
+				b := open(t, t.Context(), takes(100*time.Millisecond), claim, timeout.New(c.o))
 				for range steps {
 					if err := b.read(c.idle * 9 / 10); err != nil {
 						t.Fatal(err)
@@ -123,7 +123,7 @@ func TestT08_AStalledBodyIsCut(t *testing.T) {
 // a second and the attempt's limit is not.
 func TestAStallRightAfterTheAnswerIsAFailure(t *testing.T) {
 	bubble(t, 50*time.Millisecond, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), claim, timeout.With(timeout.Options{Limit: time.Minute, Idle: 50 * time.Millisecond}))
+		b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: time.Minute, Idle: 50 * time.Millisecond}))
 		if b.read(time.Hour); b.end.Class != holdfast.Failure {
 			t.Errorf("end %+v, want a Failure", b.end)
 		}
@@ -137,7 +137,7 @@ func TestASlowReaderIsNotTheServersFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 5*(c.rest-1)+c.rest, func(t *testing.T) {
-				b := open(t, t.Context(), takes(0), claim, timeout.New(c.idle))
+				b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: c.idle}))
 				for range 5 { // within what it has
 					if err := b.read(0); err != nil {
 						t.Fatal(err)
@@ -163,7 +163,7 @@ func TestASlowReaderIsNotTheServersFault(t *testing.T) {
 // The wait after a rest has the idle limit, from when it began.
 func TestAStallAfterARestIsCutInTime(t *testing.T) {
 	bubble(t, 300*time.Millisecond+37*time.Second+500*time.Millisecond, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), claim, timeout.New(500*time.Millisecond))
+		b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: 500 * time.Millisecond}))
 		if err := b.read(300 * time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestAStallAfterARestIsCutInTime(t *testing.T) {
 
 func TestIdleOffLeavesTheBodyAlone(t *testing.T) {
 	bubble(t, 24*time.Hour, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), claim, timeout.With(timeout.Options{Limit: time.Second, Idle: -1}))
+		b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: time.Second, Idle: -1}))
 		if err := b.read(24 * time.Hour); err != nil {
 			t.Error(err)
 		}
@@ -185,7 +185,7 @@ func TestIdleOffLeavesTheBodyAlone(t *testing.T) {
 }
 
 func TestAWholeLimitWithAnIdleOne(t *testing.T) {
-	both := timeout.With(timeout.Options{Limit: 10 * time.Second, Idle: time.Second})
+	both := timeout.New(timeout.Options{Limit: 10 * time.Second, Idle: time.Second})
 	bubble(t, 5*time.Second, func(t *testing.T) { // it stalls
 		b := open(t, t.Context(), takes(4*time.Second), both)
 		if d, ok := b.ctx.Deadline(); !ok || time.Until(d) != 6*time.Second {
@@ -212,7 +212,7 @@ func TestAWholeLimitWithAnIdleOne(t *testing.T) {
 }
 
 func TestAnAttemptsLimitInsideAWholeOne(t *testing.T) {
-	policies := []holdfast.Policy{timeout.New(3 * time.Second), repeat(3), timeout.New(time.Second)}
+	policies := []holdfast.Policy{timeout.New(timeout.Options{Limit: 3 * time.Second}), repeat(3), timeout.New(timeout.Options{Limit: time.Second})}
 	var sends int
 	second := func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		if sends++; sends == 1 {
@@ -243,7 +243,7 @@ func TestAnAttemptsLimitInsideAWholeOne(t *testing.T) {
 
 func TestALimitInsideAnAttemptsLimit(t *testing.T) {
 	bubble(t, 20*time.Second, func(t *testing.T) { // the outer attempt limit ends at the answer too
-		b := open(t, t.Context(), takes(0), claim, timeout.New(2*time.Second), timeout.New(time.Second))
+		b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: 2 * time.Second}), timeout.New(timeout.Options{Limit: time.Second}))
 		for range 20 {
 			if err := b.read(time.Second - 1); err != nil {
 				t.Fatal(err)
@@ -259,7 +259,7 @@ func TestTheCallersDeadlineCoversTheBody(t *testing.T) {
 		bubble(t, 800*time.Millisecond, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
 			defer cancel()
-			b := open(t, ctx, takes(0), outer, timeout.New(time.Second))
+			b := open(t, ctx, takes(0), outer, timeout.New(timeout.Options{Limit: time.Second}))
 			for b.read(300*time.Millisecond) == nil {
 			}
 			if b.end.Code != "deadline" {
@@ -270,7 +270,7 @@ func TestTheCallersDeadlineCoversTheBody(t *testing.T) {
 	bubble(t, 600*time.Millisecond, func(t *testing.T) { // an idle limit that is shorter still holds
 		ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
 		defer cancel()
-		b := open(t, ctx, takes(200*time.Millisecond), claim, timeout.With(timeout.Options{Limit: time.Second, Idle: 400 * time.Millisecond}))
+		b := open(t, ctx, takes(200*time.Millisecond), claim, timeout.New(timeout.Options{Limit: time.Second, Idle: 400 * time.Millisecond}))
 		if b.read(time.Hour); b.end.Code != "timeout" {
 			t.Errorf("end %+v, want our idle limit", b.end)
 		}
@@ -280,7 +280,7 @@ func TestTheCallersDeadlineCoversTheBody(t *testing.T) {
 func TestTheCallersCancelReachesTheBody(t *testing.T) {
 	bubble(t, 100*time.Millisecond, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		b := open(t, ctx, takes(0), timeout.New(10*time.Second), claim, timeout.New(time.Second))
+		b := open(t, ctx, takes(0), timeout.New(timeout.Options{Limit: 10 * time.Second}), claim, timeout.New(timeout.Options{Limit: time.Second}))
 		time.AfterFunc(100*time.Millisecond, func() { cancel(errBoom) })
 		if err := b.read(time.Hour); err != context.Canceled || b.end.Class != holdfast.Ignored {
 			t.Errorf("%v, %+v; want the cancel, ignored", err, b.end)
@@ -296,7 +296,7 @@ func TestTheCallersCancelReachesTheBody(t *testing.T) {
 func TestAnAnswerThatComesWithItsLimitIsATimeout(t *testing.T) {
 	bubble(t, time.Second, func(t *testing.T) {
 		var late *body
-		res := holdfast.Chain(claim, timeout.New(time.Second))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			<-ctx.Done()
 			late = &body{ctx: call.Context(ctx)}
 			return holdfast.Result{Reply: late, Class: holdfast.Success, Code: "200"}
@@ -310,7 +310,7 @@ func TestAnAnswerThatComesWithItsLimitIsATimeout(t *testing.T) {
 		}
 	})
 	bubble(t, time.Second, func(t *testing.T) { // with nothing left to read it is an answer
-		res := holdfast.Chain(claim, timeout.New(time.Second))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			<-ctx.Done()
 			return over(ctx, call)
 		})})
@@ -319,7 +319,7 @@ func TestAnAnswerThatComesWithItsLimitIsATimeout(t *testing.T) {
 		}
 	})
 	bubble(t, time.Second, func(t *testing.T) { // one that waited in the chain was not given its time
-		res := holdfast.Chain(claim, timeout.New(time.Second), late(900*time.Millisecond))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		res := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}), late(900*time.Millisecond))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			<-ctx.Done()
 			return holdfast.Result{Reply: &body{ctx: ctx}, Class: holdfast.Success}
 		})})
@@ -332,7 +332,7 @@ func TestAnAnswerThatComesWithItsLimitIsATimeout(t *testing.T) {
 // A body may be closed, read and cut at once.
 func TestEndingsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := holdfast.Chain(claim, timeout.New(time.Second))
+		h := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}))
 		var wg sync.WaitGroup
 		for range 500 {
 			wg.Go(func() {

@@ -20,17 +20,17 @@ func TestTheContractHolds(t *testing.T) {
 		"idle alone": {Limit: -1, Idle: time.Hour},
 		"off":        {Limit: -1, Idle: -1},
 		"streams":    {Limit: 2 * time.Hour, Streams: true},
-		"no floor":   {Floor: -1},
-		"adaptive":   {Adaptive: &timeout.Adaptive{Samples: -1}},
-		"absurd":     {Limit: 1<<63 - 1, Idle: 1<<63 - 1, Floor: 1<<63 - 1},
+		"no floor":   {MinAttempt: -1},
+		"adaptive":   {Adaptive: &timeout.Adaptive{MinSamples: -1}},
+		"absurd":     {Limit: 1<<63 - 1, Idle: 1<<63 - 1, MinAttempt: 1<<63 - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("whole", func(t *testing.T) {
-				holdfasttest.TestPolicy(t, func() holdfast.Policy { return timeout.With(o) })
+				holdfasttest.TestPolicy(t, func() holdfast.Policy { return timeout.New(o) })
 			})
 			t.Run("attempt", func(t *testing.T) {
 				holdfasttest.TestPolicy(t, func() holdfast.Policy {
-					inner := timeout.With(o)
+					inner := timeout.New(o)
 					return holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler { return claim.Wrap(inner.Wrap(next)) })
 				})
 			})

@@ -43,7 +43,7 @@ func under(ctx context.Context, k kind, f func(ctx context.Context)) {
 		f(ctx)
 		return holdfast.Result{Err: context.Canceled}
 	})
-	holdfast.Chain(New(time.Second))(ctx, &call)
+	holdfast.Chain(New(Options{Limit: time.Second}))(ctx, &call)
 }
 
 func eachKind(t *testing.T, f func(t *testing.T, k kind)) {
@@ -192,7 +192,7 @@ func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
 						return next(ctx, call)
 					}
 				})
-				holdfast.Chain(New(2*time.Second), between, New(time.Second))(parent, &holdfast.Call{Unary: c.unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				holdfast.Chain(New(Options{Limit: 2 * time.Second}), between, New(Options{Limit: time.Second}))(parent, &holdfast.Call{Unary: c.unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 					done := ctx.Done()
 					if got := whole.inner == nil; got != c.over {
 						t.Errorf("passed over: %v, want %v", got, c.over)
@@ -224,7 +224,7 @@ func TestAnAttemptEndsWithTheCallThatSomebodyWaitsFor(t *testing.T) {
 				}
 			})
 			start := time.Now()
-			holdfast.Chain(New(2*time.Second), between, New(time.Second))(t.Context(), &holdfast.Call{Unary: unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+			holdfast.Chain(New(Options{Limit: 2 * time.Second}), between, New(Options{Limit: time.Second}))(t.Context(), &holdfast.Call{Unary: unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 				<-ctx.Done()
 				left <- ctx.Err()
 				return holdfast.Result{Err: ctx.Err()}
@@ -279,7 +279,7 @@ func TestTheContextIsRaceFree(t *testing.T) {
 				reply = new(ended)
 				return holdfast.Result{Reply: reply, Class: holdfast.Success}
 			})
-			res := holdfast.Chain(With(Options{Limit: 50 * time.Millisecond, Idle: 10 * time.Millisecond}))(t.Context(), &call)
+			res := holdfast.Chain(New(Options{Limit: 50 * time.Millisecond, Idle: 10 * time.Millisecond}))(t.Context(), &call)
 			if !k.call.Unary {
 				wg.Go(func() { reply.Progress(true); time.Sleep(time.Millisecond); reply.Progress(false) })
 				wg.Go(func() { time.Sleep(time.Duration(i) * time.Millisecond); res.Discard() })

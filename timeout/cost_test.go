@@ -17,13 +17,13 @@ var costs = []struct {
 	policies     []holdfast.Policy
 	quick, waits float64 // allocations at most
 }{
-	{"unary", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 6},
-	{"unary attempt in a whole", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 7},
-	{"whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute)}, 1, 4},
-	{"attempt", holdfast.Call{}, []holdfast.Policy{claim, timeout.New(time.Minute)}, 1, 4},
-	{"attempt in a whole", holdfast.Call{}, []holdfast.Policy{timeout.New(time.Minute), timeout.New(time.Second)}, 2, 5},
-	{"adaptive", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.With(timeout.Options{Adaptive: &timeout.Adaptive{}})}, 1, 6},
-	{"off for a stream", holdfast.Call{Stream: true}, []holdfast.Policy{timeout.New(time.Minute)}, 0, 0},
+	{"unary", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute})}, 1, 6},
+	{"unary attempt in a whole", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute}), timeout.New(timeout.Options{Limit: time.Second})}, 2, 7},
+	{"whole", holdfast.Call{}, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute})}, 1, 4},
+	{"attempt", holdfast.Call{}, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Minute})}, 1, 4},
+	{"attempt in a whole", holdfast.Call{}, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute}), timeout.New(timeout.Options{Limit: time.Second})}, 2, 5},
+	{"adaptive", holdfast.Call{Unary: true}, []holdfast.Policy{timeout.New(timeout.Options{Adaptive: &timeout.Adaptive{}})}, 1, 6},
+	{"off for a stream", holdfast.Call{Stream: true}, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute})}, 0, 0},
 }
 
 // cost makes one call whose Call, Record and Reply are there already.
@@ -70,7 +70,7 @@ func TestWhatACallCosts(t *testing.T) {
 }
 
 func TestProgressCostsNoAllocation(t *testing.T) {
-	b := open(t, t.Context(), takes(0), claim, timeout.New(time.Minute))
+	b := open(t, t.Context(), takes(0), claim, timeout.New(timeout.Options{Limit: time.Minute}))
 	defer b.Close()
 	if n := testing.AllocsPerRun(1000, func() { b.Progress(true); b.Progress(false) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
@@ -120,7 +120,7 @@ func BenchmarkCall(b *testing.B) {
 }
 
 func BenchmarkProgress(b *testing.B) {
-	res := holdfast.Chain(claim, timeout.New(time.Minute))(b.Context(), &holdfast.Call{Sender: takes(0)})
+	res := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Minute}))(b.Context(), &holdfast.Call{Sender: takes(0)})
 	defer res.Discard()
 	reply, _ := res.Reply.(*body)
 	for b.Loop() {

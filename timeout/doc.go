@@ -5,9 +5,9 @@
 // around each attempt. Without such a policy the first limit is around the
 // whole call and any further one around the attempt.
 //
-//	timeout.New(2*time.Second),            // the whole call, retries included
-//	retry.New(retry.Options{Attempts: 3}),
-//	timeout.New(500*time.Millisecond),     // each attempt
+//	timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
+//	retry.New(retry.Options{MaxAttempts: 3}),
+//	timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), // each attempt
 //
 // A limit never gives more time than the deadline of the caller's context
 // leaves, and an attempt for which next to nothing is left is not sent.

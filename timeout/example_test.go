@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleNew() {
-	guarded := holdfast.Chain(timeout.New(20 * time.Millisecond)) // built once, used for every call
+	guarded := holdfast.Chain(timeout.New(timeout.Options{Limit: 20 * time.Millisecond})) // built once, used for every call
 
 	_, err := holdfast.Do(context.Background(), guarded, holdfast.Call{Target: "postgres"},
 		func(ctx context.Context) (string, error) {
@@ -25,12 +25,12 @@ func ExampleNew() {
 	// true
 }
 
-func ExampleWith() {
-	attempt := timeout.With(timeout.Options{
-		Limit:    2 * time.Second,       // until the answer begins, at most
-		Idle:     5 * time.Second,       // then: between two pieces of it
-		Floor:    20 * time.Millisecond, // with less left, nothing is sent
-		Adaptive: new(timeout.Adaptive), // less than Limit, once the target is known
+func ExampleNew_options() {
+	attempt := timeout.New(timeout.Options{
+		Limit:      2 * time.Second,       // until the answer begins, at most
+		Idle:       5 * time.Second,       // then: between two pieces of it
+		MinAttempt: 20 * time.Millisecond, // with less left, nothing is sent
+		Adaptive:   new(timeout.Adaptive), // less than Limit, once the target is known
 	})
 	fmt.Println(attempt.Limit("users.internal:443"))
 	// Output: 2s
@@ -38,13 +38,13 @@ func ExampleWith() {
 
 // The limit follows what calls to the target take.
 func ExampleAdaptive() {
-	p := timeout.With(timeout.Options{
+	p := timeout.New(timeout.Options{
 		Limit: 2 * time.Second,
 		Adaptive: &timeout.Adaptive{
-			Quantile: 0.99,
-			Factor:   3,
-			Min:      100 * time.Millisecond,
-			Samples:  100,
+			Quantile:   0.99,
+			Factor:     3,
+			Min:        100 * time.Millisecond,
+			MinSamples: 100,
 		},
 	})
 	guarded := holdfast.Chain(p)
@@ -57,6 +57,6 @@ func ExampleAdaptive() {
 }
 
 func ExampleTimeout_Limit() {
-	fmt.Println(timeout.New(time.Second).Limit("any"), timeout.New(0).Limit("any"), timeout.New(-1).Limit("any"))
+	fmt.Println(timeout.New(timeout.Options{Limit: time.Second}).Limit("any"), timeout.New(timeout.Options{Limit: 0}).Limit("any"), timeout.New(timeout.Options{Limit: -1}).Limit("any"))
 	// Output: 1s 10s 0s
 }

@@ -39,7 +39,7 @@ func FuzzPhases(f *testing.F) {
 
 		synctest.Test(t, func(t *testing.T) {
 			wantAt, want := m.run()
-			gotAt, got := drive(t, m, timeout.With(o))
+			gotAt, got := drive(t, m, timeout.New(o))
 			if gotAt != wantAt || got != want {
 				t.Errorf("%+v under %+v: ended at %v by %q, want %v by %q", m, o, gotAt, got, wantAt, want)
 			}

@@ -42,7 +42,7 @@ func (h *hook) Done(_ uint64, end holdfast.End) {
 // A watch is a hook that has an idle limit to keep.
 type watch bounded
 
-var _ holdfast.Watcher = (*watch)(nil)
+var _ holdfast.ProgressHook = (*watch)(nil)
 
 // Done does what the hook does.
 func (w *watch) Done(token uint64, end holdfast.End) { (*hook)(w).Done(token, end) }

@@ -31,7 +31,7 @@ func TestT28_AnAttemptNeverHasMoreThanIsLeft(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), c.caller)
 					defer cancel()
 					start := time.Now()
-					h := holdfast.Chain(claim, timeout.New(c.limit))
+					h := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: c.limit}))
 					h(ctx, &holdfast.Call{Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 						if d, ok := ctx.Deadline(); !ok || d.Sub(start) != c.want {
 							t.Errorf("the transport reads a deadline in %v, want %v", d.Sub(start), c.want)
@@ -59,21 +59,21 @@ func TestT28_NoAttemptStartsBelowTheFloor(t *testing.T) {
 	}{
 		"default, below":            {timeout.Options{}, time.Millisecond - 1, false},
 		"default, at it":            {timeout.Options{}, time.Millisecond, true},
-		"set, below":                {timeout.Options{Floor: 20 * time.Millisecond}, 19 * time.Millisecond, false},
-		"set, at it":                {timeout.Options{Floor: 20 * time.Millisecond}, 20 * time.Millisecond, true},
-		"off":                       {timeout.Options{Floor: -1}, 1, true},
-		"more than half the limit":  {timeout.Options{Floor: time.Hour, Limit: 10 * time.Millisecond}, 5 * time.Millisecond, true},
-		"less than half the limit":  {timeout.Options{Floor: time.Hour, Limit: 10 * time.Millisecond}, 5*time.Millisecond - 1, false},
-		"limit off, idle limit on":  {timeout.Options{Limit: -1, Idle: time.Second, Floor: time.Minute}, time.Second, false},
+		"set, below":                {timeout.Options{MinAttempt: 20 * time.Millisecond}, 19 * time.Millisecond, false},
+		"set, at it":                {timeout.Options{MinAttempt: 20 * time.Millisecond}, 20 * time.Millisecond, true},
+		"off":                       {timeout.Options{MinAttempt: -1}, 1, true},
+		"more than half the limit":  {timeout.Options{MinAttempt: time.Hour, Limit: 10 * time.Millisecond}, 5 * time.Millisecond, true},
+		"less than half the limit":  {timeout.Options{MinAttempt: time.Hour, Limit: 10 * time.Millisecond}, 5*time.Millisecond - 1, false},
+		"limit off, idle limit on":  {timeout.Options{Limit: -1, Idle: time.Second, MinAttempt: time.Minute}, time.Second, false},
 		"default, tiny limit":       {timeout.Options{Limit: 100 * time.Microsecond}, 60 * time.Microsecond, true},
-		"everything off: no policy": {timeout.Options{Limit: -1, Floor: time.Hour}, time.Second, true},
+		"everything off: no policy": {timeout.Options{Limit: -1, MinAttempt: time.Hour}, time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.left)
 				defer cancel()
 				sent := false
-				res := holdfast.Chain(claim, timeout.With(c.o))(ctx, &holdfast.Call{Sender: send(func(context.Context, *holdfast.Call) holdfast.Result {
+				res := holdfast.Chain(claim, timeout.New(c.o))(ctx, &holdfast.Call{Sender: send(func(context.Context, *holdfast.Call) holdfast.Result {
 					sent = true
 					return over(nil, nil)
 				})})
@@ -102,7 +102,7 @@ func TestT28_TheFloorTellsWhoseDeadlineIsNear(t *testing.T) {
 				return next(ctx, call)
 			}
 		})
-		res := try(t.Context(), takes(0), timeout.New(time.Second), wait, timeout.New(300*time.Millisecond))
+		res := try(t.Context(), takes(0), timeout.New(timeout.Options{Limit: time.Second}), wait, timeout.New(timeout.Options{Limit: 300 * time.Millisecond}))
 		var limit *holdfast.TimeoutError
 		if res.Code != "timeout" || !errors.As(res.Err, &limit) || limit.Scope != "call" || res.Class != holdfast.Ignored {
 			t.Errorf("got %+v, want our limit over the call named", res)
@@ -122,7 +122,7 @@ func TestT28_ADeadlineInBetweenIsNotOurs(t *testing.T) {
 				return next(ctx, call)
 			}
 		})
-		res := try(t.Context(), takes(0), timeout.New(time.Second), between, timeout.New(300*time.Millisecond))
+		res := try(t.Context(), takes(0), timeout.New(timeout.Options{Limit: time.Second}), between, timeout.New(timeout.Options{Limit: 300 * time.Millisecond}))
 		var limit *holdfast.TimeoutError
 		if res.Code != "deadline" || errors.As(res.Err, &limit) {
 			t.Errorf("got %+v, want a deadline that is not ours", res)
@@ -139,7 +139,7 @@ func TestR09_TheTransportReadsWhatIsLeft(t *testing.T) {
 			d, _ := ctx.Deadline()
 			left = append(left, time.Until(d))
 			return takes(time.Hour)(ctx, call)
-		}, timeout.New(time.Second), repeat(3), timeout.New(400*time.Millisecond))
+		}, timeout.New(timeout.Options{Limit: time.Second}), repeat(3), timeout.New(timeout.Options{Limit: 400 * time.Millisecond}))
 		if want := []time.Duration{400 * time.Millisecond, 400 * time.Millisecond, 200 * time.Millisecond}; !slices.Equal(left, want) {
 			t.Errorf("attempts had %v, want %v", left, want)
 		}
@@ -157,7 +157,7 @@ func TestWhereTheCallersDeadlineIsNearestThereIsNothingOfOurs(t *testing.T) {
 				}
 				return over(got, call)
 			})
-			holdfast.Chain(claim, timeout.With(timeout.Options{Limit: time.Second, Idle: time.Second}))(ctx, &call)
+			holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second, Idle: time.Second}))(ctx, &call)
 		})
 	}
 }
@@ -174,6 +174,6 @@ func TestAnAdaptiveAttemptInsideANearerDeadline(t *testing.T) {
 				t.Errorf("ended with %v", child.Err())
 			}
 			return failed(ctx, ctx.Err())
-		}, timeout.New(300*time.Millisecond), timeout.With(timeout.Options{Limit: time.Second, Adaptive: &timeout.Adaptive{}}))
+		}, timeout.New(timeout.Options{Limit: 300 * time.Millisecond}), timeout.New(timeout.Options{Limit: time.Second, Adaptive: &timeout.Adaptive{}}))
 	})
 }

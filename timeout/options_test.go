@@ -14,9 +14,9 @@ import (
 func TestNothingLimitedIsNoPolicy(t *testing.T) {
 	next := holdfast.Handler(func(context.Context, *holdfast.Call) holdfast.Result { return holdfast.Result{Code: "next"} })
 	for name, p := range map[string]*timeout.Timeout{
-		"nil": nil, "zero": new(timeout.Timeout), "off": timeout.New(-1),
-		"all off":              timeout.With(timeout.Options{Limit: -1, Idle: -1, Floor: time.Hour, Adaptive: &timeout.Adaptive{}}),
-		"most negative number": timeout.New(math.MinInt64),
+		"nil": nil, "zero": new(timeout.Timeout), "off": timeout.New(timeout.Options{Limit: -1}),
+		"all off":              timeout.New(timeout.Options{Limit: -1, Idle: -1, MinAttempt: time.Hour, Adaptive: &timeout.Adaptive{}}),
+		"most negative number": timeout.New(timeout.Options{Limit: math.MinInt64}),
 	} {
 		// A Call without a Record would be a panic if anything were in between.
 		if got := p.Wrap(next)(nil, new(holdfast.Call)).Code; got != "next" {
@@ -26,14 +26,14 @@ func TestNothingLimitedIsNoPolicy(t *testing.T) {
 			t.Errorf("%s: a limit of %v", name, p.Limit("a"))
 		}
 	}
-	if timeout.New(time.Second).Wrap(nil) != nil {
+	if timeout.New(timeout.Options{Limit: time.Second}).Wrap(nil) != nil {
 		t.Error("a nil Handler was wrapped")
 	}
 }
 
 func TestAnOffTimeoutTakesNoPosition(t *testing.T) {
 	bubble(t, 2*time.Second, func(t *testing.T) {
-		b := open(t, t.Context(), takes(0), timeout.New(-1), timeout.New(2*time.Second))
+		b := open(t, t.Context(), takes(0), timeout.New(timeout.Options{Limit: -1}), timeout.New(timeout.Options{Limit: 2 * time.Second}))
 		if err := b.read(time.Hour); err == nil {
 			t.Error("the limit that is there is not around the whole call")
 		}
@@ -41,11 +41,11 @@ func TestAnOffTimeoutTakesNoPosition(t *testing.T) {
 }
 
 func TestAbsurdLimits(t *testing.T) {
-	if got := timeout.New(0).Limit("a"); got != 10*time.Second {
+	if got := timeout.New(timeout.Options{Limit: 0}).Limit("a"); got != 10*time.Second {
 		t.Errorf("New(0) limits to %v", got)
 	}
 	for _, d := range []time.Duration{1, 1 << 62, math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 / 10} {
-		for _, o := range []timeout.Options{{Limit: d}, {Limit: d, Idle: d, Floor: d, Streams: true}, {Limit: -1, Idle: d}, {Limit: d, Floor: math.MaxInt64, Adaptive: &timeout.Adaptive{Min: d, Window: d}}} {
+		for _, o := range []timeout.Options{{Limit: d}, {Limit: d, Idle: d, MinAttempt: d, Streams: true}, {Limit: -1, Idle: d}, {Limit: d, MinAttempt: math.MaxInt64, Adaptive: &timeout.Adaptive{Min: d, Window: d}}} {
 			for _, call := range []holdfast.Call{{Unary: true}, {}, {Stream: true}} {
 				for _, outer := range []holdfast.Policy{nil, claim} {
 					synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestAbsurdLimits(t *testing.T) {
 						if d == 1 {
 							call.Sender = send(over)
 						}
-						res := holdfast.Chain(outer, timeout.With(o))(t.Context(), &call)
+						res := holdfast.Chain(outer, timeout.New(o))(t.Context(), &call)
 						if res.Err != nil {
 							t.Fatalf("%+v: %v", o, res.Err)
 						}

@@ -43,12 +43,12 @@ func TestALimitIsExtendedByPauses(t *testing.T) {
 		unary    bool
 		policies []holdfast.Policy
 	}{
-		"unary":             {true, []holdfast.Policy{timeout.New(100 * time.Millisecond)}},
-		"unary, adaptive":   {true, []holdfast.Policy{timeout.With(timeout.Options{Limit: 100 * time.Millisecond, Adaptive: &timeout.Adaptive{}})}},
-		"whole":             {false, []holdfast.Policy{timeout.New(100 * time.Millisecond)}},
-		"attempt":           {false, []holdfast.Policy{claim, timeout.New(100 * time.Millisecond)}},
-		"within an outer":   {true, []holdfast.Policy{timeout.New(100 * time.Millisecond), timeout.New(time.Minute)}},
-		"within an outer 2": {false, []holdfast.Policy{timeout.New(time.Minute), timeout.New(100 * time.Millisecond)}},
+		"unary":             {true, []holdfast.Policy{timeout.New(timeout.Options{Limit: 100 * time.Millisecond})}},
+		"unary, adaptive":   {true, []holdfast.Policy{timeout.New(timeout.Options{Limit: 100 * time.Millisecond, Adaptive: &timeout.Adaptive{}})}},
+		"whole":             {false, []holdfast.Policy{timeout.New(timeout.Options{Limit: 100 * time.Millisecond})}},
+		"attempt":           {false, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: 100 * time.Millisecond})}},
+		"within an outer":   {true, []holdfast.Policy{timeout.New(timeout.Options{Limit: 100 * time.Millisecond}), timeout.New(timeout.Options{Limit: time.Minute})}},
+		"within an outer 2": {false, []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Minute}), timeout.New(timeout.Options{Limit: 100 * time.Millisecond})}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			took, res := until(t, t.Context(), c.unary, 60*time.Millisecond, c.policies...)
@@ -65,7 +65,7 @@ func TestALimitThatRanOutInAPauseLooksForAnAnswer(t *testing.T) {
 	now := clock.Now()
 	pause.Note(now, now+int64(100*time.Millisecond)) // it is about to stand still
 	var took time.Duration
-	holdfast.Chain(timeout.New(30*time.Millisecond))(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+	holdfast.Chain(timeout.New(timeout.Options{Limit: 30 * time.Millisecond}))(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 		<-ctx.Done()
 		took = time.Since(start)
 		return holdfast.Result{Err: ctx.Err()}
@@ -80,7 +80,7 @@ func TestTheCallersDeadlineIsNotExtended(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Millisecond)
 	defer cancel()
 	theirs, _ := ctx.Deadline()
-	holdfast.Chain(timeout.New(100*time.Millisecond))(ctx, &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+	holdfast.Chain(timeout.New(timeout.Options{Limit: 100 * time.Millisecond}))(ctx, &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 		before, _ := ctx.Deadline()
 		<-time.After(60 * time.Millisecond)
 		stand(60 * time.Millisecond)
@@ -99,7 +99,7 @@ func TestWhatIsDerivedEndsWithTheExtension(t *testing.T) {
 	for _, cancelled := range []bool{false, true} {
 		outer, cancelOuter := context.WithCancelCause(t.Context())
 		boom := errors.New("boom")
-		holdfast.Chain(timeout.New(50*time.Millisecond))(outer, &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		holdfast.Chain(timeout.New(timeout.Options{Limit: 50 * time.Millisecond}))(outer, &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			ctx = call.Context(ctx)
 			before, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -137,11 +137,11 @@ func TestASiblingsLimitIsNoLimitOfOurs(t *testing.T) {
 			<-ctx.Done()
 			theirs = context.Cause(ctx)
 			return failed(ctx, ctx.Err())
-		}, timeout.New(time.Second))
+		}, timeout.New(timeout.Options{Limit: time.Second}))
 	})
 	for _, unary := range []bool{true, false} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		holdfast.Chain(timeout.New(time.Minute))(ctx, &holdfast.Call{Target: "a", Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		holdfast.Chain(timeout.New(timeout.Options{Limit: time.Minute}))(ctx, &holdfast.Call{Target: "a", Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			ctx = call.Context(ctx)
 			done := ctx.Done()
 			cancel(theirs)
@@ -156,7 +156,7 @@ func TestASiblingsLimitIsNoLimitOfOurs(t *testing.T) {
 
 // A timer that is due while nobody has looked whether the process stood still looks itself.
 func TestErrLooksBeforeItTells(t *testing.T) {
-	holdfast.Chain(timeout.New(40*time.Millisecond))(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+	holdfast.Chain(timeout.New(timeout.Options{Limit: 40 * time.Millisecond}))(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: send(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
 		<-time.After(30 * time.Millisecond)
 		stand(30 * time.Millisecond)
 		<-time.After(20 * time.Millisecond)

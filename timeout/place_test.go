@@ -19,7 +19,7 @@ func (m making) Wrap(next holdfast.Handler) holdfast.Handler { return next }
 // Outside whatever makes attempts each limit is around the whole call, to the end of its
 // answer, and not the first one alone; further in it is around an attempt.
 func TestALimitKnowsWhetherItIsAroundTheWholeCall(t *testing.T) {
-	second, minute := timeout.New(time.Second), timeout.New(time.Minute)
+	second, minute := timeout.New(timeout.Options{Limit: time.Second}), timeout.New(timeout.Options{Limit: time.Minute})
 	for name, c := range map[string]struct {
 		policies []holdfast.Policy
 		whole    bool

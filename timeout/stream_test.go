@@ -17,7 +17,7 @@ func stream(ctx context.Context, sender send, policies ...holdfast.Policy) holdf
 
 func TestAnAttemptsLimitEndsAtTheFirstMessageOfAStream(t *testing.T) {
 	bubble(t, time.Second+24*time.Hour, func(t *testing.T) {
-		p := []holdfast.Policy{claim, timeout.New(time.Second)}
+		p := []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Second})}
 		res := stream(t.Context(), func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			if d, ok := ctx.Deadline(); ok {
 				t.Errorf("a deadline in %v would go on the wire", time.Until(d))
@@ -35,7 +35,7 @@ func TestAnAttemptsLimitEndsAtTheFirstMessageOfAStream(t *testing.T) {
 		}
 	})
 	bubble(t, time.Second, func(t *testing.T) {
-		res := stream(t.Context(), takes(time.Hour), claim, timeout.New(time.Second))
+		res := stream(t.Context(), takes(time.Hour), claim, timeout.New(timeout.Options{Limit: time.Second}))
 		if res.Code != "timeout" || res.Class != holdfast.Failure || res.Err != context.DeadlineExceeded {
 			t.Errorf("got %+v, want a timeout", res)
 		}
@@ -49,7 +49,7 @@ func TestAWholeLimitIsOffForAStreamUnlessAskedFor(t *testing.T) {
 				t.Error("a stream without a limit has a context of ours")
 			}
 			return takes(23*time.Hour)(ctx, call)
-		}, timeout.New(time.Second)).Reply.(*body)
+		}, timeout.New(timeout.Options{Limit: time.Second})).Reply.(*body)
 		if err := b.read(time.Hour); err != nil {
 			t.Error(err)
 		}
@@ -61,7 +61,7 @@ func TestAWholeLimitIsOffForAStreamUnlessAskedFor(t *testing.T) {
 				t.Error("the limit that was asked for is no deadline")
 			}
 			return takes(time.Second)(ctx, call)
-		}, timeout.With(timeout.Options{Limit: time.Minute, Streams: true})).Reply.(*body)
+		}, timeout.New(timeout.Options{Limit: time.Minute, Streams: true})).Reply.(*body)
 		for b.read(time.Second) == nil {
 		}
 		if b.end.Code != "timeout" {
@@ -74,8 +74,8 @@ func TestAnIdleLimitOnAStreamCountsWaitingOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		policies []holdfast.Policy
 	}{
-		"attempt": {[]holdfast.Policy{claim, timeout.With(timeout.Options{Limit: time.Second, Idle: 5 * time.Second})}},
-		"whole":   {[]holdfast.Policy{timeout.With(timeout.Options{Limit: time.Second, Idle: 5 * time.Second})}},
+		"attempt": {[]holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Second, Idle: 5 * time.Second})}},
+		"whole":   {[]holdfast.Policy{timeout.New(timeout.Options{Limit: time.Second, Idle: 5 * time.Second})}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 2*time.Hour+10*4*time.Second+5*time.Second, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAnIdleLimitOnAStreamCountsWaitingOnly(t *testing.T) {
 
 func TestStreamsAreNotSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := timeout.With(timeout.Options{Adaptive: &timeout.Adaptive{Samples: 1}})
+		p := timeout.New(timeout.Options{Adaptive: &timeout.Adaptive{MinSamples: 1}})
 		for range 100 {
 			stream(t.Context(), takes(time.Millisecond), claim, p).Discard()
 			time.Sleep(time.Second)

@@ -35,10 +35,10 @@ type Options struct {
 	// negative: none.
 	Idle time.Duration
 
-	// Floor is the least that must be left before the deadline of the context
+	// MinAttempt is the least that must be left before the deadline of the context
 	// for the call to be sent at all: 0 means 1 ms; negative: none. It is never
 	// more than half the Limit.
-	Floor time.Duration
+	MinAttempt time.Duration
 
 	// Streams lets a limit around the whole call hold for streams as well, to
 	// their end. It makes no difference around an attempt.
@@ -65,13 +65,9 @@ type Timeout struct {
 
 var _ holdfast.Placed = (*Timeout)(nil)
 
-// New returns the policy that limits a call, or an attempt, to d. 0 means
-// 10 s, and a negative d no limit. It is With(Options{Limit: d}).
-func New(d time.Duration) *Timeout { return With(Options{Limit: d}) }
-
-// With returns the policy that o describes. It never fails: every value of
-// every option means something.
-func With(o Options) *Timeout {
+// New returns the policy that limits the time of a call, or of an attempt, as o
+// says. It never fails: every value of every option means something.
+func New(o Options) *Timeout {
 	return with(o, nil)
 }
 
@@ -79,7 +75,7 @@ func With(o Options) *Timeout {
 // both are adaptive; they share it from then on. The Window stays as it was.
 func (t *Timeout) With(o Options) *Timeout {
 	if t == nil || t.adaptive == nil || o.Adaptive == nil {
-		return With(o)
+		return New(o)
 	}
 	return with(o, t.adaptive)
 }
@@ -87,7 +83,7 @@ func (t *Timeout) With(o Options) *Timeout {
 func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
 		limit:   option.Of(o.Limit, defaultLimit, 0),
-		floor:   option.Of(o.Floor, defaultFloor, 0),
+		floor:   option.Of(o.MinAttempt, defaultFloor, 0),
 		named:   o.Idle > 0,
 		streams: o.Streams,
 		ifNone:  o.IfNone,
@@ -105,7 +101,7 @@ func (t *Timeout) Options() Options {
 	if t == nil {
 		return Options{}
 	}
-	o := Options{Limit: option.OrOff(t.limit), Idle: option.OrOff(t.idle), Floor: option.OrOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
+	o := Options{Limit: option.OrOff(t.limit), Idle: option.OrOff(t.idle), MinAttempt: option.OrOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
 	if !t.named && t.idle > 0 {
 		o.Idle = 0 // it depends on where the policy stands
 	}

@@ -20,8 +20,8 @@ func try(ctx context.Context, sender send, policies ...holdfast.Policy) holdfast
 
 func TestALimitIsARealDeadlineForACallThatEndsWithItsResult(t *testing.T) {
 	for scope, policies := range map[string][]holdfast.Policy{
-		"call":    {timeout.New(2 * time.Second)},
-		"attempt": {claim, timeout.New(2 * time.Second)},
+		"call":    {timeout.New(timeout.Options{Limit: 2 * time.Second})},
+		"attempt": {claim, timeout.New(timeout.Options{Limit: 2 * time.Second})},
 	} {
 		t.Run(scope, func(t *testing.T) {
 			bubble(t, 2*time.Second, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestALimitIsARealDeadlineForACallThatEndsWithItsResult(t *testing.T) {
 
 func TestAFunctionLearnsWhichLimitRanOut(t *testing.T) {
 	bubble(t, time.Second, func(t *testing.T) {
-		_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(time.Second)), holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
+		_, err := holdfast.Do(t.Context(), holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second})), holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
@@ -74,7 +74,7 @@ func TestT27_AnAttemptsOwnLimitLeavesTheCallAlive(t *testing.T) {
 			sends++
 			return takes(time.Hour)(ctx, call)
 		}
-		res := try(t.Context(), slowly, timeout.New(2*time.Second), repeat(10), timeout.New(600*time.Millisecond))
+		res := try(t.Context(), slowly, timeout.New(timeout.Options{Limit: 2 * time.Second}), repeat(10), timeout.New(timeout.Options{Limit: 600 * time.Millisecond}))
 		// Three whole attempts, and a fourth with the 200 ms that were left.
 		if sends != 4 || res.Code != "timeout" || res.Class != holdfast.Ignored {
 			t.Errorf("%d sends, %+v; want 4 and the call's own end, which is nobody's failure", sends, res)
@@ -87,7 +87,7 @@ func TestT27_AnAttemptsOwnLimitLeavesTheCallAlive(t *testing.T) {
 		res := try(ctx, func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			sends++
 			return takes(time.Hour)(ctx, call)
-		}, repeat(10), timeout.New(time.Second))
+		}, repeat(10), timeout.New(timeout.Options{Limit: time.Second}))
 		if sends != 1 || res.Code != "deadline" {
 			t.Errorf("%d sends, %+v; want one, ended by the caller", sends, res)
 		}
@@ -100,7 +100,7 @@ func TestACallerWhoHasCancelledIsNotTooLate(t *testing.T) {
 		cancel()
 		res := try(ctx, func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			return failed(ctx, ctx.Err())
-		}, timeout.New(time.Second))
+		}, timeout.New(timeout.Options{Limit: time.Second}))
 		if res.Code != "cancelled" || res.Err != context.Canceled {
 			t.Errorf("got %+v, want what the transport says of a cancel", res)
 		}
@@ -116,14 +116,14 @@ func TestT47_AServerThatHadItsTimeHasFailed(t *testing.T) {
 		class    holdfast.Class
 		code     holdfast.Code
 	}{
-		"attempt limit":                  {0, []holdfast.Policy{claim, timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
-		"whole limit alone":              {0, []holdfast.Policy{timeout.New(50 * time.Millisecond)}, holdfast.Failure, "timeout"},
-		"whole limit cuts an attempt":    {0, []holdfast.Policy{timeout.New(500 * time.Millisecond), claim, late(300 * time.Millisecond), timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "timeout"},
-		"caller leaves less than limit":  {300 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Ignored, "deadline"},
-		"caller leaves as much as limit": {400 * time.Millisecond, []holdfast.Policy{claim, timeout.New(400 * time.Millisecond)}, holdfast.Failure, "deadline"},
-		"caller leaves a second":         {time.Second, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Failure, "deadline"},
-		"caller leaves half a second":    {500 * time.Millisecond, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Failure, "deadline"},
-		"caller leaves less than that":   {490 * time.Millisecond, []holdfast.Policy{claim, timeout.New(time.Minute)}, holdfast.Ignored, "deadline"},
+		"attempt limit":                  {0, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: 50 * time.Millisecond})}, holdfast.Failure, "timeout"},
+		"whole limit alone":              {0, []holdfast.Policy{timeout.New(timeout.Options{Limit: 50 * time.Millisecond})}, holdfast.Failure, "timeout"},
+		"whole limit cuts an attempt":    {0, []holdfast.Policy{timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), claim, late(300 * time.Millisecond), timeout.New(timeout.Options{Limit: 400 * time.Millisecond})}, holdfast.Ignored, "timeout"},
+		"caller leaves less than limit":  {300 * time.Millisecond, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: 400 * time.Millisecond})}, holdfast.Ignored, "deadline"},
+		"caller leaves as much as limit": {400 * time.Millisecond, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: 400 * time.Millisecond})}, holdfast.Failure, "deadline"},
+		"caller leaves a second":         {time.Second, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Minute})}, holdfast.Failure, "deadline"},
+		"caller leaves half a second":    {500 * time.Millisecond, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Minute})}, holdfast.Failure, "deadline"},
+		"caller leaves less than that":   {490 * time.Millisecond, []holdfast.Policy{claim, timeout.New(timeout.Options{Limit: time.Minute})}, holdfast.Ignored, "deadline"},
 	} {
 		for _, unary := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestTheContextIsReleasedOnEveryPath(t *testing.T) {
 											t.Error(r)
 										}
 									}()
-									holdfast.Chain(outer, timeout.With(o))(parent, &call)
+									holdfast.Chain(outer, timeout.New(o))(parent, &call)
 								})
 								wg.Wait()
 								if seen == parent {
@@ -206,7 +206,7 @@ func TestTheContextIsReleasedOnEveryPath(t *testing.T) {
 
 func TestAThousandCallsAtOnce(t *testing.T) {
 	bubble(t, time.Second, func(t *testing.T) {
-		h := holdfast.Chain(timeout.New(5*time.Second), claim, timeout.With(timeout.Options{Limit: time.Second, Adaptive: &timeout.Adaptive{}}))
+		h := holdfast.Chain(timeout.New(timeout.Options{Limit: 5 * time.Second}), claim, timeout.New(timeout.Options{Limit: time.Second, Adaptive: &timeout.Adaptive{}}))
 		var wg sync.WaitGroup
 		for i := range 1000 {
 			wg.Go(func() {

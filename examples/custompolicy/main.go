@@ -17,7 +17,7 @@ type tenantKey struct{}
 
 func main() {
 	handler := holdfast.Chain(
-		timeout.New(time.Second),
+		timeout.New(timeout.Options{Limit: time.Second}),
 		&Bulkhead{Max: 5, Of: func(ctx context.Context) string { name, _ := ctx.Value(tenantKey{}).(string); return name }},
 	)
 	served, rejected := run(handler, map[string]int{"greedy": 20, "modest": 1})

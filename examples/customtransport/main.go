@@ -44,16 +44,16 @@ func run(out io.Writer, requests int) error {
 			return err
 		})
 	}
-	set := loadbalance.New(discovery.Static(servers[0].Addr(), servers[1].Addr()), loadbalance.RoundRobin)
+	set := loadbalance.New(discovery.Static(servers[0].Addr(), servers[1].Addr()), loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
-	repeats := retry.New(retry.Options{Base: time.Millisecond})
+	repeats := retry.New(retry.Options{InitialInterval: time.Millisecond})
 	client := NewClient("library",
-		timeout.New(5*time.Second), // the whole request
+		timeout.New(timeout.Options{Limit: 5 * time.Second}), // the whole request
 		repeats,
 		hedge.New(hedge.Options{Budget: repeats.Budget()}),
 		breaker.New(breaker.Options{}),
-		set,                      // each attempt goes to another server
-		timeout.New(time.Second), // each attempt
+		set, // each attempt goes to another server
+		timeout.New(timeout.Options{Limit: time.Second}), // each attempt
 	)
 	defer client.Close()
 

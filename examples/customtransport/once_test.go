@@ -26,7 +26,7 @@ func TestAnUnwrittenRequestIsRefused(t *testing.T) {
 	on(t, func(t *site) {
 		executed, seen := 0, new(spy)
 		server := t.serve(func(context.Context, int, io.Writer) error { executed++; return nil })
-		c := t.client(server.Addr(), retry.New(retry.Options{Base: -1}), seen)
+		c := t.client(server.Addr(), retry.New(retry.Options{InitialInterval: -1}), seen)
 		dial := c.conns.dial
 		c.conns.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			nc, err := dial(ctx, network, addr)
@@ -57,7 +57,7 @@ func TestWhatIsNotRepeatableIsExecutedOnce(t *testing.T) {
 				}
 				return nil
 			})
-			c := t.client(server.Addr(), retry.New(retry.Options{Base: -1}))
+			c := t.client(server.Addr(), retry.New(retry.Options{InitialInterval: -1}))
 			if _, err := ask(c, get); err != nil {
 				t.Fatal(err)
 			}

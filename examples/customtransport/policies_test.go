@@ -79,7 +79,7 @@ func TestARetryWaitsAsTheServerAsks(t *testing.T) {
 			_, err := io.WriteString(w, "done")
 			return err
 		})
-		c := t.client(server.Addr(), retry.New(retry.Options{Base: -1, OverloadBase: -1}))
+		c := t.client(server.Addr(), retry.New(retry.Options{InitialInterval: -1, OverloadInterval: -1}))
 		began := time.Now()
 		got, err := ask(c, get)
 		if took := time.Since(began); got != "done" || err != nil || took < 10*time.Second || took > 11*time.Second {
@@ -97,7 +97,7 @@ func TestABreakerLeavesAServerAlone(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		c := t.client(server.Addr(), breaker.New(breaker.Options{Row: 3, Open: time.Hour}), timeout.New(time.Second))
+		c := t.client(server.Addr(), breaker.New(breaker.Options{ConsecutiveFailures: 3, OpenDuration: time.Hour}), timeout.New(timeout.Options{Limit: time.Second}))
 		for range 3 {
 			if _, err := ask(c, get); !errors.As(err, new(*holdfast.TimeoutError)) {
 				t.Errorf("a server that hangs: %v", err)
@@ -139,9 +139,9 @@ func TestAHedgeWins(t *testing.T) {
 func TestABalancerChoosesTheServer(t *testing.T) {
 	on(t, func(t *site) {
 		a, b := t.serve(says("a")), t.serve(says("b"))
-		set := loadbalance.New(discovery.Static(a.Addr(), b.Addr()), loadbalance.RoundRobin)
+		set := loadbalance.New(discovery.Static(a.Addr(), b.Addr()), loadbalance.RoundRobin, loadbalance.Options{})
 		t.Cleanup(set.Close)
-		c := t.client("letters", retry.New(retry.Options{Base: -1}), set)
+		c := t.client("letters", retry.New(retry.Options{InitialInterval: -1}), set)
 		count := map[string]int{}
 		for range 10 {
 			got, err := ask(c, get)
@@ -166,7 +166,7 @@ func TestABalancerChoosesTheServer(t *testing.T) {
 func TestWhatIsRefusedIsSentAgain(t *testing.T) {
 	on(t, func(t *site) {
 		attempts := 0
-		c := t.client("nobody:1", retry.New(retry.Options{Base: -1}))
+		c := t.client("nobody:1", retry.New(retry.Options{InitialInterval: -1}))
 		c.beneath = func(context.Context) { attempts++ }
 		_, err := ask(c, Request{Method: "put"})
 		if !errors.As(err, new(*net.OpError)) || attempts != 3 {

@@ -52,21 +52,21 @@ func newClient(kind string, nodes []string, t terms) (*client, error) {
 		c.http = &http.Client{Transport: &rotating{nodes: nodes, next: sent}}
 		return c, nil
 	}
-	set := loadbalance.New(discovery.Static(nodes...), loadbalance.PeakEWMA)
+	set := loadbalance.New(discovery.Static(nodes...), loadbalance.PeakEWMA, loadbalance.Options{})
 	c.close = func() {
 		set.Close()
 		base.CloseIdleConnections()
 	}
 	c.deeds = &deeds{outcomes: map[string]int{}, stops: map[string]int{}}
 	config := preset.Standard()
-	config.Hedge.Extra = 1 // off, if not asked for
+	config.Hedge.MaxHedges = 1 // off, if not asked for
 	config.Attempt.Limit = t.Limit
 	config.Inner = []holdfast.Policy{set, holdfast.PolicyFunc(c.deeds.attempts)}
 	config.Breaker.OnChange = c.deeds.changed
 	config.Hedge.OnHedge = c.deeds.hedge
 	config.Retry.OnRetry = func(context.Context, holdfast.Event) { c.deeds.repeats.Add(1) }
 	config.Retry.OnStop = c.deeds.stopped
-	set.Observe(c.deeds.told)
+	set.Watch(c.deeds.told)
 	stack, err := preset.NewStack(config)
 	if err != nil {
 		c.close()

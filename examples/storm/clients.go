@@ -29,7 +29,7 @@ var attemptLimit = timeout.Options{
 	Limit: 600 * time.Millisecond,
 	Adaptive: &timeout.Adaptive{
 		Quantile: 0.75, Factor: 10, Min: 250 * time.Millisecond,
-		Samples: 20, Window: time.Second,
+		MinSamples: 20, Window: time.Second,
 	},
 }
 
@@ -62,8 +62,8 @@ func newHoldfast(nodes []string, phases int, m *meter) (*client, error) {
 	base, deeds := transport(), newDeeds(phases)
 	c := preset.Standard()
 	c.Timeout.Limit = patience // the whole call
-	c.Hedge.Extra = 1          // off, if not asked for
-	set := loadbalance.New(discovery.Static(nodes...), loadbalance.PeakEWMA)
+	c.Hedge.MaxHedges = 1      // off, if not asked for
+	set := loadbalance.New(discovery.Static(nodes...), loadbalance.PeakEWMA, loadbalance.Options{})
 	c.Inner = []holdfast.Policy{set} // another node for each attempt
 	c.Attempt = attemptLimit
 	deeds.listen(&c)

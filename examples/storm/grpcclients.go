@@ -61,7 +61,7 @@ func newGRPCHoldfast(nodes []string, phases int, m *meter) (*client, error) {
 	pools.Store(m.metrics)
 	deeds := newDeeds(phases)
 	c := preset.Standard()
-	c.Timeout.Limit, c.Attempt, c.Hedge.Extra = patience, attemptLimit, 1
+	c.Timeout.Limit, c.Attempt, c.Hedge.MaxHedges = patience, attemptLimit, 1
 	deeds.listen(&c)
 	stack, err := preset.NewStack(c)
 	if err != nil {

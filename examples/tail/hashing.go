@@ -22,7 +22,7 @@ func number(addr string) int {
 }
 
 func poolOf(strategy loadbalance.Strategy, without, n int) *loadbalance.Pool {
-	p := loadbalance.NewPool(strategy, loadbalance.Options{Eject: loadbalance.EjectOptions{Base: -1}})
+	p := loadbalance.NewPool(strategy, loadbalance.Options{Eject: loadbalance.EjectOptions{BaseDuration: -1}})
 	var endpoints []discovery.Endpoint
 	for i := range n {
 		if i != without {

@@ -72,7 +72,7 @@ func e13() []row {
 		return 10 * r.Float64()
 	}
 	const queries, leaves = 3000, 100
-	none, _ := hedged(hedge.New(hedge.Options{Extra: -1}), queries, leaves, takes)
+	none, _ := hedged(hedge.New(hedge.Options{MaxHedges: -1}), queries, leaves, takes)
 	w, extra := hedged(hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1}), queries, leaves, takes)
 	return []row{
 		least("p99.9 without hedging", "ms", 1800, none.percentile(.999), 900),
@@ -91,8 +91,8 @@ func e15() []row {
 		}
 		return d
 	}
-	none, _ := hedged(hedge.New(hedge.Options{Extra: -1}), 50_000, 1, takes)
-	fixed, extra := hedged(hedge.New(hedge.Options{Delay: 13 * time.Millisecond, Share: -1, Extra: 2}), 50_000, 1, takes)
+	none, _ := hedged(hedge.New(hedge.Options{MaxHedges: -1}), 50_000, 1, takes)
+	fixed, extra := hedged(hedge.New(hedge.Options{Delay: 13 * time.Millisecond, Share: -1, MaxHedges: 2}), 50_000, 1, takes)
 	return []row{
 		least("p99 without hedging", "ms", 65, none.percentile(.99), 55),
 		most("p99 with, after 13 ms, two at most", "ms", 17.5, fixed.percentile(.99), 20*edge),

@@ -80,7 +80,7 @@ func newBalanced(n int, strategy loadbalance.Strategy) *balanced {
 	for i := range n {
 		addrs = append(addrs, fmt.Sprint(i))
 	}
-	s := loadbalance.With(discovery.Static(addrs...), strategy, loadbalance.Options{Eject: loadbalance.EjectOptions{Counts: infra}})
+	s := loadbalance.New(discovery.Static(addrs...), strategy, loadbalance.Options{Eject: loadbalance.EjectOptions{Counts: infra}})
 	synctest.Wait()
 	return &balanced{s, holdfast.Chain(s)}
 }

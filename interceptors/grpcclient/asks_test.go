@@ -47,7 +47,7 @@ func TestAnAttemptsLimitGivesTheNextOneAChance(t *testing.T) {
 			}
 			return "ok", nil
 		}}
-		cc, stop := s.dial(t, all.DialOptions(again(9), timeout.New(50*time.Millisecond))...)
+		cc, stop := s.dial(t, all.DialOptions(again(9), timeout.New(timeout.Options{Limit: 50 * time.Millisecond}))...)
 		defer stop()
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
@@ -68,7 +68,7 @@ func TestAnAttemptsLimitGivesTheNextOneAChance(t *testing.T) {
 func TestTheRetryCallbackTellsOfRealRetries(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		told := 0
-		r := retry.New(retry.Options{Attempts: 3, Base: -1, OnRetry: func(context.Context, holdfast.Event) { told++ }})
+		r := retry.New(retry.Options{MaxAttempts: 3, InitialInterval: -1, OnRetry: func(context.Context, holdfast.Event) { told++ }})
 		s := &service{get: failsFirst(99, unavailable)}
 		cc, stop := s.dial(t, all.DialOptions(r)...)
 		defer stop()
@@ -81,14 +81,14 @@ func TestTheRetryCallbackTellsOfRealRetries(t *testing.T) {
 // A hedge's own cancellations open no breaker.
 func TestLostHedgesOpenNoCircuit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := breaker.New(breaker.Options{Row: 1, Samples: 1, Ratio: 0.01})
+		b := breaker.New(breaker.Options{ConsecutiveFailures: 1, MinSamples: 1, FailureRatio: 0.01})
 		s := &service{get: func(ctx context.Context, n int, _ string) (string, error) {
 			if n%2 == 1 {
 				return "", hangs(ctx) // and is beaten by the hedge
 			}
 			return "ok", nil
 		}}
-		cc, stop := s.dial(t, all.DialOptions(hedges(10*time.Millisecond), b, timeout.New(time.Hour))...)
+		cc, stop := s.dial(t, all.DialOptions(hedges(10*time.Millisecond), b, timeout.New(timeout.Options{Limit: time.Hour}))...)
 		defer stop()
 		for range 50 {
 			if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {
@@ -106,7 +106,7 @@ func TestLostHedgesOpenNoCircuit(t *testing.T) {
 func TestADefaultLimitHoldsWhereThereIsNone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &service{get: func(ctx context.Context, _ int, _ string) (string, error) { return "", hangs(ctx) }}
-		byDefault := timeout.With(timeout.Options{Limit: time.Second, IfNone: true})
+		byDefault := timeout.New(timeout.Options{Limit: time.Second, IfNone: true})
 		cc, stop := s.dial(t, append(all.DialOptions(byDefault), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))...)
 		defer stop()
 		for given, want := range map[time.Duration]time.Duration{0: time.Second, 5 * time.Second: 5 * time.Second, time.Second / 2: time.Second / 2} {
@@ -192,7 +192,7 @@ func TestOneInterceptorServesManyCalls(t *testing.T) {
 			}
 			return in, nil
 		}}
-		cc, stop := s.dial(t, all.DialOptions(again(2), hedge.New(hedge.Options{Delay: 100 * time.Millisecond, Share: -1}), timeout.New(10*time.Second))...)
+		cc, stop := s.dial(t, all.DialOptions(again(2), hedge.New(hedge.Options{Delay: 100 * time.Millisecond, Share: -1}), timeout.New(timeout.Options{Limit: 10 * time.Second}))...)
 		defer stop()
 		var wg sync.WaitGroup
 		for i := range 100 {

@@ -23,7 +23,7 @@ import (
 func TestGRPCsStreamIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var made []*scripted
-		stream, err := all.Stream(timeout.New(time.Hour), again(4), timeout.New(time.Minute))(t.Context(), listDesc, nil, list, below(t, &made, "x", "e", "w", "mm"))
+		stream, err := all.Stream(timeout.New(timeout.Options{Limit: time.Hour}), again(4), timeout.New(timeout.Options{Limit: time.Minute}))(t.Context(), listDesc, nil, list, below(t, &made, "x", "e", "w", "mm"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestGRPCsOwnRetryWorksBeneath(t *testing.T) {
 			}
 			return echoes(n, ss)
 		}
-		cc, stop := s.dial(t, append(through(grpcclient.Wrapper{}, again(3), timeout.New(time.Hour)),
+		cc, stop := s.dial(t, append(through(grpcclient.Wrapper{}, again(3), timeout.New(timeout.Options{Limit: time.Hour})),
 			grpc.WithDefaultServiceConfig(`{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":3,"initialBackoff":"1s","maxBackoff":"1s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`))...)
 		defer stop()
 		if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil {

@@ -88,7 +88,7 @@ func (r *rpc) judge(ctx context.Context, err error, at arrival) holdfast.Verdict
 	// to blame for time in which nothing could be sent.
 	if v.Class != holdfast.Success || isLocal {
 		ended := holdfast.VerdictOf(ctx, err)
-		if ended.Code != holdfast.CodeError && !(isLocal && ended.Class.Server() == holdfast.Ill) {
+		if ended.Code != holdfast.CodeError && !(isLocal && ended.Class.Server() == holdfast.Unhealthy) {
 			return wished(holdfast.Verdict{Class: ended.Class, Code: ended.Code}, s, at.trailer)
 		}
 		if at.overdue(s) {

@@ -31,7 +31,7 @@ func TestT88_NothingIsLeftBehind(t *testing.T) {
 		}
 		return sends(nil, "a", "b")(n, "", ss)
 	}, stream: echoes}
-	cc, stop := s.dial(t, through(all, timeout.New(time.Minute), again(3), timeout.New(10*time.Second))...)
+	cc, stop := s.dial(t, through(all, timeout.New(timeout.Options{Limit: time.Minute}), again(3), timeout.New(timeout.Options{Limit: 10 * time.Second}))...)
 	defer stop()
 	calls := func(n int) {
 		for i := range n {
@@ -89,7 +89,7 @@ func TestOverTCP(t *testing.T) {
 		}
 		return sends(nil, "a", "b")(n, "", ss)
 	}}
-	cc, stop := s.dialTCP(t, through(all, timeout.New(time.Minute), again(3), timeout.New(10*time.Second))...)
+	cc, stop := s.dialTCP(t, through(all, timeout.New(timeout.Options{Limit: time.Minute}), again(3), timeout.New(timeout.Options{Limit: 10 * time.Second}))...)
 	out := new(message)
 	if err := cc.Invoke(t.Context(), get, say("x"), out); err != nil || out.GetValue() != "ok" {
 		t.Errorf("unary: %q, %v", out.GetValue(), err)
@@ -125,7 +125,7 @@ func TestTheCostOfAUnaryCall(t *testing.T) {
 func BenchmarkUnary(b *testing.B) {
 	ctx, in, out := b.Context(), say("x"), new(message)
 	invoker := returning(nil)
-	for name, policies := range map[string][]holdfast.Policy{"bare": nil, "retry+timeout": {timeout.New(time.Minute), again(3), timeout.New(10 * time.Second)}} {
+	for name, policies := range map[string][]holdfast.Policy{"bare": nil, "retry+timeout": {timeout.New(timeout.Options{Limit: time.Minute}), again(3), timeout.New(timeout.Options{Limit: 10 * time.Second})}} {
 		call := all.Unary(policies...)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

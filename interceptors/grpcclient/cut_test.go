@@ -84,8 +84,8 @@ func cuts() map[string]func(w *wire) error {
 func TestACallThatIsNotRepeatableIsExecutedOnce(t *testing.T) {
 	unlimited := retry.NewBudget(retry.BudgetOptions{Unlimited: true})
 	policies := []holdfast.Policy{
-		retry.New(retry.Options{Attempts: 4, Base: -1, Budget: unlimited}), hedge.New(hedge.Options{Delay: time.Millisecond, Budget: unlimited}),
-		timeout.New(30 * time.Millisecond),
+		retry.New(retry.Options{MaxAttempts: 4, InitialInterval: -1, Budget: unlimited}), hedge.New(hedge.Options{Delay: time.Millisecond, Budget: unlimited}),
+		timeout.New(timeout.Options{Limit: 30 * time.Millisecond}),
 	}
 	for name, cut := range cuts() {
 		for _, balanced := range []bool{false, true} {

@@ -55,7 +55,7 @@ func TestR09_TheServerIsToldTheTimeLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			door := grpcclient.Wrapper{Repeatable: func(string) bool { return true }}
 			conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry(),
-				grpc.WithUnaryInterceptor(door.Unary(timeout.New(c.whole), retry.New(retry.Options{Attempts: 2, Base: time.Millisecond}), timeout.New(c.attempt))))
+				grpc.WithUnaryInterceptor(door.Unary(timeout.New(timeout.Options{Limit: c.whole}), retry.New(retry.Options{MaxAttempts: 2, InitialInterval: time.Millisecond}), timeout.New(timeout.Options{Limit: c.attempt}))))
 			if err != nil {
 				t.Fatal(err)
 			}

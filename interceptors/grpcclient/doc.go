@@ -3,9 +3,9 @@
 //
 //	door := grpcclient.Wrapper{Repeatable: grpcclient.ByIdempotencyLevel} // as the .proto files declare it
 //	opts := door.DialOptions(
-//		timeout.New(2*time.Second),            // the whole call, retries included
-//		retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
-//		timeout.New(500*time.Millisecond),     // each attempt
+//		timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
+//		retry.New(retry.Options{MaxAttempts: 3}),                    // only what is safe to repeat
+//		timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), // each attempt
 //	)
 //	conn, err := grpc.NewClient("dns:///users.internal:443", append(opts, grpc.WithTransportCredentials(creds))...)
 //

@@ -58,7 +58,7 @@ func TestT67_AnAttemptLimitNeverEndsAnEstablishedStream(t *testing.T) {
 			}
 		}
 	}
-	for name, limit := range map[string]holdfast.Policy{"by hand": attemptLimit(time.Second), "timeout": timeout.New(time.Second)} {
+	for name, limit := range map[string]holdfast.Policy{"by hand": attemptLimit(time.Second), "timeout": timeout.New(timeout.Options{Limit: time.Second})} {
 		bubble(t, func(t *testing.T) {
 			s, p := &service{stream: slow}, &probe{}
 			s.list = func(_ int, _ string, ss grpc.ServerStream) error {
@@ -70,7 +70,7 @@ func TestT67_AnAttemptLimitNeverEndsAnEstablishedStream(t *testing.T) {
 				}
 				return nil
 			}
-			cc, stop := s.dial(t, through(all, timeout.New(time.Minute), again(3), p, limit)...)
+			cc, stop := s.dial(t, through(all, timeout.New(timeout.Options{Limit: time.Minute}), again(3), p, limit)...)
 			defer stop()
 			start := time.Now()
 			if got, err := read(lister(t, t.Context(), cc, "x")); len(got) != rounds || err != io.EOF {
@@ -118,7 +118,7 @@ func TestAnIdleLimitEndsAStalledStream(t *testing.T) {
 	for _, wait := range []string{"RecvMsg", "Header"} {
 		bubble(t, func(t *testing.T) {
 			s, p := &service{stream: func(_ int, ss grpc.ServerStream) error { return hangs(ss.Context()) }}, &probe{}
-			cc, stop := s.dial(t, through(all, again(3), p, timeout.With(timeout.Options{Limit: time.Second, Idle: time.Minute}))...)
+			cc, stop := s.dial(t, through(all, again(3), p, timeout.New(timeout.Options{Limit: time.Second, Idle: time.Minute}))...)
 			defer stop()
 			stream, err := cc.NewStream(t.Context(), chatDesc, chat)
 			if err != nil {

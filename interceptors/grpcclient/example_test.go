@@ -22,7 +22,7 @@ import (
 // A hanging server is given up on in time, and the error is a status.
 func ExampleWrapper_Unary() {
 	cc, stop := demo(grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(
-		timeout.New(50 * time.Millisecond),
+		timeout.New(timeout.Options{Limit: 50 * time.Millisecond}),
 	)))
 	defer stop()
 	err := cc.Invoke(context.Background(), "/test.Service/Get", say("hang"), new(message))
@@ -37,7 +37,7 @@ func ExampleWrapper_Unary() {
 func ExampleWrapper_Stream() {
 	cc, stop := demo(grpc.WithChainStreamInterceptor(grpcclient.Wrapper{}.Stream(
 		retry.New(retry.Options{}),
-		timeout.New(time.Second),
+		timeout.New(timeout.Options{Limit: time.Second}),
 	)))
 	defer stop()
 	stream, err := cc.NewStream(context.Background(), listDesc, "/test.Service/List")
@@ -71,7 +71,7 @@ func ExampleWrapper() {
 	door := grpcclient.Wrapper{
 		Repeatable: func(method string) bool { return method == "/test.Service/Get" },
 	}
-	policies := retry.New(retry.Options{Attempts: 3, Base: time.Millisecond})
+	policies := retry.New(retry.Options{MaxAttempts: 3, InitialInterval: time.Millisecond})
 	cc, stop := demo(
 		grpc.WithChainUnaryInterceptor(door.Unary(policies)),
 		grpc.WithChainStreamInterceptor(door.Stream(policies)),
@@ -105,7 +105,7 @@ func demo(opts ...grpc.DialOption) (cc *grpc.ClientConn, stop func()) {
 // Both interceptors and one retry loop; what may be repeated is what the .proto
 // files declare.
 func ExampleDialOptions() {
-	cc, stop := demo(grpcclient.DialOptions(timeout.New(time.Second))...)
+	cc, stop := demo(grpcclient.DialOptions(timeout.New(timeout.Options{Limit: time.Second}))...)
 	defer stop()
 	answer := new(message)
 	err := cc.Invoke(context.Background(), "/test.Service/Get", say("x"), answer)
@@ -116,7 +116,7 @@ func ExampleDialOptions() {
 
 // One call may be repeated, whatever is said of its method.
 func ExampleRepeatable() {
-	cc, stop := demo(grpcclient.DialOptions(retry.New(retry.Options{Base: time.Millisecond}))...)
+	cc, stop := demo(grpcclient.DialOptions(retry.New(retry.Options{InitialInterval: time.Millisecond}))...)
 	defer stop()
 	answer := new(message)
 	err := cc.Invoke(context.Background(), "/test.Service/Get", say("fail twice"), answer, grpcclient.Repeatable(true))

@@ -61,7 +61,7 @@ func TestAFrozenBackendCostsNextToNothing(t *testing.T) {
 			return "ok", nil
 		}
 	})
-	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, all.DialOptions(timeout.New(10*time.Second), again(3), timeout.New(time.Second))...)
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, all.DialOptions(timeout.New(timeout.Options{Limit: 10 * time.Second}), again(3), timeout.New(timeout.Options{Limit: time.Second}))...)
 	f.warm(t, cc)
 	before := f.servers[0].calls.Load()
 	frozen.Store(true)
@@ -132,7 +132,7 @@ func ExampleHealth() {
 // loses no call that may be repeated.
 func TestARollingRestartOfBackendsLosesNothing(t *testing.T) {
 	f := newFleet(t, 10, who)
-	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, append(all.DialOptions(timeout.New(10*time.Second), again(4), timeout.New(2*time.Second)),
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, append(all.DialOptions(timeout.New(timeout.Options{Limit: 10 * time.Second}), again(4), timeout.New(timeout.Options{Limit: 2 * time.Second})),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second, Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, MaxDelay: 100 * time.Millisecond}}))...)
 	f.warm(t, cc)
 	ctx, stop := context.WithCancel(t.Context())

@@ -147,7 +147,7 @@ func through(w grpcclient.Wrapper, policies ...holdfast.Policy) []grpc.DialOptio
 
 // again repeats at once, with no budget to run dry.
 func again(attempts int) *retry.Retry {
-	return retry.New(retry.Options{Attempts: attempts, Base: -1, Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})})
+	return retry.New(retry.Options{MaxAttempts: attempts, InitialInterval: -1, Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true})})
 }
 
 // A probe is a policy that notes Results and the ends of Replies.

@@ -250,14 +250,14 @@ func TestNoServerIsToBlameForSlowCredentials(t *testing.T) {
 		slow := tokens{get: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 		s := &service{}
 		p := &probe{}
-		cc, stop := s.dial(t, through(all, timeout.New(2*time.Second), p)...)
+		cc, stop := s.dial(t, through(all, timeout.New(timeout.Options{Limit: 2 * time.Second}), p)...)
 		defer stop()
 		err := cc.Invoke(t.Context(), get, say("x"), new(message), grpc.PerRPCCredentials(slow))
 		if res := p.results[0]; res.Class != holdfast.LocalShortage || res.Code != holdfast.CodeCredentials {
 			t.Errorf("%v: %v %q", err, res.Class, res.Code)
 		}
 		p.results = nil
-		cc, stopToo := s.dial(t, append(through(all, timeout.New(2*time.Second), p), grpc.WithPerRPCCredentials(slow))...)
+		cc, stopToo := s.dial(t, append(through(all, timeout.New(timeout.Options{Limit: 2 * time.Second}), p), grpc.WithPerRPCCredentials(slow))...)
 		defer stopToo()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)

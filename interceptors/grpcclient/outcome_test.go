@@ -103,7 +103,7 @@ func TestTheOutcomeIsWhatTheCallerGets(t *testing.T) {
 
 // A caller that gave up just as an attempt failed gets that, and the failure too.
 func TestACancelDuringAFailingAttemptIsBoth(t *testing.T) {
-	for _, inner := range []holdfast.Policy{nil, timeout.New(time.Minute)} {
+	for _, inner := range []holdfast.Policy{nil, timeout.New(timeout.Options{Limit: time.Minute})} {
 		ctx, cancel := context.WithCancel(t.Context())
 		down, _ := status.New(codes.Unavailable, "down").WithDetails(status.New(codes.NotFound, "detail").Proto())
 		attempt := down.Err()
@@ -132,7 +132,7 @@ func TestACancelThatTheAttemptTellsOfIsThat(t *testing.T) {
 // A limit of a layer further out is one, though it ends its context by a cancel.
 func TestALimitFurtherOutIsALimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		slow := retry.New(retry.Options{Base: time.Hour, Cap: time.Hour, Jitter: retry.Constant})
+		slow := retry.New(retry.Options{InitialInterval: time.Hour, MaxInterval: time.Hour, Jitter: retry.Constant})
 		_, err := holdfast.Do(t.Context(), nil, holdfast.Call{Target: "x"}, func(ctx context.Context) (int, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			time.AfterFunc(time.Second, func() { cancel(holdfast.CallFrom(ctx).TimedOut(time.Second, "call")) })

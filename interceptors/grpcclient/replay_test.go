@@ -227,7 +227,7 @@ func TestAnAttemptLimitHoldsUntilTheFirstMessage(t *testing.T) {
 				pass(500 * time.Millisecond)
 				return ss.SendMsg(say("ok"))
 			}}, &probe{}
-			cc, stop := s.dial(t, through(all, again(3), p, timeout.New(time.Second))...)
+			cc, stop := s.dial(t, through(all, again(3), p, timeout.New(timeout.Options{Limit: time.Second}))...)
 			defer stop()
 			stream := lister(t, t.Context(), cc, "x")
 			start := time.Now()

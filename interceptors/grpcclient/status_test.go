@@ -148,10 +148,10 @@ func TestT73_LimitsAreStatuses(t *testing.T) {
 		scope    string
 		message  string
 	}{
-		"call":             {[]holdfast.Policy{timeout.New(2 * time.Second)}, 2 * time.Second, "call", "holdfast: call timed out after 2s"},
-		"attempt":          {[]holdfast.Policy{attempt, timeout.New(time.Second)}, time.Second, "attempt", "holdfast: attempt timed out after 1s"},
-		"several attempts": {[]holdfast.Policy{again(3), timeout.New(time.Second)}, 3 * time.Second, "attempt", "holdfast: attempt timed out after 1s"},
-		"both":             {[]holdfast.Policy{timeout.New(1500 * time.Millisecond), again(3), timeout.New(time.Second)}, 1500 * time.Millisecond, "call", "holdfast: call timed out after 1.5s"},
+		"call":             {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 2 * time.Second})}, 2 * time.Second, "call", "holdfast: call timed out after 2s"},
+		"attempt":          {[]holdfast.Policy{attempt, timeout.New(timeout.Options{Limit: time.Second})}, time.Second, "attempt", "holdfast: attempt timed out after 1s"},
+		"several attempts": {[]holdfast.Policy{again(3), timeout.New(timeout.Options{Limit: time.Second})}, 3 * time.Second, "attempt", "holdfast: attempt timed out after 1s"},
+		"both":             {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 1500 * time.Millisecond}), again(3), timeout.New(timeout.Options{Limit: time.Second})}, 1500 * time.Millisecond, "call", "holdfast: call timed out after 1.5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestT73_LimitsAreStatuses(t *testing.T) {
 // The caller's own deadline and cancel give the status that gRPC gives, while an
 // attempt is under way and while the policy waits for the next.
 func TestTheCallersEndIsItsOwnStatus(t *testing.T) {
-	slow := retry.New(retry.Options{Base: time.Hour, Cap: time.Hour, Jitter: retry.Constant})
+	slow := retry.New(retry.Options{InitialInterval: time.Hour, MaxInterval: time.Hour, Jitter: retry.Constant})
 	for name, c := range map[string]struct {
 		hang     bool
 		attempt  time.Duration
@@ -216,7 +216,7 @@ func TestTheCallersEndIsItsOwnStatus(t *testing.T) {
 				}}
 				w := all
 				w.LedgerInStatus = true
-				cc, stop := s.dial(t, through(w, slow, timeout.New(c.attempt))...)
+				cc, stop := s.dial(t, through(w, slow, timeout.New(timeout.Options{Limit: c.attempt}))...)
 				defer stop()
 				ctx, cancel := context.WithCancel(t.Context())
 				if c.deadline {

@@ -119,7 +119,7 @@ func TestT74_OneCancelHarmsNobodyElse(t *testing.T) {
 				return "", ctx.Err()
 			}
 		}}
-		cc, stop := s.dial(t, through(all, timeout.New(time.Minute), again(3), timeout.New(10*time.Second))...)
+		cc, stop := s.dial(t, through(all, timeout.New(timeout.Options{Limit: time.Minute}), again(3), timeout.New(timeout.Options{Limit: 10 * time.Second}))...)
 		defer stop()
 		errs := make([]error, n)
 		var wg sync.WaitGroup

@@ -77,7 +77,7 @@ func TestT68_R10_TheServersWishesAreObeyed(t *testing.T) {
 					get:  func(ctx context.Context, n int, _ string) (string, error) { return "ok", fails(ctx, n) },
 					list: func(n int, _ string, ss grpc.ServerStream) error { return fails(ss.Context(), n) },
 				}
-				r := retry.New(retry.Options{Base: -1})
+				r := retry.New(retry.Options{InitialInterval: -1})
 				cc, stop := s.dial(t, through(all, r)...)
 				defer stop()
 				for kind, call := range map[string]func() error{

@@ -25,7 +25,7 @@ import (
 
 // standard is a list of policies that all do something.
 func standard() []holdfast.Policy {
-	return []holdfast.Policy{timeout.New(10 * time.Second), quick(3), timeout.New(5 * time.Second)}
+	return []holdfast.Policy{timeout.New(timeout.Options{Limit: 10 * time.Second}), quick(3), timeout.New(timeout.Options{Limit: 5 * time.Second})}
 }
 
 // T16: a 101 response's body is still a connection in both directions, also
@@ -49,14 +49,14 @@ func TestT16_UpgradesStayConnections(t *testing.T) {
 	target, _ := url.Parse(echo.URL)
 	proxy := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: httpclient.Wrap(nil, timeout.New(50*time.Millisecond), quick(3), timeout.New(20*time.Millisecond)),
+		Transport: httpclient.Wrap(nil, timeout.New(timeout.Options{Limit: 50 * time.Millisecond}), quick(3), timeout.New(timeout.Options{Limit: 20 * time.Millisecond})),
 	})
 	defer proxy.Close()
 	for name, c := range map[string]struct {
 		url    string
 		client http.RoundTripper
 	}{
-		"direct":          {echo.URL, httpclient.Wrap(nil, timeout.New(50*time.Millisecond), quick(3))},
+		"direct":          {echo.URL, httpclient.Wrap(nil, timeout.New(timeout.Options{Limit: 50 * time.Millisecond}), quick(3))},
 		"through a proxy": {proxy.URL, http.DefaultTransport},
 	} {
 		req := request(t, "GET", c.url, nil)

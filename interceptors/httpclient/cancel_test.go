@@ -17,7 +17,7 @@ import (
 // T26: Request.Cancel ends the waits of policies as a context does; and nothing
 // is left of it, however the call ends.
 func TestT26_RequestCancelEndsAWait(t *testing.T) {
-	patient := retry.New(retry.Options{Base: time.Hour, Cap: time.Hour, Jitter: retry.Constant})
+	patient := retry.New(retry.Options{InitialInterval: time.Hour, MaxInterval: time.Hour, Jitter: retry.Constant})
 	synctest.Test(t, func(t *testing.T) {
 		cancel := make(chan struct{})
 		time.AfterFunc(time.Second, func() { close(cancel) })

@@ -55,9 +55,9 @@ func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
 				if c.own {
 					base.HTTP2 = &http.HTTP2Config{SendPingTimeout: 40 * time.Second, PingTimeout: time.Second}
 				}
-				set := loadbalance.With(discovery.Static("10.0.0.1:80"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{Base: -1}})
+				set := loadbalance.New(discovery.Static("10.0.0.1:80"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{BaseDuration: -1}})
 				defer set.Close()
-				client := &http.Client{Transport: httpclient.Wrap(base, set, timeout.New(2*time.Second))}
+				client := &http.Client{Transport: httpclient.Wrap(base, set, timeout.New(timeout.Options{Limit: 2 * time.Second}))}
 				defer client.CloseIdleConnections()
 				get200(t, client, "http://users.test/")
 				network.Set("first:80", holdfasttest.Conditions{Stall: true})
@@ -95,7 +95,7 @@ func TestConnectionsAreRenewed(t *testing.T) {
 			if c.secure {
 				base, scheme = trusting(b), "https"
 			}
-			set := loadbalance.New(discovery.Static(b.addr), nil)
+			set := loadbalance.New(discovery.Static(b.addr), nil, loadbalance.Options{})
 			defer set.Close()
 			client := &http.Client{Transport: httpclient.Wrapper{ConnLifetime: 100 * time.Millisecond}.Wrap(base, set)}
 			defer client.CloseIdleConnections()
@@ -136,7 +136,7 @@ func TestPrewarm(t *testing.T) {
 	})
 	base := trusting(b)
 	base.ForceAttemptHTTP2 = false
-	set := loadbalance.New(discovery.Static(b.addr), nil)
+	set := loadbalance.New(discovery.Static(b.addr), nil, loadbalance.Options{})
 	defer set.Close()
 	door := httpclient.Wrap(base, set)
 	client := &http.Client{Transport: door}
@@ -175,7 +175,7 @@ func TestMaxConnsPerHostHoldsForEachEndpoint(t *testing.T) {
 		_, _ = io.WriteString(w, "ok")
 	}
 	a, b := newBackend(t, false, false, serve), newBackend(t, false, false, serve)
-	set := loadbalance.New(discovery.Static(a.addr, b.addr), loadbalance.RoundRobin)
+	set := loadbalance.New(discovery.Static(a.addr, b.addr), loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
 	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxConnsPerHost: 2, MaxIdleConnsPerHost: 2}, set)}
 	defer client.CloseIdleConnections()
@@ -201,7 +201,7 @@ func TestDrainIsBounded(t *testing.T) {
 	})
 	source := new(discovery.Source)
 	source.Publish(1, discovery.Endpoint{Addr: b.addr})
-	set := loadbalance.With(source, nil, loadbalance.Options{Drain: 50 * time.Millisecond})
+	set := loadbalance.New(source, nil, loadbalance.Options{Drain: 50 * time.Millisecond})
 	defer set.Close()
 	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, set)}
 	defer client.CloseIdleConnections()

@@ -4,9 +4,9 @@
 //
 //	client := &http.Client{
 //		Transport: httpclient.Wrap(http.DefaultTransport,
-//			timeout.New(2*time.Second),
+//			timeout.New(timeout.Options{Limit: 2 * time.Second}),
 //			retry.New(retry.Options{}),
-//			timeout.New(500*time.Millisecond),
+//			timeout.New(timeout.Options{Limit: 500 * time.Millisecond}),
 //		),
 //	}
 //

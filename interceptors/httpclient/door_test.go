@@ -69,7 +69,7 @@ func response(req *http.Request, status int, body io.ReadCloser) *http.Response 
 // quick retries without waiting to speak of, and is never short of budget.
 func quick(attempts int) *retry.Retry {
 	return retry.New(retry.Options{
-		Attempts: attempts, Base: time.Nanosecond, OverloadBase: time.Nanosecond, Jitter: retry.Constant,
+		MaxAttempts: attempts, InitialInterval: time.Nanosecond, OverloadInterval: time.Nanosecond, Jitter: retry.Constant,
 		Budget: retry.NewBudget(retry.BudgetOptions{Unlimited: true}),
 	})
 }

@@ -45,7 +45,7 @@ func TestT08_AnEndAfterTheLimitIsNoEnd(t *testing.T) {
 				if c.cancels {
 					time.AfterFunc(time.Millisecond, cancel)
 				}
-				resp, err := httpclient.Wrap(rt, timeout.New(time.Second), ends.policy()).RoundTrip(request(t, "GET", "http://a/", nil).WithContext(ctx))
+				resp, err := httpclient.Wrap(rt, timeout.New(timeout.Options{Limit: time.Second}), ends.policy()).RoundTrip(request(t, "GET", "http://a/", nil).WithContext(ctx))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -74,7 +74,7 @@ func TestT27_AnAnswerAfterTheLimitIsNone(t *testing.T) {
 				resp.StatusCode = 200
 			}
 			return resp, nil
-		}), quick(2), spy(&results), timeout.New(time.Second))
+		}), quick(2), spy(&results), timeout.New(timeout.Options{Limit: time.Second}))
 		resp, err := rt.RoundTrip(request(t, "GET", "http://a/", nil))
 		var limit *holdfast.TimeoutError
 		if !errors.As(err, &limit) || resp != nil || len(results) != 2 {
@@ -114,7 +114,7 @@ func TestAnswersWithoutABodyAreOverAtReturn(t *testing.T) {
 				{"GET", "/empty", true, holdfast.Success}, {"GET", "/503", true, holdfast.Failure}, {"GET", "/body", false, 0},
 			} {
 				var ends ends
-				resp, err := httpclient.Wrap(over(transport, http2), timeout.New(time.Minute), ends.policy()).RoundTrip(request(t, c.method, "http://server.test"+c.path, nil))
+				resp, err := httpclient.Wrap(over(transport, http2), timeout.New(timeout.Options{Limit: time.Minute}), ends.policy()).RoundTrip(request(t, c.method, "http://server.test"+c.path, nil))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -117,7 +117,7 @@ func TestChosenEndpointsKeepTheLogicalName(t *testing.T) {
 				_, _ = fmt.Fprintf(w, "%s %s %v %d", r.Host, sni, cookie != nil && cookie.Value == "me", r.ProtoMajor)
 			}
 			a, b := newBackend(t, c.secure, c.http2, serve), newBackend(t, c.secure, c.http2, serve)
-			set := loadbalance.New(discovery.Static(a.addr, b.addr), loadbalance.RoundRobin)
+			set := loadbalance.New(discovery.Static(a.addr, b.addr), loadbalance.RoundRobin, loadbalance.Options{})
 			defer set.Close()
 			base := &http.Transport{}
 			want, url := "example.com  true 1", "http://example.com/login"
@@ -171,9 +171,9 @@ func TestT81_ConnectionsAreReusedAsWithout(t *testing.T) {
 		client.CloseIdleConnections()
 	}
 	through := func(t *testing.T, base *http.Transport, addr string) http.RoundTripper {
-		set := loadbalance.New(discovery.Static(addr), nil)
+		set := loadbalance.New(discovery.Static(addr), nil, loadbalance.Options{})
 		t.Cleanup(set.Close)
-		return httpclient.Wrap(base, timeout.New(10*time.Second), retry.New(retry.Options{}), breaker.New(breaker.Options{}), set)
+		return httpclient.Wrap(base, timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{}), breaker.New(breaker.Options{}), set)
 	}
 	t.Run("HTTP/1", func(t *testing.T) {
 		for _, ours := range []bool{false, true} {
@@ -222,7 +222,7 @@ func TestConnectionsOfRemovedEndpointsAreClosed(t *testing.T) {
 	a, b := newBackend(t, false, false, serve), newBackend(t, false, false, serve)
 	source := new(discovery.Source)
 	source.Publish(1, discovery.Endpoint{Addr: a.addr}, discovery.Endpoint{Addr: b.addr})
-	set := loadbalance.New(source, loadbalance.RoundRobin)
+	set := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
 	base := &http.Transport{MaxIdleConnsPerHost: 8}
 	client := &http.Client{Transport: httpclient.Wrap(base, set)}
@@ -269,7 +269,7 @@ func TestT76_ADeadEndpointIsNobodysLoss(t *testing.T) {
 	}
 	dead := l.Addr().String()
 	_ = l.Close()
-	set := loadbalance.New(discovery.Static(b.addr, dead), loadbalance.RoundRobin)
+	set := loadbalance.New(discovery.Static(b.addr, dead), loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
 	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, set)}
 	defer client.CloseIdleConnections()
@@ -297,7 +297,7 @@ func TestAGuardLimitsOneServer(t *testing.T) {
 		<-time.After(5 * time.Millisecond)
 		_, _ = io.WriteString(w, "ok")
 	})
-	set := loadbalance.With(discovery.Static(b.addr), nil, loadbalance.Options{Guard: func(discovery.Endpoint) loadbalance.Guard {
+	set := loadbalance.New(discovery.Static(b.addr), nil, loadbalance.Options{Guard: func(discovery.Endpoint) loadbalance.Guard {
 		return limit.NewInFlight(limit.InFlightOptions{Max: 2})
 	}})
 	defer set.Close()

@@ -29,10 +29,10 @@ func ExampleWrap() {
 	defer server.Close()
 
 	client := &http.Client{Transport: httpclient.Wrap(http.DefaultTransport,
-		timeout.New(2*time.Second),            // the whole call, retries included
-		retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
-		breaker.New(breaker.Options{}),        // stop asking a server that is down
-		timeout.New(500*time.Millisecond),     // each attempt
+		timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
+		retry.New(retry.Options{MaxAttempts: 3}),                    // only what is safe to repeat
+		breaker.New(breaker.Options{}),                              // stop asking a server that is down
+		timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), // each attempt
 	)}
 	resp, err := client.Get(server.URL)
 	if err != nil {
@@ -84,7 +84,7 @@ func ExamplePeek() {
 		}
 		return holdfast.Verdict{}, false
 	}}
-	client := &http.Client{Transport: door.Wrap(http.DefaultTransport, retry.New(retry.Options{OverloadBase: time.Millisecond}))}
+	client := &http.Client{Transport: door.Wrap(http.DefaultTransport, retry.New(retry.Options{OverloadInterval: time.Millisecond}))}
 	resp, err := client.Get(server.URL)
 	if err != nil {
 		fmt.Println(err)

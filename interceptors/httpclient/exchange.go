@@ -173,7 +173,7 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s *sending
 			res.After = resetOf(resp)
 		}
 		res.Class = x.relayed(call, resp, res.Class)
-	case holdfast.Ill:
+	case holdfast.Unhealthy:
 		res.Class = x.relayed(call, resp, res.Class)
 	}
 	if says.never && res.Class != holdfast.Success {

@@ -69,9 +69,9 @@ func TestAFrozenServerCostsNextToNothing(t *testing.T) {
 		}
 	}
 	defer close(stop)
-	set := loadbalance.New(discovery.Static(addrs...), loadbalance.PeakEWMA)
+	set := loadbalance.New(discovery.Static(addrs...), loadbalance.PeakEWMA, loadbalance.Options{})
 	defer set.Close()
-	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxIdleConnsPerHost: 32}, timeout.New(10*time.Second), retry.New(retry.Options{}), set, timeout.New(time.Second))}
+	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxIdleConnsPerHost: 32}, timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{}), set, timeout.New(timeout.Options{Limit: time.Second}))}
 	defer client.CloseIdleConnections()
 	if failed := volley(t, client, 10_000, 16); failed > 0 {
 		t.Errorf("%d calls failed", failed)
@@ -94,7 +94,7 @@ func TestAServerThatFailsFastAttractsNobody(t *testing.T) {
 		})
 		addrs = append(addrs, b.addr)
 	}
-	set := loadbalance.New(discovery.Static(addrs...), loadbalance.PeakEWMA)
+	set := loadbalance.New(discovery.Static(addrs...), loadbalance.PeakEWMA, loadbalance.Options{})
 	defer set.Close()
 	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxIdleConnsPerHost: 32}, set)}
 	defer client.CloseIdleConnections()
@@ -130,9 +130,9 @@ func TestARollingRestartLosesNothing(t *testing.T) {
 		addrs = append(addrs, l.Addr().String())
 		start(i, l)
 	}
-	set := loadbalance.New(discovery.Static(addrs...), nil)
+	set := loadbalance.New(discovery.Static(addrs...), nil, loadbalance.Options{})
 	defer set.Close()
-	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxIdleConnsPerHost: 32}, timeout.New(10*time.Second), retry.New(retry.Options{Base: 5 * time.Millisecond}), set, timeout.New(2*time.Second))}
+	client := &http.Client{Transport: httpclient.Wrap(&http.Transport{MaxIdleConnsPerHost: 32}, timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{InitialInterval: 5 * time.Millisecond}), set, timeout.New(timeout.Options{Limit: 2 * time.Second}))}
 	defer client.CloseIdleConnections()
 	ctx, stop := context.WithCancel(t.Context())
 	failed := make(chan int64, 1)

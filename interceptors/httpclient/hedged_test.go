@@ -47,9 +47,9 @@ func TestT59_HedgesOverHTTPShareNothing(t *testing.T) {
 	defer base.CloseIdleConnections()
 	bodies := &holdfasttest.Bodies{Base: base}
 	client := &http.Client{Transport: httpclient.Wrap(bodies,
-		timeout.New(10*time.Second), retry.New(retry.Options{}),
+		timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{}),
 		hedge.New(hedge.Options{Delay: time.Millisecond, Share: -1}),
-		breaker.New(breaker.Options{}), timeout.New(5*time.Second),
+		breaker.New(breaker.Options{}), timeout.New(timeout.Options{Limit: 5 * time.Second}),
 	)}
 	payload := strings.Repeat("0123456789", 20_000)
 	var wg sync.WaitGroup

@@ -25,7 +25,7 @@ import (
 func TestTheServersLastAnswerStaysAResponse(t *testing.T) {
 	enders := map[string]func() (retry.Options, []holdfast.Policy){
 		"circuit open": func() (retry.Options, []holdfast.Policy) {
-			return retry.Options{}, []holdfast.Policy{breaker.New(breaker.Options{Row: 1})}
+			return retry.Options{}, []holdfast.Policy{breaker.New(breaker.Options{ConsecutiveFailures: 1})}
 		},
 		"limited": func() (retry.Options, []holdfast.Policy) {
 			return retry.Options{}, []holdfast.Policy{limit.NewRate(limit.RateOptions{PerSecond: 0.001, Burst: 1})}
@@ -57,7 +57,7 @@ func TestTheServersLastAnswerStaysAResponse(t *testing.T) {
 						transport, _ := inMemory(t, refusing503)
 						transport.MaxConnsPerHost = 1
 						o, inner := ender()
-						o.Base = time.Nanosecond
+						o.InitialInterval = time.Nanosecond
 						client := &http.Client{Transport: httpclient.Wrap(over(transport, http2), append([]holdfast.Policy{retry.New(o)}, inner...)...)}
 						resp, err := client.Do(request(t, "GET", "http://server.test"+b.path, nil))
 						if err != nil || resp.StatusCode != 503 {
@@ -140,7 +140,7 @@ func TestOneConnectionIsEnough(t *testing.T) {
 			n.Store(-100) // from now on it refuses; somebody takes the connection during the wait
 			var door http.RoundTripper
 			var long *http.Response
-			taken := retry.New(retry.Options{Attempts: 2, Base: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, holdfast.Event) {
+			taken := retry.New(retry.Options{MaxAttempts: 2, InitialInterval: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, holdfast.Event) {
 				req := request(t, "GET", "http://server.test/long", nil)
 				req.Header.Set("Accept", "text/event-stream") // no limit fits it
 				if long, err = door.RoundTrip(req); err != nil {
@@ -150,7 +150,7 @@ func TestOneConnectionIsEnough(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			var results []holdfast.Result
-			door = httpclient.Wrap(rt, taken, spy(&results), timeout.New(time.Second))
+			door = httpclient.Wrap(rt, taken, spy(&results), timeout.New(timeout.Options{Limit: time.Second}))
 			resp, err = door.RoundTrip(request(t, "GET", "http://server.test/?n=3", nil).WithContext(ctx))
 			if err != nil || resp.StatusCode != 503 || len(results) != 3 || results[2].Class != holdfast.LocalShortage {
 				t.Fatalf("%v, %v, judged as %+v", resp, err, results)
@@ -175,7 +175,7 @@ func TestACancelWhileAnAnswerIsPutBy(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Millisecond, cancel)
 		start := time.Now()
-		_, err := httpclient.Wrap(rt, retry.New(retry.Options{Base: time.Second}), ends.policy()).RoundTrip(request(t, "GET", "http://server.test/stall?n=5", nil).WithContext(ctx))
+		_, err := httpclient.Wrap(rt, retry.New(retry.Options{InitialInterval: time.Second}), ends.policy()).RoundTrip(request(t, "GET", "http://server.test/stall?n=5", nil).WithContext(ctx))
 		if took := time.Since(start); !errors.Is(err, context.Canceled) || took != 10*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
 		}

@@ -45,7 +45,7 @@ func TestWhatThisProcessLacks(t *testing.T) {
 				}
 				return dial(ctx, n, addr)
 			}
-			circuit := breaker.New(breaker.Options{Row: 1})
+			circuit := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 			var results []holdfast.Result
 			resp, err := httpclient.Wrap(over(transport, false), quick(3), circuit, spy(&results)).RoundTrip(request(t, "POST", "http://server.test/", strings.NewReader("order")))
 			if err != nil || resp.StatusCode != 200 {
@@ -99,7 +99,7 @@ func TestADialThatTimesOut(t *testing.T) {
 				}
 				return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
 			}}
-			_, err := httpclient.Wrap(base, quick(2), spy(&results), timeout.New(2*time.Second)).RoundTrip(request(t, "POST", "http://a/", nil))
+			_, err := httpclient.Wrap(base, quick(2), spy(&results), timeout.New(timeout.Options{Limit: 2 * time.Second})).RoundTrip(request(t, "POST", "http://a/", nil))
 			want, code, attempts := holdfast.Refused, holdfast.CodeDial, 2
 			if !own {
 				want, code, attempts = holdfast.Failure, holdfast.CodeTimeout, 1

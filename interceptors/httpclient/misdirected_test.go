@@ -56,7 +56,7 @@ func TestA421IsSentAgainOnAnotherConnection(t *testing.T) {
 					policies := []holdfast.Policy{quick(3)}
 					url := server.URL
 					if balanced {
-						set := loadbalance.New(discovery.Static(server.Listener.Addr().String()), nil)
+						set := loadbalance.New(discovery.Static(server.Listener.Addr().String()), nil, loadbalance.Options{})
 						defer set.Close()
 						policies, url = append(policies, set), "https://example.com"
 					}
@@ -92,7 +92,7 @@ func TestA421ThatStays(t *testing.T) {
 		server.StartTLS()
 		base := server.Client().Transport.(*http.Transport)
 		base.MaxConnsPerHost = 1
-		circuit := breaker.New(breaker.Options{Row: 1})
+		circuit := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 		var results []holdfast.Result
 		resp, err := httpclient.Wrap(base, quick(4), circuit, spy(&results)).RoundTrip(request(t, "POST", server.URL, strings.NewReader("x")))
 		if err != nil || resp.StatusCode != 421 || readAll(t, resp) != "not here" || len(results) != 4 || len(conns) != 4 {

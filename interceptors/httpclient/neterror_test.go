@@ -25,9 +25,9 @@ func TestTimeoutsAreNetErrors(t *testing.T) {
 		timeout  bool
 		several  bool
 	}{
-		"a limit":                 {[]holdfast.Policy{timeout.New(time.Second)}, true, true, false},
-		"a limit, thrice":         {[]holdfast.Policy{quick(3), timeout.New(time.Second)}, true, true, true},
-		"a limit around attempts": {[]holdfast.Policy{timeout.New(2500 * time.Millisecond), quick(9), timeout.New(time.Second)}, true, true, true},
+		"a limit":                 {[]holdfast.Policy{timeout.New(timeout.Options{Limit: time.Second})}, true, true, false},
+		"a limit, thrice":         {[]holdfast.Policy{quick(3), timeout.New(timeout.Options{Limit: time.Second})}, true, true, true},
+		"a limit around attempts": {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 2500 * time.Millisecond}), quick(9), timeout.New(timeout.Options{Limit: time.Second})}, true, true, true},
 		"no server":               {[]holdfast.Policy{quick(3)}, false, false, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestRequestCancelKeepsItsError(t *testing.T) {
 				rt := over(transport, http2)
 				bare := do(rt)
 				var results []holdfast.Result
-				ours := do(httpclient.Wrap(rt, quick(3), timeout.New(time.Minute), spy(&results)))
+				ours := do(httpclient.Wrap(rt, quick(3), timeout.New(timeout.Options{Limit: time.Minute}), spy(&results)))
 				want := strings.TrimSuffix(bare.Error(), " while waiting for connection") // which it says now and then
 				if ours.Error() != want || len(results) != 1 || results[0].Class != holdfast.Ignored || results[0].Code != holdfast.CodeCancelled {
 					t.Errorf("%s, HTTP/2 %v: %q, and %q without us; judged as %+v", name, http2, ours, bare, results)

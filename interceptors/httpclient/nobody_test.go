@@ -21,7 +21,7 @@ import (
 func TestAProxyFunctionThatFails(t *testing.T) {
 	for _, at := range []string{"http://server.test/", "https://server.test/"} {
 		transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("the list of proxies cannot be read") }}
-		circuit := breaker.New(breaker.Options{Row: 1})
+		circuit := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 		var results []holdfast.Result
 		_, err := httpclient.Wrap(transport, quick(3), circuit, spy(&results)).RoundTrip(request(t, "GET", at, nil))
 		if err == nil || len(results) != 1 || results[0].Class != holdfast.LocalFault || results[0].Code != holdfast.CodeProxy {
@@ -38,7 +38,7 @@ func TestAProxyFunctionThatFails(t *testing.T) {
 func TestALackAfterARedirect(t *testing.T) {
 	lack := &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 	for method, times := range map[string]int{"POST": 1, "GET": 3} {
-		circuit := breaker.New(breaker.Options{Row: 1})
+		circuit := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 		var results []holdfast.Result
 		follows := base(func(*http.Request) (*http.Response, error) {
 			return nil, &url.Error{Op: "Get", URL: "http://next.test/", Err: lack}

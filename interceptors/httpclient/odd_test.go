@@ -39,7 +39,7 @@ func TestT06_TheEndOfABodyStaysItsEnd(t *testing.T) {
 	}))
 	defer s.Close()
 	for name, c := range map[string]*http.Client{
-		"timeout": {Transport: httpclient.Wrap(nil, timeout.New(time.Minute))},
+		"timeout": {Transport: httpclient.Wrap(nil, timeout.New(timeout.Options{Limit: time.Minute}))},
 		"client":  {Transport: httpclient.Wrap(nil), Timeout: time.Minute},
 	} {
 		for range 20 {
@@ -83,7 +83,7 @@ func TestABodysErrorIsNoConnections(t *testing.T) {
 				return results[len(results)-1]
 			}
 		})
-		c := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, retry.New(retry.Options{Attempts: 3, Base: -1}), probe)}
+		c := &http.Client{Transport: httpclient.Wrap(&http.Transport{}, retry.New(retry.Options{MaxAttempts: 3, InitialInterval: -1}), probe)}
 		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 		req, err := http.NewRequest(http.MethodPost, s.URL, &faltering{})
 		if err != nil {
@@ -115,7 +115,7 @@ func TestARedirectingBaseHasSentTheRequest(t *testing.T) {
 	defer s.Close()
 	beneath := &http.Client{Transport: &http.Transport{}}
 	defer beneath.CloseIdleConnections()
-	c := &http.Client{Transport: httpclient.Wrap(base(beneath.Do), retry.New(retry.Options{Attempts: 3, Base: -1}))}
+	c := &http.Client{Transport: httpclient.Wrap(base(beneath.Do), retry.New(retry.Options{MaxAttempts: 3, InitialInterval: -1}))}
 	if resp, err := c.Post(s.URL, "text/plain", strings.NewReader("order")); err == nil {
 		_ = resp.Body.Close()
 		t.Error("there is an answer")
@@ -175,7 +175,7 @@ func TestAnswersThatAreNotNetHTTPs(t *testing.T) {
 		}()
 		return &http.Response{StatusCode: http.StatusOK, Body: from, Header: http.Header{}}, nil
 	}))
-	resp, err := (&http.Client{Transport: httpclient.Wrap(late, timeout.New(time.Minute))}).Get("late://x/")
+	resp, err := (&http.Client{Transport: httpclient.Wrap(late, timeout.New(timeout.Options{Limit: time.Minute}))}).Get("late://x/")
 	if err != nil {
 		t.Fatal(err)
 	}

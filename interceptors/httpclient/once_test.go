@@ -103,10 +103,10 @@ func eager() map[string][]holdfast.Policy {
 	codes := []holdfast.Code{"200", "408", "417", "429", "500", "502", "503", "other", "timeout", "eof", "reset", "error", "truncated", "deadline"}
 	return map[string][]holdfast.Policy{
 		"all": {
-			timeout.New(time.Second), quick(4), hedge.New(hedge.Options{Delay: time.Millisecond, Share: -1, Budget: plenty}),
-			breaker.New(breaker.Options{Ratio: -1, Row: -1, LongRow: -1}), timeout.New(30 * time.Millisecond),
+			timeout.New(timeout.Options{Limit: time.Second}), quick(4), hedge.New(hedge.Options{Delay: time.Millisecond, Share: -1, Budget: plenty}),
+			breaker.New(breaker.Options{FailureRatio: -1, ConsecutiveFailures: -1, ConsecutiveFailuresUnderLoad: -1}), timeout.New(timeout.Options{Limit: 30 * time.Millisecond}),
 		},
-		"codes": {retry.New(retry.Options{Attempts: 4, Base: time.Millisecond, Budget: plenty, Codes: codes}), timeout.New(30 * time.Millisecond)},
+		"codes": {retry.New(retry.Options{MaxAttempts: 4, InitialInterval: time.Millisecond, Budget: plenty, Codes: codes}), timeout.New(timeout.Options{Limit: 30 * time.Millisecond})},
 	}
 }
 

@@ -170,7 +170,7 @@ func TestALimitEndsPeek(t *testing.T) {
 			})
 			transport.MaxConnsPerHost = 1
 			var results []holdfast.Result
-			rt := httpclient.Wrapper{Classify: busyInside}.Wrap(over(transport, http2), quick(2), spy(&results), timeout.New(time.Second))
+			rt := httpclient.Wrapper{Classify: busyInside}.Wrap(over(transport, http2), quick(2), spy(&results), timeout.New(timeout.Options{Limit: time.Second}))
 			start := time.Now()
 			resp, err := rt.RoundTrip(request(t, "GET", "http://server.test/", nil))
 			if err != nil {

@@ -45,7 +45,7 @@ func TestARefusalThatIsPassedOn(t *testing.T) {
 		"a conflict":           {only("edge"), "http://edge/", "deep", 425, holdfast.Conflict},
 		"not found":            {only("edge"), "http://edge/", "deep", 404, holdfast.Success},
 	} {
-		circuit := breaker.New(breaker.Options{Row: 1})
+		circuit := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 		var results []holdfast.Result
 		retry := quick(3)
 		rt := httpclient.Wrapper{TrustOrigin: c.trusts}.Wrap(base(func(req *http.Request) (*http.Response, error) {

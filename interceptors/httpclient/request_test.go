@@ -93,7 +93,7 @@ func TestTheResponsesRequestOutlivesTheAttempt(t *testing.T) {
 				resp := response(req, c.statuses[n-1], bodyOf("body"))
 				resp.Request = c.request(req)
 				return resp, nil
-			}), quick(3), timeout.New(time.Minute))
+			}), quick(3), timeout.New(timeout.Options{Limit: time.Minute}))
 			ctx := context.WithValue(t.Context(), key{}, "the caller's")
 			resp, err := rt.RoundTrip(request(t, "GET", "http://a/", nil).WithContext(ctx))
 			if err != nil {

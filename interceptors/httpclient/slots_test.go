@@ -34,7 +34,7 @@ func TestWaitingForAConnectionOfOurOwn(t *testing.T) {
 			defer mu.Unlock()
 			codes = append(codes, res.Class.String()+" "+string(res.Code))
 		})
-		rt := httpclient.Wrap(over(transport, false), note, timeout.New(time.Second))
+		rt := httpclient.Wrap(over(transport, false), note, timeout.New(timeout.Options{Limit: time.Second}))
 		var wg sync.WaitGroup
 		for range 7 {
 			wg.Go(func() {
@@ -67,7 +67,7 @@ func TestWaitingBehindCallsThatHang(t *testing.T) {
 			defer mu.Unlock()
 			judged = append(judged, res.Class.String()+" "+string(res.Code))
 		})
-		rt := httpclient.Wrap(over(transport, false), note, timeout.New(time.Second))
+		rt := httpclient.Wrap(over(transport, false), note, timeout.New(timeout.Options{Limit: time.Second}))
 		var wg sync.WaitGroup
 		for _, wait := range []time.Duration{300 * time.Millisecond, 10 * time.Millisecond, 0} {
 			wg.Go(func() { _, _ = rt.RoundTrip(request(t, "POST", "http://server.test/", nil)) })
@@ -113,7 +113,7 @@ func TestAHangingServerIsNotExcusedByItsSlots(t *testing.T) {
 			}}
 			defer base.CloseIdleConnections()
 			var results []holdfast.Result
-			rt := httpclient.Wrap(base, spy(&results), timeout.New(time.Second))
+			rt := httpclient.Wrap(base, spy(&results), timeout.New(timeout.Options{Limit: time.Second}))
 			call := func(path string, read bool) {
 				resp, err := rt.RoundTrip(request(t, "GET", "http://server.test"+path, nil))
 				if err == nil && read {

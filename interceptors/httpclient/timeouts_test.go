@@ -72,7 +72,7 @@ func TestT06_TheBodyOutlivesTheAttempt(t *testing.T) {
 		return func(c context.Context, call *holdfast.Call) holdfast.Result { ctx = c; return next(c, call) }
 	})
 	for proto, client := range serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(payload) },
-		quick(3), timeout.New(10*time.Second), spy) {
+		quick(3), timeout.New(timeout.Options{Limit: 10 * time.Second}), spy) {
 		for _, early := range []bool{false, true} {
 			resp, err := client.Do(get(t, client, "/"))
 			if err != nil || resp.Proto != proto {
@@ -105,7 +105,7 @@ func TestT07_AForgottenBodyFreesItsConnection(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done() // the server learns that the client has let go
 		freed <- struct{}{}
-	}, quick(3), timeout.New(50*time.Millisecond)) {
+	}, quick(3), timeout.New(timeout.Options{Limit: 50 * time.Millisecond})) {
 		connect(t, client)
 		resp, err := client.Do(get(t, client, "/"))
 		if err != nil {
@@ -145,10 +145,10 @@ func TestT08_LimitsCoverTheBody(t *testing.T) {
 		path     string
 		scope    string // of the limit that cuts; empty: none
 	}{
-		"whole, slow":     {[]holdfast.Policy{timeout.New(150 * time.Millisecond)}, "/slow", "call"},
-		"whole, stalled":  {[]holdfast.Policy{timeout.New(150 * time.Millisecond)}, "/stall", "call"},
-		"attempt, slow":   {[]holdfast.Policy{quick(1), timeout.New(250 * time.Millisecond)}, "/slow", ""},
-		"attempt,stalled": {[]holdfast.Policy{quick(1), timeout.New(150 * time.Millisecond)}, "/stall", "idle"},
+		"whole, slow":     {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 150 * time.Millisecond})}, "/slow", "call"},
+		"whole, stalled":  {[]holdfast.Policy{timeout.New(timeout.Options{Limit: 150 * time.Millisecond})}, "/stall", "call"},
+		"attempt, slow":   {[]holdfast.Policy{quick(1), timeout.New(timeout.Options{Limit: 250 * time.Millisecond})}, "/slow", ""},
+		"attempt,stalled": {[]holdfast.Policy{quick(1), timeout.New(timeout.Options{Limit: 150 * time.Millisecond})}, "/stall", "idle"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for proto, client := range serve(t, handler, c.policies...) {
@@ -180,7 +180,7 @@ func TestAStreamIsNotCut(t *testing.T) {
 		case <-r.Context().Done():
 		}
 		_, _ = io.WriteString(w, "data: late\n\n")
-	}, timeout.New(100*time.Millisecond), quick(1), timeout.New(50*time.Millisecond)) {
+	}, timeout.New(timeout.Options{Limit: 100 * time.Millisecond}), quick(1), timeout.New(timeout.Options{Limit: 50 * time.Millisecond})) {
 		req := get(t, client, "/")
 		req.Header.Set("Accept", "text/event-stream")
 		resp, err := client.Do(req)
@@ -202,7 +202,7 @@ func TestT18_ClientTimeoutBoundsTheWholeLoop(t *testing.T) {
 	}))
 	defer server.Close()
 	client := &http.Client{Timeout: 2 * time.Second, Transport: httpclient.Wrap(nil,
-		retry.New(retry.Options{Attempts: 100, Base: time.Hour, Cap: time.Hour, Jitter: retry.Constant}))}
+		retry.New(retry.Options{MaxAttempts: 100, InitialInterval: time.Hour, MaxInterval: time.Hour, Jitter: retry.Constant}))}
 	resp, err := client.Do(request(t, "GET", server.URL, nil))
 	if err != nil || resp.StatusCode != 503 || sends.Load() != 1 {
 		t.Fatalf("%v, %v after %d sends; want the 503, since a wait of an hour does not fit", resp, err, sends.Load())
@@ -221,7 +221,7 @@ func TestR09_TheServerIsToldTheTimeLeft(t *testing.T) {
 		}
 		told = append(told, ms)
 		return response(req, 503, bodyOf("")), nil
-	}), timeout.New(time.Hour), quick(2), timeout.New(time.Minute))
+	}), timeout.New(timeout.Options{Limit: time.Hour}), quick(2), timeout.New(timeout.Options{Limit: time.Minute}))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := rt.RoundTrip(request(t, "GET", "http://a/", nil)); err != nil {
@@ -244,7 +244,7 @@ func TestT27_AHangingAttemptIsMadeAgain(t *testing.T) {
 		if r.URL.Path != "/connect" && sends.Add(1)%2 == 1 {
 			<-r.Context().Done()
 		}
-	}, timeout.New(10*time.Second), quick(3), timeout.New(100*time.Millisecond)) {
+	}, timeout.New(timeout.Options{Limit: 10 * time.Second}), quick(3), timeout.New(timeout.Options{Limit: 100 * time.Millisecond})) {
 		connect(t, client)
 		sends.Store(0)
 		resp, err := client.Do(get(t, client, "/"))
@@ -265,7 +265,7 @@ func TestAHangingServerIsReportedAsOurLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = (&http.Client{Transport: httpclient.Wrap(nil, timeout.New(50*time.Millisecond))}).Do(request(t, "GET", "http://"+l.Addr().String(), nil))
+	_, err = (&http.Client{Transport: httpclient.Wrap(nil, timeout.New(timeout.Options{Limit: 50 * time.Millisecond}))}).Do(request(t, "GET", "http://"+l.Addr().String(), nil))
 	var limit *holdfast.TimeoutError
 	var timeout net.Error
 	if !errors.As(err, &limit) || limit.Scope != "call" || !errors.As(err, &timeout) || !timeout.Timeout() {

@@ -75,7 +75,7 @@ func TestAStalledUploadEndsWithItsTimeLimit(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			transport, _ := inMemory(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
-			rt := httpclient.Wrap(over(transport, http2), quick(3), timeout.New(time.Second))
+			rt := httpclient.Wrap(over(transport, http2), quick(3), timeout.New(timeout.Options{Limit: time.Second}))
 			r, w := io.Pipe()
 			cut := make(chan error)
 			go func() {
@@ -115,7 +115,7 @@ func TestT11_ASlowUploadIsHandedOn(t *testing.T) {
 					got = append(got, string(b))
 				}
 			})
-			rt := httpclient.Wrap(over(transport, http2), quick(3), timeout.New(time.Second))
+			rt := httpclient.Wrap(over(transport, http2), quick(3), timeout.New(timeout.Options{Limit: time.Second}))
 			r, w := io.Pipe()
 			go func() {
 				for _, part := range []string{"one ", "two ", "three"} {

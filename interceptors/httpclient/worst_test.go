@@ -68,7 +68,7 @@ func TestAnUploadEndsWhenItsAnswerIsPutBy(t *testing.T) {
 			}
 			return response(req, 503, bodyOf("sorry")), nil
 		})
-		waits := retry.New(retry.Options{Attempts: 2, Base: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, holdfast.Event) {
+		waits := retry.New(retry.Options{MaxAttempts: 2, InitialInterval: time.Second, Jitter: retry.Constant, OnRetry: func(context.Context, holdfast.Event) {
 			synctest.Wait()
 			if len(reads) != 1 {
 				t.Error("the first attempt's upload goes on")

@@ -135,7 +135,7 @@ func TestGRPCSpansOfHedgesBreakersAndStreams(t *testing.T) {
 	t.Run("a circuit that is open", func(t *testing.T) {
 		l, h := newLab(t, holdotel.Options{Attempts: true}), new(health)
 		h.fails.Store(1)
-		client := dial(t, h, l.Watch(breaker.New(breaker.Options{Row: 1, Open: time.Hour}))...)
+		client := dial(t, h, l.Watch(breaker.New(breaker.Options{ConsecutiveFailures: 1, OpenDuration: time.Hour}))...)
 		_, _ = client.Check(t.Context(), &healthpb.HealthCheckRequest{})
 		l.spans.Reset()
 		_, _ = client.Check(t.Context(), &healthpb.HealthCheckRequest{})

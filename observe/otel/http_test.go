@@ -85,7 +85,7 @@ func TestHTTPSpansOfHedgesBreakersAndStreams(t *testing.T) {
 	})
 	t.Run("a circuit that is open", func(t *testing.T) {
 		l, w := newLab(t, holdotel.Options{}), newWeb(t, 503)
-		client := &http.Client{Transport: httpclient.Wrap(nil, l.Watch(breaker.New(breaker.Options{Row: 1, Open: time.Hour}))...)}
+		client := &http.Client{Transport: httpclient.Wrap(nil, l.Watch(breaker.New(breaker.Options{ConsecutiveFailures: 1, OpenDuration: time.Hour}))...)}
 		defer client.CloseIdleConnections()
 		_ = get(t, t.Context(), client, w.URL)
 		l.spans.Reset()

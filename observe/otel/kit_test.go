@@ -160,5 +160,5 @@ func get(t *testing.T, ctx context.Context, client *http.Client, url string) err
 }
 
 func quick(attempts int) *retry.Retry {
-	return retry.New(retry.Options{Attempts: attempts, Base: -1, OverloadBase: -1})
+	return retry.New(retry.Options{MaxAttempts: attempts, InitialInterval: -1, OverloadInterval: -1})
 }

@@ -8,5 +8,5 @@ import (
 
 // T93: zero is the default, and negative is off, or what the field says.
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
-	optiontest.Check(t, Options.filled, optiontest.Meanings{"Targets": {100, 100}, "Methods": {100, 100}})
+	optiontest.Check(t, Options.filled, optiontest.Meanings{"MaxTargets": {100, 100}, "MaxMethods": {100, 100}})
 }

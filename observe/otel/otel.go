@@ -38,9 +38,9 @@ type Options struct {
 	// the HTTP door is noticed without it; so is a client's span that is around the call:
 	// its first attempt is that span, and the others have their own.
 	Traced bool
-	// Targets and Methods are how many of each have metrics of their own: 0 and
+	// MaxTargets and MaxMethods are how many of each have metrics of their own: 0 and
 	// negative mean 100; the rest is "other".
-	Targets, Methods int
+	MaxTargets, MaxMethods int
 }
 
 // A Telemetry makes spans and metrics. It is safe for concurrent use.
@@ -53,7 +53,7 @@ type Telemetry struct {
 }
 
 func (o Options) filled() Options {
-	o.Targets, o.Methods = option.Of(o.Targets, 100, 100), option.Of(o.Methods, 100, 100)
+	o.MaxTargets, o.MaxMethods = option.Of(o.MaxTargets, 100, 100), option.Of(o.MaxMethods, 100, 100)
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()
 	}
@@ -70,7 +70,7 @@ func (o Options) filled() Options {
 func New(o Options) *Telemetry {
 	o = o.filled()
 	t := &Telemetry{o: o, tracer: o.TracerProvider.Tracer(scope)}
-	t.targets.Most, t.targets.Clean, t.methods.Most = o.Targets, scrub.Name, o.Methods
+	t.targets.Most, t.targets.Clean, t.methods.Most = o.MaxTargets, scrub.Name, o.MaxMethods
 	t.meters.init(o.MeterProvider.Meter(scope))
 	return t
 }

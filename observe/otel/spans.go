@@ -128,7 +128,7 @@ func failed(protocol string, end holdfast.End) bool {
 	if protocol == "http" {
 		return end.Err != nil || len(end.Code) == 3 && end.Code[0] >= '4'
 	}
-	return end.Err != nil || end.Class.Server() == holdfast.Ill
+	return end.Err != nil || end.Class.Server() == holdfast.Unhealthy
 }
 
 // outcome is the attributes of the end.

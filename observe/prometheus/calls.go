@@ -109,7 +109,7 @@ func (c *client) find(target, method string) *pair {
 	if p := old[k]; p != nil {
 		return p
 	}
-	if len(old) >= 10*max(c.m.o.Targets, c.m.o.Methods) {
+	if len(old) >= 10*max(c.m.o.MaxTargets, c.m.o.MaxMethods) {
 		k = key{names.Other, names.Other}
 		if p := old[k]; p != nil {
 			return p

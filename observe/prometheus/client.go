@@ -71,7 +71,7 @@ func (c *client) listen(p holdfast.Policy, depth int) {
 			}
 		}
 	} else if tells, ok := p.(holdfast.Observable); ok {
-		c.stops = append(c.stops, tells.Observe(c.event))
+		c.stops = append(c.stops, tells.Watch(c.event))
 	}
 }
 
@@ -111,7 +111,7 @@ func (m *Metrics) Pools(name string) func(holdfast.Measured) (closed func()) {
 	return func(pool holdfast.Measured) func() {
 		o := c.open(pool)
 		if tells, ok := pool.(holdfast.Observable); ok {
-			o.stop = tells.Observe(c.event)
+			o.stop = tells.Watch(c.event)
 		}
 		return func() {
 			o.stop()

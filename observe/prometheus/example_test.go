@@ -20,7 +20,7 @@ func ExampleRegister() {
 		fmt.Println(err)
 		return
 	}
-	h := holdfast.Chain(metrics.Watch("users", retry.New(retry.Options{Base: -1}))...)
+	h := holdfast.Chain(metrics.Watch("users", retry.New(retry.Options{InitialInterval: -1}))...)
 	n := 0
 	_, _ = holdfast.Do(context.Background(), h, holdfast.Call{Target: "users", Method: "get", Repeatable: true}, func(context.Context) (int, error) {
 		if n++; n == 1 {

@@ -118,7 +118,7 @@ func TestAFigureThatCannotBeShownIsLeftOut(t *testing.T) {
 // T89: neither the values of a label nor the names of figures are without a bound, whoever makes
 // them up; none has credentials. What is "other" is put together as the kind says.
 func TestT89_FiguresAreBounded(t *testing.T) {
-	m, r := registered(t, holdprom.Options{Endpoints: 3})
+	m, r := registered(t, holdprom.Options{MaxEndpoints: 3})
 	g := &gauged{}
 	for i := range 10_000 {
 		for _, f := range []holdfast.Figure{
@@ -153,7 +153,7 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			}
 		}
 	}
-	m, r = registered(t, holdprom.Options{Endpoints: -1})
+	m, r = registered(t, holdprom.Options{MaxEndpoints: -1})
 	m.Watch("c", g)
 	for name := range scraped(t, r) {
 		if strings.Contains(name, "endpoint=") {
@@ -164,7 +164,7 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 
 // Keys of a policy's own take no place from targets.
 func TestKeysTakeNoPlaceFromTargets(t *testing.T) {
-	m, r := registered(t, holdprom.Options{Targets: 1})
+	m, r := registered(t, holdprom.Options{MaxTargets: 1})
 	figure := func(name, keys, target string) holdfast.Figure {
 		return holdfast.Figure{Name: name, Keys: keys, Labels: map[string]string{"target": target}, Value: 1}
 	}
@@ -211,7 +211,7 @@ func TestFiguresAreReadByMany(t *testing.T) {
 
 // What is told of a circuit's changes and of its state has the same name, also past the bound.
 func TestCircuitsAndTheirChangesAgree(t *testing.T) {
-	m, r := registered(t, holdprom.Options{Targets: 1})
+	m, r := registered(t, holdprom.Options{MaxTargets: 1})
 	b := breaker.New(breaker.Options{})
 	m.Watch("c", b)
 	for i := range 20 {

@@ -22,13 +22,13 @@ type Options struct {
 	// Labels are those that all of them have besides: none of "client", "target",
 	// "method" and the other names of docs/observe.md.
 	Labels map[string]string
-	// Targets and Methods are how many of each have series of their own, in the order
+	// MaxTargets and MaxMethods are how many of each have series of their own, in the order
 	// in which they come: 0 and negative mean 100. The rest is "other". Pairs of a
 	// target and a method are bounded to ten times the larger of both.
-	Targets, Methods int
-	// Endpoints is how many addresses of a set have a count of their picks: 0 means 100;
+	MaxTargets, MaxMethods int
+	// MaxEndpoints is how many addresses of a set have a count of their picks: 0 means 100;
 	// negative: there is no such count.
-	Endpoints int
+	MaxEndpoints int
 	// Buckets are the upper bounds of the classic histograms in seconds; nil: from 1 ms
 	// to 30 s.
 	Buckets []float64
@@ -44,8 +44,8 @@ func (o Options) filled() Options {
 	if o.Namespace == "" {
 		o.Namespace = "holdfast"
 	}
-	o.Targets, o.Methods = option.Of(o.Targets, 100, 100), option.Of(o.Methods, 100, 100)
-	o.Endpoints = option.Of(o.Endpoints, 100, option.Off)
+	o.MaxTargets, o.MaxMethods = option.Of(o.MaxTargets, 100, 100), option.Of(o.MaxMethods, 100, 100)
+	o.MaxEndpoints = option.Of(o.MaxEndpoints, 100, option.Off)
 	if o.Buckets == nil {
 		o.Buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	}
@@ -113,9 +113,9 @@ func newMetrics(o Options) (*Metrics, error) {
 		return nil, err
 	}
 	m := &Metrics{o: o, clients: map[string]*client{}}
-	m.methods.Most = o.Methods
+	m.methods.Most = o.MaxMethods
 	for _, t := range []*names.Table{&m.targets, &m.keys, &m.sets} {
-		t.Most, t.Clean = o.Targets, scrub.Name
+		t.Most, t.Clean = o.MaxTargets, scrub.Name
 	}
 	m.families.init(m)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -166,7 +166,7 @@ func newMetrics(o Options) (*Metrics, error) {
 // table makes what bounds the values of a label that only figures have: states, say, which are
 // few, however few targets there are to be.
 func (m *Metrics) table() *names.Table {
-	return &names.Table{Most: max(m.o.Targets, 100), Clean: scrub.Name}
+	return &names.Table{Most: max(m.o.MaxTargets, 100), Clean: scrub.Name}
 }
 
 // Describe sends what is counted. What the policies tell of their state is collected apart.

@@ -44,7 +44,7 @@ var scraped, check = scrape.Values, scrape.Check
 func TestT90_T34_CallsAndAttemptsAreCountedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, r := registered(t, holdprom.Options{})
-		again := retry.New(retry.Options{Base: -1, OverloadBase: -1})
+		again := retry.New(retry.Options{InitialInterval: -1, OverloadInterval: -1})
 		h := holdfast.Chain(m.Watch("c", again)...)
 		call := holdfast.Call{Target: "users", Method: "GET", Repeatable: true}
 		for _, steps := range [][]holdfasttest.Step{
@@ -113,7 +113,7 @@ func TestT51_TheStateIsTrueWithoutACall(t *testing.T) {
 // secret.
 func TestT89_SeriesAreBounded(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
-	h := holdfast.Chain(m.Watch("c", retry.New(retry.Options{Base: -1}), breaker.New(breaker.Options{}), limit.NewRate(limit.RateOptions{PerSecond: 1e9}))...)
+	h := holdfast.Chain(m.Watch("c", retry.New(retry.Options{InitialInterval: -1}), breaker.New(breaker.Options{}), limit.NewRate(limit.RateOptions{PerSecond: 1e9}))...)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -177,10 +177,10 @@ func TestNamesAreAsTheyShouldBe(t *testing.T) {
 func traffic(t *testing.T, m *holdprom.Metrics, then func()) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		set := loadbalance.With(discovery.Static("a", "b", "c"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{Row: 1}})
+		set := loadbalance.New(discovery.Static("a", "b", "c"), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{ConsecutiveFailures: 1}})
 		defer set.Close()
-		again := retry.New(retry.Options{Base: -1})
-		h := holdfast.Chain(m.Watch("c", limit.NewInFlight(limit.InFlightOptions{}), again, hedge.New(hedge.Options{Samples: -1, Share: -1, Budget: again.Budget()}), breaker.New(breaker.Options{}), limit.NewRate(limit.RateOptions{PerSecond: 1000}), set)...)
+		again := retry.New(retry.Options{InitialInterval: -1})
+		h := holdfast.Chain(m.Watch("c", limit.NewInFlight(limit.InFlightOptions{}), again, hedge.New(hedge.Options{MinSamples: -1, Share: -1, Budget: again.Budget()}), breaker.New(breaker.Options{}), limit.NewRate(limit.RateOptions{PerSecond: 1000}), set)...)
 		for i := range 40 {
 			steps := []holdfasttest.Step{{Delay: time.Duration(i%5) * 20 * time.Millisecond, Code: "200"}, {Err: errDown, Class: holdfast.Failure, Code: "503"}, {Err: errDown, Class: holdfast.Failure, Code: "503"}}
 			if i > 20 {

@@ -27,15 +27,15 @@ import (
 func TestT89_LabelsThatAreNoText(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
 	base := &http.Transport{DialContext: (&holdfasttest.Network{}).DialContext} // where nobody listens
-	c := &http.Client{Transport: httpclient.Wrap(base, m.Watch("\xffa", retry.New(retry.Options{Base: -1}), breaker.New(breaker.Options{}))...)}
+	c := &http.Client{Transport: httpclient.Wrap(base, m.Watch("\xffa", retry.New(retry.Options{InitialInterval: -1}), breaker.New(breaker.Options{}))...)}
 	if resp, err := c.Get("http://%ff.test/"); err == nil {
 		_ = resp.Body.Close()
 		t.Error("there is no such host")
 	}
 	c.CloseIdleConnections()
-	set := loadbalance.New(discovery.Static("\xfe:1"), nil)
+	set := loadbalance.New(discovery.Static("\xfe:1"), nil, loadbalance.Options{})
 	defer set.Close()
-	h := holdfast.Chain(m.Watch("b", set, retry.New(retry.Options{Base: -1}))...)
+	h := holdfast.Chain(m.Watch("b", set, retry.New(retry.Options{InitialInterval: -1}))...)
 	script := &holdfasttest.Script{Steps: []holdfasttest.Step{{Err: errDown, Class: holdfast.Failure, Code: "\xff"}}}
 	script.Do(t.Context(), h, holdfast.Call{Target: "\xff", Method: "\xff", Repeatable: true})
 	got := scraped(t, r)
@@ -50,7 +50,7 @@ func TestT89_LabelsThatAreNoText(t *testing.T) {
 // T89: nor has a label the credentials of an endpoint.
 func TestT89_NoSecretsInEndpoints(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
-	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.1:80"), nil)
+	set := loadbalance.New(discovery.Static("me:sesame@10.0.0.1:80"), nil, loadbalance.Options{})
 	defer set.Close()
 	(&holdfasttest.Script{}).Do(t.Context(), holdfast.Chain(m.Watch("c", set)...), holdfast.Call{Target: "t", Method: "m"})
 	got := scraped(t, r)
@@ -68,8 +68,8 @@ func TestT89_NoSecretsInEndpoints(t *testing.T) {
 type stack struct{ holdfast.Policy }
 
 func (s *stack) Inside() []holdfast.Policy { return []holdfast.Policy{s.Policy} }
-func (s *stack) Observe(f func(context.Context, holdfast.Event)) func() {
-	return s.Policy.(holdfast.Observable).Observe(f)
+func (s *stack) Watch(f func(context.Context, holdfast.Event)) func() {
+	return s.Policy.(holdfast.Observable).Watch(f)
 }
 
 // What several policies of a client share counts once.
@@ -79,7 +79,7 @@ func sharedCountsOnce(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
 	budget := retry.NewBudget(retry.BudgetOptions{})
 	source := new(discovery.Source)
-	set := loadbalance.New(source, loadbalance.RoundRobin)
+	set := loadbalance.New(source, loadbalance.RoundRobin, loadbalance.Options{})
 	defer set.Close()
 	h := holdfast.Chain(m.Watch("c", &stack{set})...)
 	m.Watch("c", &stack{set}, set)
@@ -87,8 +87,8 @@ func sharedCountsOnce(t *testing.T) {
 	for range 4 {
 		(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "m"})
 	}
-	repeats := holdfast.Chain(m.Watch("b", retry.New(retry.Options{Budget: budget, Base: -1}))...)
-	m.Watch("b", retry.New(retry.Options{Budget: budget, Base: -1}))
+	repeats := holdfast.Chain(m.Watch("b", retry.New(retry.Options{Budget: budget, InitialInterval: -1}))...)
+	m.Watch("b", retry.New(retry.Options{Budget: budget, InitialInterval: -1}))
 	calls := 0
 	if _, err := holdfast.Do(t.Context(), repeats, holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) {
 		if calls++; calls == 1 {
@@ -116,12 +116,12 @@ func TestNilPoliciesAreWatched(t *testing.T) {
 		(*loadbalance.Set)(nil), (*observe.Observe)(nil),
 	} {
 		m, r := registered(t, holdprom.Options{})
-		h := holdfast.Chain(observe.Around(observe.NewLog(nil, observe.LogOptions{}), m.Watch("c", p)...)...)
+		h := holdfast.Chain(observe.Watch(observe.NewLog(nil, observe.LogOptions{}), m.Watch("c", p)...)...)
 		(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "m"})
 		if got := scraped(t, r)["calls_total{class=success,client=c,code=success,method=m,target=t}"]; got != 1 {
 			t.Errorf("%T: %v", p, scraped(t, r))
 		}
-		observe.Around(observe.NewLog(nil, observe.LogOptions{}), p)
+		observe.Watch(observe.NewLog(nil, observe.LogOptions{}), p)
 		httpclient.Wrap(nil, p)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // T57: registering twice neither panics nor replaces anything, ours or the user's.
 func TestT57_RegisteringTwiceIsHarmless(t *testing.T) {
 	m, r := registered(t, holdprom.Options{})
-	again, err := holdprom.Register(r, holdprom.Options{Targets: 5})
+	again, err := holdprom.Register(r, holdprom.Options{MaxTargets: 5})
 	if err != nil || again != m {
 		t.Errorf("%p and %p: %v", m, again, err)
 	}
@@ -43,7 +43,7 @@ func TestT57_RegisteringTwiceIsHarmless(t *testing.T) {
 	// The same client twice, and two with one name: nothing is there twice, or it could
 	// not be gathered.
 	m, r = registered(t, holdprom.Options{})
-	b := breaker.New(breaker.Options{Row: 1})
+	b := breaker.New(breaker.Options{ConsecutiveFailures: 1})
 	h := holdfast.Chain(m.Watch("c", m.Watch("c", b)...)...)
 	other := holdfast.Chain(m.Watch("c", breaker.New(breaker.Options{}), holdfast.PolicyFunc(nil), holdfast.PolicyFunc(nil), nil)...)
 	for _, h := range []holdfast.Handler{h, other} {

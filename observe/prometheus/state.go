@@ -121,7 +121,7 @@ func (r *reading) add(c *client, f *holdfast.Figure) {
 	}
 	for i, l := range of.labels {
 		if of.tables[i] == nil {
-			if r.m.o.Endpoints < 0 {
+			if r.m.o.MaxEndpoints < 0 {
 				return
 			}
 			k[1+i] = r.endpoint(k, f.Labels[l])
@@ -144,7 +144,7 @@ func (r *reading) endpoint(among [3]string, raw string) string {
 	there := r.endpoints[among]
 	switch {
 	case there[name]:
-	case len(there) >= r.m.o.Endpoints:
+	case len(there) >= r.m.o.MaxEndpoints:
 		return names.Other
 	case there == nil:
 		r.endpoints[among] = map[string]bool{name: true}

@@ -60,7 +60,7 @@ func TestWhatMayBeRepeatedIs(t *testing.T) {
 func TestNothingIsRepeatedUnasked(t *testing.T) {
 	conn, err := grpc.NewClient(serve(t, 1),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(retry.New(retry.Options{Base: time.Millisecond}))),
+		grpc.WithChainUnaryInterceptor(grpcclient.Wrapper{}.Unary(retry.New(retry.Options{InitialInterval: time.Millisecond}))),
 		grpc.WithDisableRetry(),
 	)
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 func main() {
 	client := &http.Client{
 		Transport: httpclient.Wrap(http.DefaultTransport,
-			timeout.New(2*time.Second),            // the whole call, retries included
-			retry.New(retry.Options{Attempts: 3}), // only what is safe to repeat
-			breaker.New(breaker.Options{}),        // stop asking a server that is down
-			timeout.New(500*time.Millisecond),     // each attempt
+			timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
+			retry.New(retry.Options{MaxAttempts: 3}),                    // only what is safe to repeat
+			breaker.New(breaker.Options{}),                              // stop asking a server that is down
+			timeout.New(timeout.Options{Limit: 500 * time.Millisecond}), // each attempt
 		),
 	}
 	if len(os.Args) < 2 {

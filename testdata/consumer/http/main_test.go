@@ -26,8 +26,8 @@ func TestOneFailureIsSurvived(t *testing.T) {
 	defer server.Close()
 
 	client := &http.Client{Transport: httpclient.Wrap(nil,
-		timeout.New(10*time.Second),
-		retry.New(retry.Options{Base: time.Millisecond}),
+		timeout.New(timeout.Options{Limit: 10 * time.Second}),
+		retry.New(retry.Options{InitialInterval: time.Millisecond}),
 	)}
 	resp, err := client.Get(server.URL)
 	if err != nil {
