@@ -45,10 +45,7 @@ s/\bholdfasttest\.TB\b/testing.TB/g
 s/\*observe\.Log\b/observe.Observer/g
 s/\bloadbalance\.NewRingHash\(loadbalance\.RingOptions\{Bound: ([^{}]*)\}\)/loadbalance.NewRingHash(\1)/g
 s/\bholdfast\.AfterOf\(([^()]*)\)/holdfast.VerdictOf(context.Background(), \1).After/g
-# New takes Options; what watches is Watch.
-s/\btimeout\.New\(([^()]*(\([^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*\)[^()]*)*)\)/timeout.New(timeout.Options{Limit: \1})/g
-s/\bloadbalance\.New\(([^()]*(\([^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*\)[^()]*)*)\)/loadbalance.New(\1, loadbalance.Options{})/g
-s/\b(timeout|loadbalance)\.With\(/\1.New(/g
+# What watches is Watch.
 s/\bobserve\.Around\(/observe.Watch(/g
 s/\.Observe\((func\([^()]*holdfast\.Event\)|\w+\.Event\))/.Watch(\1/g
 # The field's terms: what is read or set by its path.
@@ -82,6 +79,10 @@ s/^\n//
 /\bholdfast\.Event\b/{
 /"github\.com\/holdfast-go\/holdfast"/!s/(^|\n)(package \w+)\n/\1\2\n\nimport "github.com\/holdfast-go\/holdfast"\n/
 }
+# New takes Options.
+s/\btimeout\.New\((([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\([^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*)\)/timeout.New(timeout.Options{Limit: \1})/g
+s/\bloadbalance\.New\((([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\(([^()]*\([^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*\))*[^()]*)\)/loadbalance.New(\1, loadbalance.Options{})/g
+s/\b(timeout|loadbalance)\.With\(/\1.New(/g
 # The same in literals, however many lines they have.
 :r1
 s/(\bretry\.Options\{([^{}]*\{([^{}]*\{[^{}]*\})*[^{}]*\})*[^{}]*)\bAttempts:/\1MaxAttempts:/
