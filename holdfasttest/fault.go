@@ -17,7 +17,7 @@ var ErrInjected = errors.New("holdfasttest: injected fault")
 var errCutOff = errors.New("holdfasttest: injected fault: the reply was cut off")
 
 // fails reports whether the attempt ends in an error of the Step's.
-func (f Step) fails() bool { return f.Lose || f.Class != holdfast.Ignored || f.Err != nil }
+func (s Step) fails() bool { return s.Lose || s.Class != holdfast.Ignored || s.Err != nil }
 
 // FaultOptions say which attempts meet which fault. The zero value is none at all.
 type FaultOptions struct {

@@ -9,46 +9,46 @@ import (
 )
 
 // inject does to the call what the fault says.
-func (f Step) inject(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
+func (s Step) inject(ctx context.Context, call *holdfast.Call, next holdfast.Handler) holdfast.Result {
 	switch {
-	case f.Lose && f.Panic == nil && !f.Goexit:
-		if res, over := f.standIn(ctx, call); over {
+	case s.Lose && s.Panic == nil && !s.Goexit:
+		if res, over := s.standIn(ctx, call); over {
 			touch(ctx, call, next)
 			return res
 		}
 		next(ctx, call).Discard()
-		return f.failure()
-	case f.Hang || f.Panic != nil || f.Goexit || f.fails():
+		return s.failure()
+	case s.Hang || s.Panic != nil || s.Goexit || s.fails():
 		touch(ctx, call, next)
-		if res, over := f.standIn(ctx, call); over {
+		if res, over := s.standIn(ctx, call); over {
 			return res
 		}
-		f.breaks()
-		return f.failure()
+		s.breaks()
+		return s.failure()
 	}
-	if res, over := f.standIn(ctx, call); over {
+	if res, over := s.standIn(ctx, call); over {
 		touch(ctx, call, next)
 		return res
 	}
-	if f.CutOff > 0 {
-		return cutOff(ctx, call, next, f.CutOff)
+	if s.CutOff > 0 {
+		return cutOff(ctx, call, next, s.CutOff)
 	}
 	return next(ctx, call)
 }
 
 // breaks panics, or ends the goroutine, where the Step says so.
-func (f Step) breaks() {
+func (s Step) breaks() {
 	switch {
-	case f.Panic != nil:
-		panic(f.Panic)
-	case f.Goexit:
+	case s.Panic != nil:
+		panic(s.Panic)
+	case s.Goexit:
 		runtime.Goexit()
 	}
 }
 
 // failure is the Result of an attempt that fails as the Step says.
-func (f Step) failure() holdfast.Result {
-	res := holdfast.Result{Err: f.Err, Class: f.Class, Code: f.Code, After: f.After}
+func (s Step) failure() holdfast.Result {
+	res := holdfast.Result{Err: s.Err, Class: s.Class, Code: s.Code, After: s.After}
 	if res.Err == nil {
 		res.Err = ErrInjected
 	}
@@ -75,12 +75,12 @@ var alone = holdfast.Chain()
 // standIn spends the time that the fault takes. It is over when the context
 // ended meanwhile: then the Result is that of a transport which waited for as
 // long, judged by holdfast.VerdictOf, which goes by the time that a Call has run.
-func (f Step) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
-	if f.Delay <= 0 && !f.Hang {
+func (s Step) standIn(ctx context.Context, call *holdfast.Call) (res holdfast.Result, over bool) {
+	if s.Delay <= 0 && !s.Hang {
 		return res, false
 	}
 	res = alone(ctx, &holdfast.Call{
-		Target: call.Target, Method: call.Method, Attempt: call.Attempt, Record: call.Record, Sender: (*idler)(&f),
+		Target: call.Target, Method: call.Method, Attempt: call.Attempt, Record: call.Record, Sender: (*idler)(&s),
 	})
 	res.Attempt = 0 // the policy's own Result
 	return res, res.Err != nil

@@ -22,7 +22,7 @@ func of[P interface {
 			was, _ := before.(P)
 			return was.With(*options(c))
 		},
-		read: func(c *Config, p holdfast.Policy) { *options(c) = p.(P).Options() },
+		read: func(c *Config, p holdfast.Policy) { *options(c) = p.(P).Options() }, //nolint:errcheck // made by the same row
 	}
 }
 
@@ -30,7 +30,7 @@ func of[P interface {
 func makeRetry(c *Config, _ holdfast.Policy) holdfast.Policy { return retry.New(c.Retry) }
 
 func readRetry(c *Config, p holdfast.Policy) {
-	r := p.(*retry.Retry)
+	r := p.(*retry.Retry) //nolint:errcheck // made by makeRetry
 	c.Retry, c.Budget = r.Options(), r.Budget().Options()
 }
 

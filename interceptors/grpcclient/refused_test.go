@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +68,7 @@ func TestR14_RefusedStreamsAreCountedAndRepeated(t *testing.T) {
 		cancel()
 		_ = cc.Close()
 		mu.Lock()
-		if err != nil || !reflect.DeepEqual(told, want) {
+		if err != nil || fmt.Sprint(told) != fmt.Sprint(want) {
 			t.Errorf("%d refused: %v, told of %+v, want %+v", n, err, told, want)
 		}
 		if replays != min(n, 1) { // R14

@@ -12,10 +12,11 @@
 package pause
 
 import (
-	"github.com/holdfast-go/holdfast/internal/clock"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // Late is how late a timer must run to show that the process did not. The scheduler of

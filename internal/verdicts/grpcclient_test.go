@@ -165,7 +165,7 @@ func codesOf(s *site) (rows []row) {
 			rows = append(rows, row{seen: []holdfast.Result{r}})
 			at = len(rows) - 1
 		}
-		rows[at].outcome = strings.TrimSpace(rows[at].outcome + " " + string(name))
+		rows[at].outcome = strings.TrimSpace(rows[at].outcome + " " + name)
 	}
 	return rows
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 )
 
-// TCP is a Checks.Ask that connects: a node is well that accepts.
+// TCP is a Checks.Probe that connects: a node is healthy that accepts.
 func TCP(ctx context.Context, e discovery.Endpoint) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", e.Addr)
 	if err != nil {
@@ -18,7 +18,7 @@ func TCP(ctx context.Context, e discovery.Endpoint) error {
 	return conn.Close()
 }
 
-// HTTP makes a Checks.Ask that gets a path over plain HTTP: a node is well that
+// HTTP makes a Checks.Probe that gets a path over plain HTTP: a node is healthy that
 // answers with a status from 200 to 299. client nil means one of its own, which
 // keeps no connection.
 func HTTP(path string, client *http.Client) func(ctx context.Context, e discovery.Endpoint) error {
