@@ -45,7 +45,7 @@ var table = [...]row{
 
 // Standard is for the calls of a service that people wait for: three attempts
 // within 30 s, 10 s each, one call in five repeated at most, a breaker, a
-// thousand calls under way. Hedging is off: Hedge.Extra = 1 switches it on.
+// thousand calls under way. Hedging is off: Hedge.MaxHedges = 1 switches it on.
 func Standard() Config {
 	return Config{
 		base:    "standard",

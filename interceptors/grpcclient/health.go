@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 )
 
-// Health makes a Checks.Ask for loadbalance that speaks gRPC's health protocol
+// Health makes a Checks.Probe for loadbalance that speaks gRPC's health protocol
 // (grpc.health.v1): a node is well whose Check of the service answers SERVING; empty
 // is the server as a whole. opts are those of the connection that each check makes,
 // credentials among them.
