@@ -1,9 +1,8 @@
 package hedge
 
 import (
-	"time"
-
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 var _ holdfast.Measured = (*Hedge)(nil)
@@ -14,7 +13,7 @@ func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
 	if !h.made() {
 		return
 	}
-	now := time.Now()
+	now := clock.Now()
 	h.t.Each(func(key string, t *target) bool {
 		delay, _ := t.delay(&h.o, now)
 		return delay <= 0 || yield(holdfast.Figure{

@@ -21,7 +21,7 @@ type group struct {
 	ctx   context.Context
 	call  *holdfast.Call
 	delay time.Duration
-	start time.Time
+	start int64
 
 	hedges sync.WaitGroup // timers that are set and attempts that they have sent
 
@@ -50,7 +50,7 @@ func (g *group) run() holdfast.Result {
 	g.attempts, g.running = append(g.room[:0], &g.first), 1
 	g.hedges.Add(1)
 	g.mu.Lock() // the timer may run before it is known
-	g.set(g.delay)
+	g.set(g.start, g.delay)
 	g.mu.Unlock()
 
 	returned := false
@@ -70,7 +70,7 @@ func (g *group) run() holdfast.Result {
 		g.drop()
 		panic(g.thrown)
 	}
-	g.t.observe(g.start.Add(took), took, res, g.by != 0 && g.res.Class == holdfast.Success)
+	g.t.observe(g.start+int64(took), took, res, g.by != 0 && g.res.Class == holdfast.Success)
 	for i, a := range g.attempts {
 		if i != g.by {
 			a.end(holdfast.ErrSuperseded)
@@ -189,8 +189,8 @@ func strictness(after time.Duration) time.Duration {
 }
 
 // set has a hedge sent after a while; the lock is held.
-func (g *group) set(d time.Duration) {
-	g.began = clock.Now()
+func (g *group) set(now int64, d time.Duration) {
+	g.began = now
 	g.timer = time.AfterFunc(d, g.fire)
 	g.due = g.began + int64(d)
 }
@@ -213,7 +213,7 @@ func (g *group) looking() bool {
 	}
 	g.late++
 	g.hedges.Add(1)
-	g.set(min(g.delay, missed))
+	g.set(now, min(g.delay, missed))
 	return true
 }
 
@@ -254,7 +254,7 @@ func (g *group) hedge() {
 	}
 	switch {
 	case !ok:
-	case !g.t.share.take(g.o.Share, time.Now()):
+	case !g.t.share.take(g.o.Share, clock.Now()):
 		word, why = "share", "share used up"
 	case g.o.Budget != nil && !g.o.Budget.Withdraw(g.call.Target):
 		word, why = "budget", "budget empty"
@@ -284,7 +284,7 @@ func (g *group) hedge() {
 	g.running++
 	if g.sent < g.o.MaxHedges {
 		g.hedges.Add(1)
-		g.set(g.delay)
+		g.set(clock.Now(), g.delay)
 	}
 	g.mu.Unlock()
 	g.t.hedges.Add(1)

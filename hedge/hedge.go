@@ -72,7 +72,7 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 	}
 	h.t.Each(func(k string, t *target) bool {
 		if k == key {
-			delay, _ := t.delay(&h.o, time.Now())
+			delay, _ := t.delay(&h.o, clock.Now())
 			stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
 		}
 		return k != key
@@ -92,12 +92,12 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		if call.Attempt > 1 || call.Hedge || !call.Repeatable || call.Stream {
 			return next(ctx, call)
 		}
-		now := time.Now()
+		now := clock.Now()
 		t := h.t.Get(call.Target)
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)
-		if deadline, limited := ctx.Deadline(); ok && limited && deadline.Sub(now)-max(h.o.MinAttempt, 0) <= delay {
+		if deadline, limited := ctx.Deadline(); ok && limited && time.Until(deadline)-max(h.o.MinAttempt, 0) <= delay {
 			ok = false // there would be no time for it
 		}
 		if !ok {
@@ -111,4 +111,4 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // since is the time since then during which this process ran.
-func since(began time.Time) time.Duration { return pause.Ran(clock.At(began), clock.Now()) }
+func since(began int64) time.Duration { return pause.Ran(began, clock.Now()) }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/quantile"
 	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
@@ -29,7 +28,7 @@ const longest = time.Duration(math.MaxInt64)
 // out, the slow calls would vanish from the times, the delay would shrink, and
 // ever more calls be hedged. At most Share of the calls are cut off by us, so that
 // the Quantile of the others stays in sight. Failures say nothing: most are fast.
-func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, beaten bool) {
+func (t *target) observe(at int64, took time.Duration, res holdfast.Result, beaten bool) {
 	switch {
 	case beaten || rpccode.OutOfTime(res.Code):
 		if beaten || res.Class.Server() == holdfast.Unhealthy {
@@ -41,7 +40,7 @@ func (t *target) observe(at time.Time, took time.Duration, res holdfast.Result, 
 }
 
 // delay returns how long to wait for a first attempt; false: it is not known.
-func (t *target) delay(o *Options, now time.Time) (time.Duration, bool) {
+func (t *target) delay(o *Options, now int64) (time.Duration, bool) {
 	d := o.Delay
 	if d == 0 {
 		var n int
@@ -66,8 +65,8 @@ const (
 	shareWidth   = 10 * time.Second / shareBuckets
 )
 
-func (s *share) roll(now time.Time) *struct{ calls, hedges float64 } {
-	at := clock.At(now) / int64(shareWidth)
+func (s *share) roll(now int64) *struct{ calls, hedges float64 } {
+	at := now / int64(shareWidth)
 	for n := min(max(at-s.at, 0), shareBuckets); n > 0; n-- {
 		b := &s.buckets[((at-n+1)%shareBuckets+shareBuckets)%shareBuckets]
 		s.calls -= b.calls
@@ -80,7 +79,7 @@ func (s *share) roll(now time.Time) *struct{ calls, hedges float64 } {
 	return &s.buckets[(s.at%shareBuckets+shareBuckets)%shareBuckets]
 }
 
-func (s *share) call(now time.Time) {
+func (s *share) call(now int64) {
 	s.mu.Lock()
 	s.roll(now).calls++
 	s.calls++
@@ -88,7 +87,7 @@ func (s *share) call(now time.Time) {
 }
 
 // take asks for one hedge.
-func (s *share) take(part float64, now time.Time) bool {
+func (s *share) take(part float64, now int64) bool {
 	if part < 0 {
 		return true
 	}

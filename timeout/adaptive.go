@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -72,7 +73,7 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 }
 
 // limit returns the limit for a call that begins now.
-func (a *adaptive) limit(t *target, now time.Time) time.Duration {
+func (a *adaptive) limit(t *target, now int64) time.Duration {
 	limit := a.ceiling
 	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.MinSamples {
 		// Compared before it is converted: a float may be more than a Duration holds.
@@ -99,5 +100,5 @@ func (c *bounded) sample(class holdfast.Class) {
 	default:
 		return
 	}
-	c.learns.table.Get(c.call.Target).window.Observe(time.Now(), took)
+	c.learns.table.Get(c.call.Target).window.Observe(clock.Now(), took)
 }

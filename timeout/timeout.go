@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
@@ -122,7 +123,7 @@ func (t *Timeout) Limit(target string) time.Duration {
 	if t.adaptive == nil {
 		return t.limit
 	}
-	return t.adaptive.limit(t.adaptive.table.Get(target), time.Now())
+	return t.adaptive.limit(t.adaptive.table.Get(target), clock.Now())
 }
 
 // Traits tells the limit.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // A Window counts durations in buckets that grow with what they hold, sixteen
@@ -17,7 +19,7 @@ import (
 // is full, the older one is forgotten. It is safe for concurrent use.
 type Window struct {
 	half   time.Duration
-	epoch  time.Time
+	epoch  int64
 	mu     sync.Mutex // taken to turn a half over
 	halves [2]half
 	last   atomic.Pointer[reading]
@@ -48,12 +50,12 @@ func New(span time.Duration) *Window {
 	if span <= 0 {
 		span = time.Minute
 	}
-	return &Window{half: max(span/2, 1), epoch: time.Now()}
+	return &Window{half: max(span/2, 1), epoch: clock.Now()}
 }
 
-// Observe counts d, seen at the time at. It allocates nothing. A negative d
+// Observe counts d, seen at the time at, by clock.Now. It allocates nothing. A negative d
 // counts as zero.
-func (w *Window) Observe(at time.Time, d time.Duration) {
+func (w *Window) Observe(at int64, d time.Duration) {
 	turn := w.turn(at)
 	h := &w.halves[turn&1]
 	if was := h.turn.Load(); was != turn {
@@ -71,8 +73,8 @@ func (w *Window) Observe(at time.Time, d time.Duration) {
 //
 // A reading is kept for a 128th of the span, so that asking before every call
 // costs little. Only the reading of one q is kept.
-func (w *Window) Quantile(at time.Time, q float64) (d time.Duration, n int) {
-	now := at.Sub(w.epoch)
+func (w *Window) Quantile(at int64, q float64) (d time.Duration, n int) {
+	now := time.Duration(at - w.epoch)
 	if r := w.last.Load(); r != nil && r.q == q && now < r.until {
 		return r.d, r.n
 	}
@@ -81,8 +83,8 @@ func (w *Window) Quantile(at time.Time, q float64) (d time.Duration, n int) {
 	return d, n
 }
 
-func (w *Window) turn(at time.Time) int64 {
-	return int64(max(at.Sub(w.epoch), 0)/w.half) + 1
+func (w *Window) turn(at int64) int64 {
+	return int64(max(time.Duration(at-w.epoch), 0)/w.half) + 1
 }
 
 func (w *Window) turnOver(h *half, turn int64) {

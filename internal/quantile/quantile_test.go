@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 // exact is the model: the smallest duration that the part q does not exceed.
@@ -42,10 +44,10 @@ func TestQuantileIsNearTheTrueOne(t *testing.T) {
 			for range 20_000 {
 				d := draw()
 				ds = append(ds, d)
-				w.Observe(now, d)
+				w.Observe(clock.At(now), d)
 			}
 			for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.95, 0.99, 0.999, 1} {
-				got, n := w.Quantile(now, q)
+				got, n := w.Quantile(clock.At(now), q)
 				if want := exact(ds, q); n != len(ds) || !near(got, want) {
 					t.Errorf("quantile %v of %d is %v, want about %v of %d", q, n, got, want, len(ds))
 				}
@@ -81,16 +83,16 @@ func TestBucketsCoverEveryDuration(t *testing.T) {
 func TestOldDurationsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(time.Minute)
-		at := func() (time.Duration, int) { return w.Quantile(time.Now(), 0.5) }
+		at := func() (time.Duration, int) { return w.Quantile(clock.At(time.Now()), 0.5) }
 		if d, n := at(); d != 0 || n != 0 {
 			t.Errorf("an empty window says %v of %d", d, n)
 		}
 		for range 10 {
-			w.Observe(time.Now(), time.Second)
+			w.Observe(clock.At(time.Now()), time.Second)
 		}
 		time.Sleep(31 * time.Second) // the second half
 		for range 30 {
-			w.Observe(time.Now(), time.Millisecond)
+			w.Observe(clock.At(time.Now()), time.Millisecond)
 		}
 		if d, n := at(); n != 40 || !near(d, time.Millisecond) {
 			t.Errorf("%v of %d, want 1ms of both halves' 40", d, n)
@@ -99,8 +101,8 @@ func TestOldDurationsAreForgotten(t *testing.T) {
 		if d, n := at(); n != 30 || !near(d, time.Millisecond) {
 			t.Errorf("%v of %d, want 1ms of the newer half's 30", d, n)
 		}
-		w.Observe(time.Now(), time.Millisecond)
-		w.Observe(time.Now().Add(-time.Minute), time.Hour) // of a half that is gone
+		w.Observe(clock.At(time.Now()), time.Millisecond)
+		w.Observe(clock.At(time.Now().Add(-time.Minute)), time.Hour) // of a half that is gone
 		time.Sleep(time.Second)
 		if _, n := at(); n != 31 {
 			t.Errorf("%d durations, want 31", n)
@@ -115,19 +117,19 @@ func TestOldDurationsAreForgotten(t *testing.T) {
 func TestAReadingIsKeptForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(128 * time.Second)
-		w.Observe(time.Now(), time.Second)
-		w.Quantile(time.Now(), 0.5)
-		w.Observe(time.Now(), time.Second)
+		w.Observe(clock.At(time.Now()), time.Second)
+		w.Quantile(clock.At(time.Now()), 0.5)
+		w.Observe(clock.At(time.Now()), time.Second)
 		time.Sleep(time.Second - 1)
-		if _, n := w.Quantile(time.Now(), 0.5); n != 1 {
+		if _, n := w.Quantile(clock.At(time.Now()), 0.5); n != 1 {
 			t.Errorf("read anew too soon: %d", n)
 		}
-		if _, n := w.Quantile(time.Now(), 0.9); n != 2 {
+		if _, n := w.Quantile(clock.At(time.Now()), 0.9); n != 2 {
 			t.Errorf("another quantile was not read anew: %d", n)
 		}
-		w.Observe(time.Now(), time.Second)
+		w.Observe(clock.At(time.Now()), time.Second)
 		time.Sleep(time.Second)
-		if _, n := w.Quantile(time.Now(), 0.9); n != 3 {
+		if _, n := w.Quantile(clock.At(time.Now()), 0.9); n != 3 {
 			t.Errorf("not read anew in time: %d", n)
 		}
 	})
@@ -138,9 +140,9 @@ func TestAbsurdArguments(t *testing.T) {
 		w := New(span)
 		now := time.Now()
 		for _, at := range []time.Time{now, {}, now.Add(math.MaxInt64), now.Add(math.MinInt64)} {
-			w.Observe(at, time.Second)
+			w.Observe(clock.At(at), time.Second)
 			for _, q := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 2} {
-				w.Quantile(at, q)
+				w.Quantile(clock.At(at), q)
 			}
 		}
 	}
@@ -152,20 +154,20 @@ func TestManyObserveAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 1000 {
-				w.Observe(now, time.Millisecond)
-				w.Quantile(now, 0.5)
+				w.Observe(clock.At(now), time.Millisecond)
+				w.Quantile(clock.At(now), 0.5)
 			}
 		})
 	}
 	wg.Wait()
-	if _, n := w.Quantile(now, 0.1); n != 8000 {
+	if _, n := w.Quantile(clock.At(now), 0.1); n != 8000 {
 		t.Errorf("%d durations, want 8000", n)
 	}
 }
 
 func TestObserveAllocatesNothing(t *testing.T) {
 	w, now := New(time.Minute), time.Now()
-	if n := testing.AllocsPerRun(1000, func() { w.Observe(now, time.Millisecond); w.Quantile(now, 0.99) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { w.Observe(clock.At(now), time.Millisecond); w.Quantile(clock.At(now), 0.99) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
@@ -188,10 +190,10 @@ func FuzzQuantile(f *testing.F) {
 		var all []seen
 		now := w.epoch
 		for i := 0; i+1 < len(steps); i += 2 {
-			now = now.Add(time.Duration(steps[i]) * time.Second)
+			now += int64(steps[i]) * int64(time.Second)
 			d := time.Duration(math.Exp(float64(steps[i+1]) / 10))
 			w.Observe(now, d)
-			all = append(all, seen{int64(now.Sub(w.epoch) / (span / 2)), d})
+			all = append(all, seen{(now - w.epoch) / int64(span/2), d})
 		}
 		var kept []time.Duration
 		for _, s := range all {
@@ -217,17 +219,17 @@ func BenchmarkObserve(b *testing.B) {
 			if d > time.Second {
 				d = 1000
 			}
-			w.Observe(now, d)
+			w.Observe(clock.At(now), d)
 		}
 	})
 }
 
 func BenchmarkQuantile(b *testing.B) {
 	w, now := New(time.Minute), time.Now()
-	w.Observe(now, time.Millisecond)
+	w.Observe(clock.At(now), time.Millisecond)
 	b.Run("kept", func(b *testing.B) {
 		for b.Loop() {
-			w.Quantile(now, 0.99)
+			w.Quantile(clock.At(now), 0.99)
 		}
 	})
 	b.Run("read", func(b *testing.B) {
