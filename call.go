@@ -124,8 +124,9 @@ func (c *Call) Limit(d time.Duration) {
 	}
 }
 
-// Waited notes that a policy has had c wait for something of this process, such as a place:
-// when its time runs out as the wait ends, no server has spent it.
+// Waited notes that a policy has c wait for something of this process, such as a place: when its
+// time has run out by when it reaches its Sender, no server has spent it. Call it when the wait
+// begins.
 func (c *Call) Waited() { c.becomes(waited) }
 
 // Sent reports whether c reached its Sender. It and Ran are for whoever sent the Call,

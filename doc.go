@@ -29,7 +29,7 @@
 //     transports returns.
 //   - [AttemptsError], [TimeoutError], [LedgerOf] with [Ledger] and [Attempt], to see what
 //     was tried.
-//   - [Event], [Rejection] and [Replay], for listeners, and [Pauses].
+//   - [Event], for listeners, and [Pauses].
 //
 // The author of a policy needs besides:
 //
@@ -136,8 +136,11 @@
 // of sending it, and [Call.Again] makes the Call of another attempt. A policy that must know
 // where it stands in its chain is [Placed], one whose neighbours must know what it does tells its
 // [Traits], and one that is made of others is a [Group] and wraps with [Place.Wrap]. What it
-// knows at present it tells as [Figure]s, where it is [Measured].
-// examples/custompolicy is a whole one.
+// knows at present it tells as a [Figure] each, where it is [Measured].
+// The example of [Call.Share] is a whole policy, and examples/custompolicy is another, with its
+// tests. Stand a policy that admits calls outside the retry (preset's Config.Outer: once for
+// each call, before the limit of its time begins), and one that bounds attempts inside it
+// (Config.Inner: inside the breaker, outside the limit of the attempt).
 //
 // A call can be made within a call: a client that logs in on the connection of its first command
 // does so. While the outer attempt is being sent, the inner call leaves repeating to the outer

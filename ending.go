@@ -100,8 +100,8 @@ func runHooks(hooks []hooked, end End) {
 // Finished reports whether the end has come.
 func (e *Ending) Finished() bool { return e.done.Load() }
 
-// Progress tells the hooks that are Watchers that the reader has begun to wait
-// for the server, or that something has arrived. Without Watchers it costs one
+// Progress tells the hooks that are ProgressHooks that the reader has begun to wait
+// for the server, or that something has arrived. Without such it costs one
 // atomic load.
 func (e *Ending) Progress(waiting bool) {
 	if !e.watched.Load() || e.done.Load() {

@@ -32,7 +32,8 @@ func (c *Call) track(res Result, h Hook, token uint64) {
 
 // Hold is Track for a policy that has something for the time of a call, such as a place, which
 // the end of the call gives back. Calls that are made within c can Share it, and it is not given
-// back before they are over. h is a pointer.
+// back before they are over. h is a pointer, and what is held is known by it: let it be the same
+// one for Hold and for Share, and one for each thing of which there are places, such as a target.
 func (c *Call) Hold(ctx context.Context, next Handler, h Hook, token uint64) (res Result) {
 	at := c.Record.hold(h, false)
 	returned := false
@@ -64,8 +65,9 @@ func (c *Call) Probe(ctx context.Context, next Handler, h Hook) Result {
 // reject it for that, shares it instead: a client that logs in on the connection of its first
 // command makes a call within a call. ctx is the context that the policy got.
 //
-// Where it is lent to another call, ok is false, and free is closed when it has come back. Where
-// no outer call holds it, free is nil.
+// Where it is lent to another call, ok is false, and free is closed when it has come back: ask
+// again then. Where no outer call holds it, free is nil: wait as for any other place. Since Share
+// sends the call, ask before the call is put into a queue of yours, or take it out first.
 func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok bool, free <-chan struct{}) {
 	for outer := outside(ctx, c); outer != nil && h != nil; outer = outside(outer.within, c) {
 		if !outer.encloses(ctx) {
@@ -88,9 +90,11 @@ func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok 
 // Reject answers c in the place of sending it, and tells who listens: for a policy that does not
 // let a call through. why has its Policy, Code, Reason and Err; that it is a rejection, a
 // warning, and the Target and Method are filled in. The Result is Ignored, since it says nothing
-// of a server, and has the Code. Where there is none the call's time has run out, or the caller
-// has gone, while the policy had it wait: nobody has rejected it then, and the Result has the
-// code of that.
+// of a server, and has the Code and the Err of why.
+//
+// A why without a Code, and with context.Cause(ctx) as its Err, is for a call whose time runs out,
+// or whose caller goes, while the policy has it wait: nobody has rejected it, nobody is told, and
+// the Result has the code of that (CodeTimeout, CodeDeadline, CodeCancelled).
 func (c *Call) Reject(ctx context.Context, why Event) Result {
 	if why.Code == "" {
 		return Result{Err: why.Err, Class: Ignored, Code: VerdictOf(ctx, why.Err).Code}

@@ -16,8 +16,8 @@ import (
 //
 //	holdfasttest.TestCallbacks(t, func(callback func()) holdfast.Policy {
 //		return retry.New(retry.Options{
-//			Base:    -1,
-//			OnRetry: func(context.Context, holdfast.Event) { callback() },
+//			InitialInterval: -1,
+//			OnRetry:         func(context.Context, holdfast.Event) { callback() },
 //		})
 //	})
 //

@@ -124,7 +124,7 @@ func cutOff(ctx context.Context, call *holdfast.Call, next holdfast.Handler, nth
 	return res
 }
 
-// A cutter is the Watcher of one Reply.
+// A cutter is the ProgressHook of one Reply.
 type cutter struct {
 	cancel context.CancelCauseFunc
 	left   atomic.Int64

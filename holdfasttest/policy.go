@@ -34,7 +34,9 @@ import (
 //     lock held, also while calls are under way.
 //
 // A policy whose callbacks run with a lock held would hang here; TestCallbacks
-// tells. One that waits for a lock for ever ends with the test's own time limit.
+// tells. One that waits for a lock for ever ends with the test's own time limit. Replies
+// stay open until all calls that were made at once have returned, and these have no
+// deadline: give a policy that has calls wait for a place a bound for that wait.
 func TestPolicy(t *testing.T, policy func() holdfast.Policy) {
 	t.Helper()
 	for _, c := range policyChecks {

@@ -148,7 +148,7 @@ func (p *policyRun) concurrent() {
 			wg.Go(func() { results[i] = scripts[i].Do(context.Background(), h, all[i%len(all)].call) })
 		}
 		if end := p.run(wg.Wait); end.stuck {
-			p.Errorf("calls made at once did not return")
+			p.Errorf("calls made at once did not return; their replies stay open meanwhile: does the policy have calls wait for a place without a bound?")
 			return
 		}
 		synctest.Wait()

@@ -22,7 +22,7 @@ type terms struct {
 }
 
 // A bounded is the context of one call under a limit and, as a watch, the
-// Watcher of its Reply: one allocation for all that most calls need.
+// ProgressHook of its Reply: one allocation for all that most calls need.
 //
 // A context of the standard library, and a timer, come to be when somebody asks
 // for Done, which includes deriving a context: while nobody waits there is

@@ -1,9 +1,9 @@
 // Package timeout limits how long a call, or one attempt of it, may take.
 //
-// Where the limit stands says what it limits. Outside the policy that repeats
-// calls it is around the whole call, repeats and waits included; inside it is
-// around each attempt. Without such a policy the first limit is around the
-// whole call and any further one around the attempt.
+// Where the limit stands says what it limits. Outside the policies that may send a call
+// more than once (a retry, a hedge, a balancer) it is around the whole call, repeats and
+// waits included; inside one of them it is around each attempt. Without such a policy
+// every limit is around the whole call.
 //
 //	timeout.New(timeout.Options{Limit: 2 * time.Second}),        // the whole call, retries included
 //	retry.New(retry.Options{MaxAttempts: 3}),
@@ -38,6 +38,9 @@
 // back: its error is the transport's, its class what holdfast.VerdictOf says. The
 // policy starts no goroutine to leave behind, so a Sender that ignores its
 // context is not cut short.
+//
+// A context that is derived from it ends with it, and a moment after the caller's where the
+// call is over with its Result: microseconds, since a goroutine passes that on.
 //
 // The Err of that context is context.DeadlineExceeded. One that a transport
 // derives from it can say context.Canceled where the limit moves (around an

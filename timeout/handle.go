@@ -82,10 +82,10 @@ func (c *bounded) run(next holdfast.Handler) holdfast.Result {
 	}
 	kept = true
 	if !inTime && !c.released() {
-		// The limit ran out as the answer came: what is behind it is cut off, and
-		// a policy further out can still repeat the call.
+		// A limit ran out as the answer came, this one or the one outside: what is behind the
+		// answer is cut off, and a policy further out can still repeat the call.
 		res.Discard()
-		return holdfast.Result{Err: c.timedOut(), Class: c.verdict(), Code: holdfast.CodeTimeout}
+		return holdfast.Result{Err: context.Cause(c), Class: c.verdict(), Code: holdfast.CodeTimeout}
 	}
 	return res
 }

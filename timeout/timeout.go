@@ -22,8 +22,7 @@ const (
 	never = time.Duration(math.MaxInt64)
 )
 
-// Options say how long a call may take. The zero Options are the limit that
-// New(0) sets.
+// Options say how long a call may take. The zero Options are a limit of 10 s.
 type Options struct {
 	// Limit is how long the call or the attempt may take: 0 means 10 s;
 	// negative: no limit. Idle, when it is above zero, holds then all the

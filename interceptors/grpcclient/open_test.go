@@ -125,7 +125,7 @@ func endless(_ int, _ string, s grpc.ServerStream) error {
 	}
 }
 
-// Watchers learn when the reader waits and when something has come.
+// Hooks of progress learn when the reader waits and when something has come.
 func TestProgressIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, p := &service{list: sends(nil, "a", "b")}, &probe{}

@@ -183,7 +183,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Watch puts the counting around the policies of a client, as observe.Around does, and
+// Watch puts the counting around the policies of a client, as observe.Watch does, and
 // reads the state of those that are Measured whenever it is asked for the metrics, also
 // within a Group such as preset.Stack: circuits, budgets, limits, balancers, your own. The name is the label "client". What it
 // returns serves several doors. Forget lets go of the policies.
