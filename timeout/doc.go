@@ -27,9 +27,9 @@
 //
 // A call that goes on after its first message (Call.Stream) is limited until
 // that message by a limit around the attempt, and not at all by one around the
-// whole call unless Options.Streams says so. No deadline is put on the wire for
-// it. Only an idle limit that was asked for by name holds on a stream, while
-// the reader waits for a message.
+// whole call unless Options.Streams says so; only then is a deadline put on the wire
+// for it. An idle limit holds on a stream where it was asked for by name, while the
+// reader waits for a message.
 //
 // # What comes back
 //

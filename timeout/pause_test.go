@@ -169,3 +169,18 @@ func TestErrLooksBeforeItTells(t *testing.T) {
 		return holdfast.Result{}
 	})})
 }
+
+// A pause that begins when the limit is over does not bring it back.
+func TestAPauseAfterTheLimit(t *testing.T) {
+	for _, unary := range []bool{true, false} {
+		holdfast.Chain(timeout.New(timeout.Options{Limit: 100 * time.Millisecond}))(t.Context(), &holdfast.Call{Target: "a", Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			ctx = call.Context(ctx)
+			<-time.After(130 * time.Millisecond) // and nobody has asked
+			stand(30 * time.Millisecond)
+			if ctx.Err() != context.DeadlineExceeded {
+				t.Errorf("%v, want the end of the limit", ctx.Err())
+			}
+			return holdfast.Result{Err: ctx.Err()}
+		})})
+	}
+}

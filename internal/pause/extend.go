@@ -15,14 +15,17 @@ const (
 
 // Extension is what a limit of ours that began at a time gets for the time during which this
 // process did not run: what it waits for may be there already, and nobody has looked. It is
-// no more than the limit itself, nor than Longest.
+// no more than the limit itself, nor than Longest. A pause that began when the limit was over
+// brings it back no more.
 //
 // Where even that time was while this process did not run, the limit ends a moment after
 // it woke up, so that there is a look; that is granted a few times.
 func Extension(began int64, limit time.Duration) time.Duration {
-	stood, _ := Between(began, math.MaxInt64)
-	more := min(stood, limit, Longest)
-	if more == 0 || limit > math.MaxInt64/4 {
+	if limit > math.MaxInt64/4 {
+		return 0
+	}
+	more := during(began, limit, min(limit, Longest))
+	if more == 0 {
 		return 0
 	}
 	for range wakes {

@@ -94,6 +94,28 @@ func Between(from, to int64) (stood, longest time.Duration) {
 	return stood, longest
 }
 
+// during returns how long the pauses were that began while a limit counted, which each of them
+// extends: most at most.
+func during(began int64, limit, most time.Duration) (more time.Duration) {
+	if latest.Load() <= began || clock.InBubble(began) {
+		return 0
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	back := 0 // how many spans ended since it began
+	for back < remembered && spans[(next+remembered-back-1)%remembered].to > began {
+		back++
+	}
+	for ; back > 0 && more < most; back-- {
+		s := spans[(next+remembered-back)%remembered]
+		if s.from >= began+int64(limit+more) {
+			break
+		}
+		more += time.Duration(s.to - max(s.from, began))
+	}
+	return min(more, most)
+}
+
 // Within returns the end of the pause during which a moment was; ok is false where the
 // process ran then, as far as is known.
 func Within(at int64) (end int64, ok bool) {

@@ -189,10 +189,12 @@ func TestAnExtensionIsBounded(t *testing.T) {
 	Note(base+46*ms, base+91*ms)
 	Note(base+5000*ms, base+8000*ms)
 	for _, c := range []struct{ began, limit, want int64 }{
-		{0, 50, 50},                       // the limit itself
-		{0, 2000, 1000},                   // Longest
-		{0, 200, 200},                     // of a limit that is over already
-		{4990, 30, 8000 - 4990 - 30 + 30}, // a look, of no more than the limit itself
+		{0, 50, 50},                            // the limit itself
+		{5000, 2000, 8000 - 5000 - 2000 + 100}, // Longest, and a look
+		{0, 2000, 90},                          // not by a pause that begins when it is over
+		{0, 30, 91 - 30 + 30},                  // the time that it got ended in another one
+		{0, 4990, 8000 - 4990 + 100},           // it ends in a pause, since the others have extended it
+		{4990, 30, 8000 - 4990 - 30 + 30},      // a look, of no more than the limit itself
 		{4000, 1500, 8000 - 4000 - 1500 + 100},
 		{8000, 50, 0},
 	} {
