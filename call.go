@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -104,6 +105,9 @@ type callContext Call
 func (c *callContext) Deadline() (time.Time, bool) { return c.within.Deadline() }
 func (c *callContext) Done() <-chan struct{}       { return c.within.Done() }
 func (c *callContext) Err() error                  { return c.within.Err() }
+
+// String describes the context without looking into what others write to.
+func (c *callContext) String() string { return fmt.Sprintf("%v.holdfast", c.within) }
 
 func (c *callContext) Value(key any) any {
 	if key == (callKey{}) {

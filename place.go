@@ -77,11 +77,11 @@ func (at Place) Wrap(next Handler, policies ...Policy) Handler {
 
 // behind is the place right inside p.
 func (at Place) behind(p Policy) Place {
-	switch p := p.(type) {
-	case Characterized:
-		at.Attempt = at.Attempt || p.Traits().Attempts()
-	case Group:
-		for _, inner := range p.Inside() {
+	if c, is := p.(Characterized); is {
+		at.Attempt = at.Attempt || c.Traits().Attempts()
+	}
+	if g, is := p.(Group); is {
+		for _, inner := range g.Inside() {
 			at = at.behind(inner)
 		}
 	}

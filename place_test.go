@@ -34,6 +34,11 @@ func (p pack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler 
 	return at.Wrap(next, p...)
 }
 
+// A packed pack tells a name.
+type packed struct{ pack }
+
+func (packed) Traits() holdfast.Traits { return holdfast.Traits{Name: "mine"} }
+
 // A policy learns where it stands when the chain is built, also in and behind a group.
 func TestAPolicyLearnsItsPlace(t *testing.T) {
 	plain, attempt := holdfast.Place{}, holdfast.Place{Attempt: true}
@@ -46,6 +51,7 @@ func TestAPolicyLearnsItsPlace(t *testing.T) {
 			{pack{outside, makes, inside}},
 			{outside, pack{makes}, inside},
 			{outside, pack{pack{}, pack{makes}}, pack{inside}},
+			{outside, packed{pack{makes}}, inside},
 		} {
 			outside.at, inside.at = nil, nil
 			holdfast.Chain(policies...)

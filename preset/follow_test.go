@@ -182,6 +182,12 @@ func TestWhatAStackHasLearntOutlivesChangedOptions(t *testing.T) {
 	})
 }
 
+// A group named mine has one policy.
+type mine struct{ *retry.Retry }
+
+func (mine) Traits() holdfast.Traits     { return holdfast.Traits{Name: "mine"} }
+func (m mine) Inside() []holdfast.Policy { return []holdfast.Policy{m.Retry} }
+
 func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 	r, h := retry.New(retry.Options{}), hedge.New(hedge.Options{})
 	c := preset.Standard()
@@ -212,6 +218,7 @@ func TestMisplacedSaysWhatIsWrongWithAnOrder(t *testing.T) {
 		"balancer outside":       {[]holdfast.Policy{set, r, short}, "a balancer outside retry"},
 		"balancer inside":        {[]holdfast.Policy{r, set, short}, ""},
 		"no limit of an attempt": {[]holdfast.Policy{long, r, brk}, "retry without a timeout"},
+		"in a group with a name": {[]holdfast.Policy{brk, mine{r}, short}, "breaker outside retry"},
 	} {
 		switch err := preset.Misplaced(x.policies...); {
 		case x.want == "" && err != nil:

@@ -37,10 +37,10 @@ func (o *order) bad(format string, args ...any) {
 func (o *order) addAll(policies []holdfast.Policy) {
 	for _, p := range policies {
 		switch p := p.(type) {
+		case holdfast.Group: // which may have a name besides
+			o.addAll(p.Inside())
 		case holdfast.Characterized:
 			o.add(p.Traits())
-		case holdfast.Group:
-			o.addAll(p.Inside())
 		}
 	}
 }

@@ -25,7 +25,7 @@ s/\blimit\.Slot\b/func()/g
 s/\b(slot|place|first|second|held|mine|s|a|b|c|old\[[0-9]\])\.Release\b/\1/g
 # A Set keeps the last endpoints by itself.
 s/"keeplast": discovery\.KeepLast,//
-s/\bdiscovery\.KeepLast\(([^()]*)\)/\1/g
+s/\bdiscovery\.KeepLast\(([^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*)\)/\1/g
 # One name for each interceptor.
 s/\bgrpcclient\.(Unary|Stream)\(/(grpcclient.Wrapper{}).\1(/g
 s/\bgrpcclient\.OriginKey\b/"holdfast-origin"/g
@@ -70,6 +70,12 @@ s/\.LongRow\b/.ConsecutiveFailuresUnderLoad/g
 s/\.Row\b/.ConsecutiveFailures/g
 s/\.MaxOpen\b/.MaxOpenDuration/g
 s/\.ProbeLimit\b/.ProbeTimeout/g
+# What an Event has in fields.
+s/\b(e|event)\.Kind\(\)/\1.Kind/g
+s/\b(e|event)\.Level\(\)/\1.Level/g
+s/\b(a|e)\.Backend\b/\1.Endpoint/g
+s/\bsending\.(Attempt|Hedge|Endpoint)\b/sending.Call.\1/g
+s/\[\]preset\.Change\b/[]string/g
 # A file that now names holdfast.Event imports it. The lines are gathered for this, so that
 # what is above sees one at a time; add nothing below.
 H

@@ -175,7 +175,11 @@ func TestAPauseAfterTheLimit(t *testing.T) {
 	for _, unary := range []bool{true, false} {
 		holdfast.Chain(timeout.New(timeout.Options{Limit: 100 * time.Millisecond}))(t.Context(), &holdfast.Call{Target: "a", Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			ctx = call.Context(ctx)
-			<-time.After(130 * time.Millisecond) // and nobody has asked
+			for over := false; !over; { // without asking for an error
+				time.Sleep(50 * time.Millisecond)
+				deadline, _ := ctx.Deadline()
+				over = time.Since(deadline) > 40*time.Millisecond
+			}
 			stand(30 * time.Millisecond)
 			if ctx.Err() != context.DeadlineExceeded {
 				t.Errorf("%v, want the end of the limit", ctx.Err())

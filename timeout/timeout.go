@@ -44,8 +44,9 @@ type Options struct {
 	// their end. It makes no difference around an attempt.
 	Streams bool
 
-	// IfNone has the Limit hold only for calls whose caller has set no deadline: a
-	// default, and no bound. Idle holds all the same.
+	// IfNone has the Limit hold only for calls that have no deadline yet, neither one of
+	// the caller's nor that of a limit further out: a default, and no bound. Idle holds
+	// all the same.
 	IfNone bool
 
 	// Adaptive, when it is not nil, lowers the limit to what calls to the target

@@ -15,7 +15,7 @@ import (
 type Meanings map[string][2]any
 
 // Check sets each field of T that is a number to zero and to negative values, alone, and
-// compares what inForce makes of it with what fields says, by path: "Row", "Eject.Row".
+// compares what inForce makes of it with what fields says, by path: "MinSamples", "Eject.MinSamples".
 // A number of which fields says nothing is an error.
 func Check[T any](t *testing.T, inForce func(T) T, fields Meanings) {
 	t.Helper()
