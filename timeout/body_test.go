@@ -329,24 +329,6 @@ func TestAnAnswerThatComesWithItsLimitIsATimeout(t *testing.T) {
 	})
 }
 
-// The limit that ran out is named, whichever it is.
-func TestAnAnswerThatComesWithTheLimitOutside(t *testing.T) {
-	for _, o := range []timeout.Options{
-		{Limit: 500 * time.Millisecond, Idle: 50 * time.Millisecond}, {Limit: -1, Idle: 50 * time.Millisecond}, {Limit: 100 * time.Millisecond, Idle: 50 * time.Millisecond, IfNone: true},
-	} {
-		bubble(t, 200*time.Millisecond, func(t *testing.T) {
-			res := holdfast.Chain(timeout.New(timeout.Options{Limit: 200 * time.Millisecond}), claim, timeout.New(o))(t.Context(), &holdfast.Call{Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-				<-ctx.Done()
-				return holdfast.Result{Reply: &body{ctx: call.Context(ctx)}, Class: holdfast.Success}
-			})})
-			var limit *holdfast.TimeoutError
-			if !errors.As(res.Err, &limit) || limit.Limit != 200*time.Millisecond || limit.Scope != "call" || res.Code != holdfast.CodeTimeout {
-				t.Errorf("%+v: got %+v", o, res)
-			}
-		})
-	}
-}
-
 // A body may be closed, read and cut at once.
 func TestEndingsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

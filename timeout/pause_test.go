@@ -176,7 +176,7 @@ func TestAPauseAfterTheLimit(t *testing.T) {
 		holdfast.Chain(timeout.New(timeout.Options{Limit: 100 * time.Millisecond}))(t.Context(), &holdfast.Call{Target: "a", Unary: unary, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			ctx = call.Context(ctx)
 			for over := false; !over; { // without asking for an error
-				time.Sleep(50 * time.Millisecond)
+				<-time.After(50 * time.Millisecond)
 				deadline, _ := ctx.Deadline()
 				over = time.Since(deadline) > 40*time.Millisecond
 			}
