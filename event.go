@@ -12,10 +12,11 @@ import (
 //	Kind           Policy       what has happened                                   Reason
 //	retry          retry        the Attempt came to Class, Code and Err, and the    –
 //	                            next one follows after Wait
-//	retry_stopped  retry        it came to these, and none follows                  told caution body not_repeatable attempts budget
+//	retry_stopped  retry        the call comes to these, and no Attempt follows     told caution body not_repeatable attempts budget
 //	                                                                                deadline after schedule layer ended code class, or a
 //	                                                                                Code
-//	hedge          hedge        the Attempt is sent, Wait after the one before      –
+//	hedge          hedge        the Attempt is to be sent, Wait after the one       –
+//	                            before
 //	hedge_denied   hedge        none is sent, though it was due                     budget share layer body
 //	hedge_won      hedge        the call has the answer of the Attempt              –
 //	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated
@@ -69,7 +70,8 @@ type Event struct {
 
 // LogValue is what there is to say: a group of each field that is not zero, under its name
 // in lower case, and Attrs. A log has the Kind and the Level elsewhere. The error is left
-// out, since its text may hold a URL with what must not be logged.
+// out, since its text may hold a URL with what must not be logged; in a Detail that is of an
+// error, as for discovery, URLs are cut to their hosts.
 func (e Event) LogValue() slog.Value {
 	attrs := make([]slog.Attr, 0, 12+len(e.Attrs))
 	word := func(key, value string) {

@@ -291,15 +291,15 @@ func (g *group) hedge() {
 	g.finish(by, call, g.next(a, call))
 }
 
-// tell tells that a hedge is sent, is not, or has won. They are meant to be sent: it is for
+// tell tells that a hedge is about to be sent, is not, or has won. They are meant to be sent: it is for
 // debugging.
 func (g *group) tell(e holdfast.Event) {
 	if g.o.OnHedge == nil && !g.call.Heard() {
 		return
 	}
 	e.Level, e.Policy, e.Target, e.Method, e.Wait = slog.LevelDebug, "hedge", g.call.Target, g.call.Method, g.delay
+	defer g.call.Tell(g.ctx, e) // also where the callback panics
 	if g.o.OnHedge != nil && e.Kind != "hedge_won" {
 		g.o.OnHedge(g.ctx, e)
 	}
-	g.call.Tell(g.ctx, e)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // Checks ask each node now and then whether it is healthy, whatever calls say. The
@@ -100,7 +101,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil {
 		most, what = p.o.Check.HealthyThreshold, "healthy"
 	} else {
-		why = err.Error()
+		why = scrub.Text(err.Error())
 	}
 	if row < most && !first {
 		return row

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,38 @@ func TestAnEmptyAnswerIsTold(t *testing.T) {
 			}
 			if bad := i > 1; bad != (e.Err != nil) || bad != (e.Reason == "empty") || bad != (e.Level == slog.LevelWarn) || e.Err != nil && e.Detail != e.Err.Error() {
 				t.Errorf("%d: %+v", i, e)
+			}
+		}
+	})
+}
+
+// What a resolver or a check says of its error is told without credentials.
+func TestADetailHoldsNoCredentials(t *testing.T) {
+	secret := errors.New(`Get "http://me:hunter2@consul/v1?token=s3cret": refused`)
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var details []string
+		hear := func(_ context.Context, e holdfast.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			details = append(details, e.Detail)
+		}
+		source := discovery.Poll(func(context.Context) ([]discovery.Endpoint, error) { return nil, secret }, discovery.PollOptions{})
+		s := loadbalance.New(source, nil, loadbalance.Options{})
+		defer s.Close()
+		defer s.Watch(hear)()
+		p := loadbalance.NewPool(nil, loadbalance.Options{OnChange: hear, Check: loadbalance.Checks{Probe: func(context.Context, discovery.Endpoint) error { return secret }}})
+		defer p.Close()
+		p.Update([]discovery.Endpoint{{Addr: "a"}})
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(details) < 2 {
+			t.Errorf("told %q", details)
+		}
+		for _, d := range details {
+			if strings.Contains(d, "hunter2") || strings.Contains(d, "s3cret") || !strings.Contains(d, "consul") {
+				t.Errorf("told %q", d)
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -63,7 +64,7 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
 	} else {
-		e.Level, e.Detail, e.Reason = slog.LevelWarn, bad.Error(), "error"
+		e.Level, e.Detail, e.Reason = slog.LevelWarn, scrub.Text(bad.Error()), "error"
 		if err == nil {
 			e.Reason = "empty"
 		}

@@ -82,10 +82,7 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	if r.onRetry != nil || call.Heard() {
 		e := event("retry", slog.LevelInfo, call, old)
 		e.Wait = wait
-		if r.onRetry != nil {
-			r.onRetry(ctx, e)
-		}
-		call.Tell(ctx, e)
+		tell(ctx, call, r.onRetry, e)
 	}
 	select {
 	case <-ctx.Done():
@@ -167,10 +164,7 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 		}
 		e := event("retry_stopped", level, call, res)
 		e.Reason, e.Detail = why.word, why.detail
-		if r.onStop != nil {
-			r.onStop(ctx, e)
-		}
-		call.Tell(ctx, e)
+		tell(ctx, call, r.onStop, e)
 	}
 	return res
 }
@@ -181,6 +175,14 @@ func event(kind string, level slog.Level, call *holdfast.Call, res holdfast.Resu
 	return holdfast.Event{
 		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: cmp.Or(res.Attempt, call.Attempt),
 		Class: res.Class, Code: res.Code, Err: res.Err,
+	}
+}
+
+// tell tells the callback of the options and who listens; one that panics stops no other.
+func tell(ctx context.Context, call *holdfast.Call, callback func(context.Context, holdfast.Event), e holdfast.Event) {
+	defer call.Tell(ctx, e)
+	if callback != nil {
+		callback(ctx, e)
 	}
 }
 
