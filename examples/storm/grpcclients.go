@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,7 +92,7 @@ func dial(nodes []string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	}
 	known.InitialState(state)
 	return grpc.NewClient("storm:///"+target, append(opts, grpc.WithResolvers(known),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(wireCount{}), grpc.WithConnectParams(soon))...)
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(wireCount{new(sync.Map)}), grpc.WithConnectParams(soon))...)
 }
 
 func grpcClient(name string, conn *grpc.ClientConn, deeds *deeds) *client {
@@ -124,17 +125,26 @@ func grpcReason(err error) string {
 	}
 }
 
-// wireCount counts the attempts that gRPC makes, whoever asked for them.
-type wireCount struct{}
+// wireCount counts the attempts that gRPC makes, whoever asked for them. Of one whose stream could
+// not be created gRPC begins two more, and calls only the first of them transparent: where a Call
+// is known it counts once.
+type wireCount struct{ calls *sync.Map }
 
 // TagRPC leaves the context as it is.
 func (wireCount) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
 // HandleRPC counts.
-func (wireCount) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	if begin, ok := s.(*stats.Begin); ok && !begin.IsTransparentRetryAttempt {
-		atomic.AddInt32(&sampleOf(ctx).attempts, 1)
+func (w wireCount) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	begin, ok := s.(*stats.Begin)
+	if !ok || begin.IsTransparentRetryAttempt {
+		return
 	}
+	if call := holdfast.CallFrom(ctx); call != nil {
+		if _, again := w.calls.LoadOrStore(call, true); again {
+			return
+		}
+	}
+	atomic.AddInt32(&sampleOf(ctx).attempts, 1)
 }
 
 // TagConn leaves the context as it is.
