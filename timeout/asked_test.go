@@ -68,7 +68,7 @@ func TestWhoAsksIsNotKeptByAPauseThatIsFoundMeanwhile(t *testing.T) {
 	child, cancel := context.WithCancel(c)
 	defer cancel()
 	c.timer.timer.Stop()
-	c.began -= int64(time.Minute)
+	c.began = clock.Now() - int64(time.Minute+time.Second/10) // a pause of half a second would move the end
 	parent.asked, parent.pauses = 0, true
 	if err := c.Err(); err != context.DeadlineExceeded || child.Err() != context.DeadlineExceeded || parent.asked != 1 {
 		t.Errorf("%v, and %v beneath; the caller's was asked %d times, want once: it was waited for", err, child.Err(), parent.asked)
