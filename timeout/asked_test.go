@@ -63,12 +63,12 @@ func TestWhoAsksNeverWaits(t *testing.T) {
 func TestWhoAsksIsNotKeptByAPauseThatIsFoundMeanwhile(t *testing.T) {
 	call := &holdfast.Call{Record: new(holdfast.Record)}
 	parent := &finder{Context: context.Background()}
-	c := &bounded{terms: terms{began: clock.Now() - int64(time.Second), limit: time.Minute, unary: true, whole: true}, parent: parent, call: call}
+	c := &bounded{terms: terms{began: clock.Now() - int64(time.Second), limit: 30 * time.Second, unary: true, whole: true}, parent: parent, call: call}
 	defer c.release()
 	child, cancel := context.WithCancel(c)
 	defer cancel()
 	c.timer.timer.Stop()
-	c.began = clock.Now() - int64(time.Minute+time.Second/10) // a pause of half a second would move the end
+	c.began = clock.Now() - int64(30*time.Second+time.Second/10) // a pause of half a second would move the end
 	parent.asked, parent.pauses = 0, true
 	if err := c.Err(); err != context.DeadlineExceeded || child.Err() != context.DeadlineExceeded || parent.asked != 1 {
 		t.Errorf("%v, and %v beneath; the caller's was asked %d times, want once: it was waited for", err, child.Err(), parent.asked)

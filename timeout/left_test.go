@@ -197,3 +197,20 @@ func TestAnIdleLimitIsNoDeadline(t *testing.T) {
 		})
 	}
 }
+
+// An idle limit within a whole one is told of though nobody waits, and no timer runs.
+func TestAStallIsToldThoughNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, t.Context(), func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Reply: &body{ctx: ctx}, Class: holdfast.Success, Code: "200"}
+		}, timeout.New(timeout.Options{Limit: time.Minute, Idle: time.Second}))
+		defer b.Close()
+		b.Progress(true)
+		if time.Sleep(time.Second - 1); b.ended() != nil {
+			t.Errorf("%v before the idle limit", b.ended())
+		}
+		if time.Sleep(1); b.ended() != context.DeadlineExceeded {
+			t.Errorf("%v at the idle limit", b.ended())
+		}
+	})
+}
