@@ -75,7 +75,7 @@ func TestWhoAsksIsNotKeptByAPauseThatIsFoundMeanwhile(t *testing.T) {
 	}
 }
 
-// A finder finds a pause of half a second when it is asked.
+// A finder finds a pause of half a second when it is asked, once.
 type finder struct {
 	context.Context
 	pauses bool
@@ -84,6 +84,7 @@ type finder struct {
 
 func (f *finder) Err() error {
 	if f.asked++; f.pauses {
+		f.pauses = false
 		now := clock.Now()
 		pause.Note(now-int64(time.Second/2), now)
 	}
