@@ -50,7 +50,7 @@ func TestLimitsAreTold(t *testing.T) {
 				t.Errorf("%T: %v", p, got)
 			}
 		}
-		r := limit.NewRate(limit.RateOptions{})
+		r := limit.NewRate(limit.RateOptions{PerSecond: 1})
 		_ = r.Acquire(t.Context(), "")
 		if got, off := told(r), told(r.With(limit.RateOptions{PerSecond: -1})); len(got) != 2 || len(off) != 0 {
 			t.Errorf("%v, and switched off %v", got, off)
@@ -113,7 +113,7 @@ func TestWhoWaitsIsTold(t *testing.T) {
 // Whoever has seen enough is told no more, of that target or of another one.
 func TestLimitsAreToldUntilSomebodyHasSeenEnough(t *testing.T) {
 	l := limit.NewInFlight(limit.InFlightOptions{PerTarget: true})
-	r := limit.NewRate(limit.RateOptions{PerTarget: true})
+	r := limit.NewRate(limit.RateOptions{PerSecond: 1, PerTarget: true})
 	for _, target := range []string{"a", "b"} {
 		release, _ := l.Acquire(t.Context(), target)
 		defer release()
