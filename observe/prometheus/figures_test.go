@@ -58,6 +58,15 @@ func TestFiguresOfAnyPolicyShow(t *testing.T) {
 	}
 }
 
+// A group that holds itself is read all the same, and counts once.
+func TestAGroupWithinItself(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	g := &gauged{figures: []holdfast.Figure{{Name: "held", Value: 1}}}
+	g.inner = []holdfast.Policy{g, g}
+	m.Watch("c", g)
+	check(t, scraped(t, r), map[string]float64{"held{client=c}": 1})
+}
+
 // A figure that cannot be shown is left out, and says so; all others are there, at each scrape.
 func TestAFigureThatCannotBeShownIsLeftOut(t *testing.T) {
 	m, r := registered(t, holdprom.Options{Labels: map[string]string{"app": "x"}})

@@ -69,7 +69,7 @@ type sight struct {
 const maxDepth = 8
 
 func (r *reading) policy(c *client, p holdfast.Policy, depth int) {
-	if of := reflect.ValueOf(p); !of.IsValid() || of.Kind() == reflect.Pointer && of.IsNil() {
+	if of := reflect.ValueOf(p); of.Kind() == reflect.Pointer && of.IsNil() {
 		return
 	}
 	if m, ok := p.(holdfast.Measured); ok {
