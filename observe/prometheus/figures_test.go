@@ -171,6 +171,23 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 	}
 }
 
+// An endpoint that has a name of its own keeps it, however many there are: also in another figure of
+// the same set.
+func TestAnEndpointKeepsItsName(t *testing.T) {
+	m, r := registered(t, holdprom.Options{MaxEndpoints: 2})
+	var figures []holdfast.Figure
+	for _, name := range []string{"sent", "open"} {
+		for _, endpoint := range []string{"a", "b", "c", "a"} {
+			figures = append(figures, holdfast.Figure{Name: name, Labels: map[string]string{"set": "s", "endpoint": endpoint}, Value: 1})
+		}
+	}
+	m.Watch("c", &gauged{figures: figures})
+	check(t, scraped(t, r), map[string]float64{
+		"sent{client=c,endpoint=a,set=s}": 2, "sent{client=c,endpoint=b,set=s}": 1, "sent{client=c,endpoint=other,set=s}": 1,
+		"open{client=c,endpoint=a,set=s}": 2, "open{client=c,endpoint=b,set=s}": 1, "open{client=c,endpoint=other,set=s}": 1,
+	})
+}
+
 // Keys of a policy's own take no place from targets.
 func TestKeysTakeNoPlaceFromTargets(t *testing.T) {
 	m, r := registered(t, holdprom.Options{MaxTargets: 1})
