@@ -138,6 +138,8 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			g.figures = append(g.figures, f)
 		}
 		g.figures = append(g.figures, holdfast.Figure{Name: fmt.Sprint("name", i), Labels: map[string]string{fmt.Sprint("label", i): "v"}},
+			holdfast.Figure{Name: "kept", Keys: "tenant", Labels: map[string]string{"target": fmt.Sprint("t", i)}, Value: 1},
+			holdfast.Figure{Name: "lost", Keys: "tenant", Labels: map[string]string{"target": fmt.Sprint("u", i)}, Value: 1}, // among the same keys
 			holdfast.Figure{Name: "sent", Labels: map[string]string{"set": "s", "endpoint": fmt.Sprintf("me:sesame@%d", i)}, Value: 1})
 	}
 	m.Watch("c", g)
@@ -151,7 +153,10 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			"most{client=c,target=other}":                         9999,
 			"sent{client=c,endpoint=2,set=s}":                     1,
 			"sent{client=c,endpoint=other,set=s}":                 9997,
-			"figures_left_out{client=c,figure=other,reason=many}": 10_000 - 194 - 100,
+			"figures_left_out{client=c,figure=other,reason=many}": 10_000 - 192 - 100,
+			"kept{client=c,target=t0}":                            1,
+			"kept{client=c,target=other}":                         10_000 - 50,
+			"lost{client=c,target=other}":                         10_000 - 50,
 		})
 		if len(got) > 1000 {
 			t.Errorf("%d series", len(got))
@@ -171,21 +176,28 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 	}
 }
 
-// An endpoint that has a name of its own keeps it, however many there are: also in another figure of
-// the same set.
+// An endpoint that has a name of its own keeps it, however many there are, and the same ones have
+// one in all figures of a set.
 func TestAnEndpointKeepsItsName(t *testing.T) {
 	m, r := registered(t, holdprom.Options{MaxEndpoints: 2})
 	var figures []holdfast.Figure
-	for _, name := range []string{"sent", "open"} {
+	want := map[string]float64{}
+	for i := range 9 {
 		for _, endpoint := range []string{"a", "b", "c", "a"} {
-			figures = append(figures, holdfast.Figure{Name: name, Labels: map[string]string{"set": "s", "endpoint": endpoint}, Value: 1})
+			figures = append(figures, holdfast.Figure{Name: fmt.Sprint("sent", i), Labels: map[string]string{"set": "s", "endpoint": endpoint}, Value: 1})
+			if i > 0 { // which finds others there
+				figures[len(figures)-1].Labels["endpoint"] = string(endpoint[0] + 1)
+			}
+		}
+		series := func(endpoint string) string { return fmt.Sprintf("sent%d{client=c,endpoint=%s,set=s}", i, endpoint) }
+		if i == 0 {
+			want[series("a")], want[series("b")], want[series("other")] = 2, 1, 1
+		} else {
+			want[series("b")], want[series("other")] = 2, 2 // c and d
 		}
 	}
 	m.Watch("c", &gauged{figures: figures})
-	check(t, scraped(t, r), map[string]float64{
-		"sent{client=c,endpoint=a,set=s}": 2, "sent{client=c,endpoint=b,set=s}": 1, "sent{client=c,endpoint=other,set=s}": 1,
-		"open{client=c,endpoint=a,set=s}": 2, "open{client=c,endpoint=b,set=s}": 1, "open{client=c,endpoint=other,set=s}": 1,
-	})
+	check(t, scraped(t, r), want)
 }
 
 // Keys of a policy's own take no place from targets.
