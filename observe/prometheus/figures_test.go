@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/holdfasttest"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 )
 
@@ -208,6 +210,35 @@ func TestKeysTakeNoPlaceFromTargets(t *testing.T) {
 	}
 	m.Watch("c", &gauged{figures: []holdfast.Figure{figure("x", "circuit", "key"), figure("y", "tenant", "bob"), figure("z", "", "users"), figure("z", "", "orders")}})
 	check(t, scraped(t, r), map[string]float64{"x{client=c,target=key}": 1, "y{client=c,target=bob}": 1, "z{client=c,target=users}": 1, "z{client=c,target=other}": 1})
+}
+
+// Methods and sets are bounded as those of calls are, with which they share their places.
+func TestMethodsAndSetsShareThePlacesOfCalls(t *testing.T) {
+	m, r := registered(t, holdprom.Options{MaxTargets: 1, MaxMethods: 1})
+	h := holdfast.Chain(m.Watch("c", &gauged{figures: []holdfast.Figure{
+		{Name: "by_method", Labels: map[string]string{"method": "get"}, Value: 1}, {Name: "by_method", Labels: map[string]string{"method": "put"}, Value: 1},
+		{Name: "by_set", Labels: map[string]string{"set": "a"}, Value: 1}, {Name: "by_set", Labels: map[string]string{"set": "b"}, Value: 1},
+	}})...)
+	(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "put"})
+	check(t, scraped(t, r), map[string]float64{
+		"by_method{client=c,method=put}": 1, "by_method{client=c,method=other}": 1,
+		"by_set{client=c,set=a}": 1, "by_set{client=c,set=other}": 1,
+	})
+}
+
+// A help that is no text is made one: it would fail the scrape.
+func TestAHelpIsText(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	m.Watch("c", &gauged{figures: []holdfast.Figure{{Name: "odd_help", Help: "\xff", Value: 1}}})
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if !utf8.ValidString(f.GetHelp()) {
+			t.Errorf("%s: %q", f.GetName(), f.GetHelp())
+		}
+	}
 }
 
 // What has one owner counts once for a client, and for each client.
