@@ -123,6 +123,51 @@ func TestWhatIsDetachedRepeatsForItself(t *testing.T) {
 	}
 }
 
+// Where the outer caller has gone, what is detached from it repeats for itself, also under a context
+// that can end: it does not end with the outer one.
+func TestWhatIsDetachedFromACallerWhoHasGoneRepeatsForItself(t *testing.T) {
+	for detached, want := range map[bool]int{false: 0, true: 2} {
+		var whyOuter, whyInner string
+		sends := 0
+		outer, leave := context.WithCancel(t.Context())
+		do(outer, true, &whyOuter, func(ctx context.Context) {
+			leave()
+			if detached {
+				ctx = context.WithoutCancel(ctx)
+			}
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			do(ctx, true, &whyInner, func(context.Context) { sends++ })
+		})
+		if sends != want || (whyInner == "") != detached {
+			t.Errorf("detached: %v: %d sendings, want %d: %q", detached, sends, want, whyInner)
+		}
+	}
+}
+
+// What is detached repeats for itself alone: the outer call, which may not be repeated where an
+// inner one was, is sent again when it was refused.
+func TestWhatIsDetachedKeepsNobodyFromRepeating(t *testing.T) {
+	for name, c := range map[string]struct {
+		ctx   func(context.Context) context.Context
+		calls int
+	}{
+		"within":   {func(ctx context.Context) context.Context { return ctx }, 1},
+		"detached": {context.WithoutCancel, 2},
+	} {
+		var whyOuter, whyInner string
+		calls, sends := 0, 0
+		do(t.Context(), false, &whyOuter, func(ctx context.Context) {
+			if calls++; calls == 1 {
+				do(c.ctx(ctx), true, &whyInner, func(context.Context) { sends++ })
+			}
+		})
+		if calls != c.calls || sends != 2 {
+			t.Errorf("%s: the outer call was sent %d times, want %d (%q); the inner one %d times (%q)", name, calls, c.calls, whyOuter, sends, whyInner)
+		}
+	}
+}
+
 // An inner layer that was refused its repeat, for whatever reason, has repeated nothing: the
 // outer one may.
 func TestOnlyWhatWasSentAgainCountsAsRepeated(t *testing.T) {

@@ -138,13 +138,13 @@ func (c *circuit) share(ctx context.Context, call *holdfast.Call, next holdfast.
 	}
 	timer := pause.Start(limit / 2)
 	defer timer.Stop()
+	call.Waited()
 	for free != nil {
 		select {
 		case <-free:
 			if !c.probed() {
 				return res, false
 			}
-			call.Waited()
 			res, shared, free = call.Share(ctx, next, c)
 		case <-timer.C:
 			if timer.Over() {

@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"testing"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 )
 
@@ -23,5 +24,19 @@ func TestTheCircuitsAreTold(t *testing.T) {
 	}
 	if len(owners) != 1 || len(values) != 5 || values["circuits a isolated"] != 1 || values["circuits a closed"]+values["circuits a open"]+values["circuits a half-open"] != 0 || values["circuit_rejected_total a "] != 0 {
 		t.Errorf("%v, %d owners", values, len(owners))
+	}
+}
+
+// Whoever has seen enough is told no more, of that circuit or of another one.
+func TestTheCircuitsAreToldUntilSomebodyHasSeenEnough(t *testing.T) {
+	b := breaker.New(breaker.Options{})
+	b.Isolate("a")
+	b.Isolate("b")
+	for enough := 1; enough <= 10; enough++ {
+		told := 0
+		b.Figures(func(holdfast.Figure) bool { told++; return told < enough })
+		if told != enough {
+			t.Errorf("%d figures were told, and %d were enough", told, enough)
+		}
 	}
 }

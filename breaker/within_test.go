@@ -104,6 +104,100 @@ func TestCallsWithinAProbeWaitForEachOther(t *testing.T) {
 	})
 }
 
+// A circuit that is isolated by hand rejects calls within its probe, too, also one that was waiting
+// for its turn.
+func TestACircuitThatIsIsolatedRejectsCallsWithinItsProbe(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := breaker.New(breaker.Options{ConsecutiveFailures: 1})
+			h := holdfast.Chain(b)
+			call := holdfast.Call{Target: "redis"}
+			_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
+			time.Sleep(time.Minute)
+			_, err := holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+				if waits {
+					go func() {
+						_, _ = holdfast.Do(ctx, h, call, func(context.Context) (int, error) { time.Sleep(2 * time.Second); return 0, nil })
+					}()
+					synctest.Wait()
+					time.AfterFunc(time.Second, func() { b.Isolate("redis") })
+				} else {
+					b.Isolate("redis")
+				}
+				start, asked := time.Now(), false
+				_, err := holdfast.Do(ctx, h, call, func(context.Context) (int, error) { asked = true; return 0, nil })
+				var open *breaker.OpenError
+				if asked || !errors.As(err, &open) || open.State != breaker.Isolated {
+					t.Errorf("it waited: %v; asked: %v, %v, want a rejection", waits, asked, err)
+				}
+				if took := time.Since(start); took != map[bool]time.Duration{false: 0, true: 2 * time.Second}[waits] {
+					t.Errorf("it waited: %v; rejected after %v", waits, took)
+				}
+				return 0, nil
+			})
+			if s := b.State("redis"); err != nil || s != breaker.Isolated {
+				t.Errorf("%v, %v", err, s)
+			}
+		})
+	}
+}
+
+// A call within a probe that has waited for its turn blames nobody when a policy further in spends
+// what is left of its time, nor where the circuit was reset by hand meanwhile.
+func TestAWaitWithinAProbeBlamesNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		waits, reset bool
+		want         holdfast.Class
+	}{
+		"no wait":                  {false, false, holdfast.Failure},
+		"a wait":                   {true, false, holdfast.Ignored},
+		"a wait, and it was reset": {true, true, holdfast.Ignored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := breaker.New(breaker.Options{ConsecutiveFailures: 1})
+				h := holdfast.Chain(b)
+				call := holdfast.Call{Target: "redis"}
+				_, _ = holdfast.Do(t.Context(), h, call, func(context.Context) (int, error) { return 0, errors.New("refused") })
+				time.Sleep(time.Minute)
+				var got holdfast.Class
+				limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Second, call.TimedOut(2*time.Second, "attempt"))
+						defer cancel()
+						call.Limit(2 * time.Second)
+						res := next(ctx, call)
+						got = res.Class
+						return res
+					}
+				})
+				lag := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						<-ctx.Done()
+						return next(ctx, call)
+					}
+				})
+				_, _ = holdfast.Do(t.Context(), h, call, func(ctx context.Context) (int, error) {
+					if c.waits {
+						go func() {
+							_, _ = holdfast.Do(ctx, h, call, func(context.Context) (int, error) { time.Sleep(time.Second); return 0, nil })
+						}()
+						synctest.Wait()
+					}
+					if c.reset {
+						time.AfterFunc(time.Second/2, func() { b.Reset("redis") })
+					}
+					_, _ = holdfast.Do(ctx, holdfast.Chain(limited, b, lag), call, func(context.Context) (int, error) { return 0, nil })
+					return 0, nil
+				})
+				if got != c.want {
+					t.Errorf("judged as %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // A breaker that only observes changes nothing of what is sent.
 func TestAnObserverLeavesItsProbesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ func TestTheDelayIsTold(t *testing.T) {
 		chain := holdfast.Chain(h)
 		told := func() (n int) {
 			for f := range h.Figures {
-				if n++; f.Name != "hedge_delay_seconds" || f.Labels["target"] != "t" || f.Value != h.Stats("t").Delay.Seconds() || f.Value == 0 {
+				if n++; f.Name != "hedge_delay_seconds" || f.Labels["target"] != "t" || f.Value != h.Stats("t").Delay.Seconds() || f.Value == 0 || f.Kind != holdfast.Most {
 					t.Errorf("%+v, and %v", f, h.Stats("t").Delay)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/limit"
@@ -49,8 +50,82 @@ func TestLimitsAreTold(t *testing.T) {
 				t.Errorf("%T: %v", p, got)
 			}
 		}
+		r := limit.NewRate(limit.RateOptions{PerSecond: 1})
+		_ = r.Acquire(t.Context(), "")
+		if got, off := told(r), told(r.With(limit.RateOptions{PerSecond: -1})); len(got) != 2 || len(off) != 0 {
+			t.Errorf("%v, and switched off %v", got, off)
+		}
 		if got := told(limit.NewInFlight(limit.InFlightOptions{Max: -1})); len(got) != 2 {
 			t.Errorf("without a limit: %v", got)
 		}
 	})
+}
+
+// Who waits is told as well. Several targets together have the calls of all, the tokens of the
+// scarcest and the widest limit; what With has made counts with what it was made of.
+func TestWhoWaitsIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 10})
+		r := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, Queue: 10})
+		release, _ := l.Acquire(t.Context(), "")
+		_ = r.Acquire(t.Context(), "")
+		for range 2 {
+			go func() {
+				if release, err := l.Acquire(t.Context(), ""); err == nil {
+					release()
+				}
+			}()
+			go func() { _ = r.Acquire(t.Context(), "") }()
+		}
+		synctest.Wait()
+		for p, want := range map[holdfast.Measured]map[string]float64{
+			l: {"limit_in_flight all": 1, "limit_waiting all": 2, "limit_max ": 1},
+			r: {"rate_tokens all": -2, "rate_waiting all": 2},
+		} {
+			if got := told(p); !maps.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		}
+		kinds := map[string]holdfast.FigureKind{"limit_max": holdfast.Most, "rate_tokens": holdfast.Least}
+		for _, both := range [][2]holdfast.Measured{{l, l.With(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 10})}, {r, r.With(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, Queue: 10})}} {
+			owners := map[string]map[any]bool{}
+			for _, p := range both {
+				for f := range p.Figures {
+					if f.Kind != kinds[f.Name] {
+						t.Errorf("%+v", f)
+					}
+					if owners[f.Name] == nil {
+						owners[f.Name] = map[any]bool{}
+					}
+					owners[f.Name][f.Owner] = true
+				}
+			}
+			for name, of := range owners {
+				if len(of) != 1 || of[nil] && name != "limit_max" {
+					t.Errorf("%s has the owners %v", name, of)
+				}
+			}
+		}
+		release()
+	})
+}
+
+// Whoever has seen enough is told no more, of that target or of another one.
+func TestLimitsAreToldUntilSomebodyHasSeenEnough(t *testing.T) {
+	l := limit.NewInFlight(limit.InFlightOptions{PerTarget: true})
+	r := limit.NewRate(limit.RateOptions{PerSecond: 1, PerTarget: true})
+	for _, target := range []string{"a", "b"} {
+		release, _ := l.Acquire(t.Context(), target)
+		defer release()
+		_ = r.Acquire(t.Context(), target)
+	}
+	for p, all := range map[holdfast.Measured]int{l: 5, r: 4} {
+		for enough := 1; enough <= all; enough++ {
+			n := 0
+			p.Figures(func(holdfast.Figure) bool { n++; return n < enough })
+			if n != enough {
+				t.Errorf("%T: %d figures were told, and %d were enough", p, n, enough)
+			}
+		}
+	}
 }

@@ -152,9 +152,6 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		var p patience
 		for {
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				if p.timer != nil {
-					call.Waited()
-				}
 				res, ok, free := call.Share(ctx, next, l.room(call.Target))
 				if ok {
 					p.stop()
@@ -163,12 +160,13 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 				p.free = free
 			}
 			r, err := l.acquire(ctx, call.Target, &p)
+			if p.timer != nil {
+				call.Waited()
+			}
 			if err == errFree {
 				continue // what the outer call has is to be had now
 			}
-			if p.stop() {
-				call.Waited()
-			}
+			p.stop()
 			if err != nil {
 				return rejected(ctx, call, "limit", err)
 			}

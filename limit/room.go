@@ -30,13 +30,11 @@ type patience struct {
 // errFree ends a wait since there is something else.
 var errFree = errors.New("limit: what an outer call has is free")
 
-// stop ends it, and reports whether it has waited.
-func (p *patience) stop() bool {
-	if p.timer == nil {
-		return false
+// stop ends it.
+func (p *patience) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
 	}
-	p.timer.Stop()
-	return true
 }
 
 // enter takes a place, or waits for one. reason says why there is none; err is

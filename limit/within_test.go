@@ -154,6 +154,72 @@ func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
 	}
 }
 
+// Nor does a wait after which a policy further in spends what is left of the call's time.
+func TestAWaitBeforeTheTimeIsSpentFurtherIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy func(t *testing.T) holdfast.Policy
+		want   holdfast.Class
+	}{
+		"no wait": {func(*testing.T) holdfast.Policy { return limit.NewInFlight(limit.InFlightOptions{}) }, holdfast.Failure},
+		"for room": {func(t *testing.T) holdfast.Policy {
+			l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 1})
+			release, _ := l.Acquire(t.Context(), "")
+			time.AfterFunc(time.Second/2, release)
+			return l
+		}, holdfast.Ignored},
+		"for a token": {func(t *testing.T) holdfast.Policy {
+			l := limit.NewRate(limit.RateOptions{PerSecond: 2, Burst: 1, Wait: time.Minute, Queue: 1})
+			_ = l.Acquire(t.Context(), "")
+			return l
+		}, holdfast.Ignored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if got := spentFurtherIn(t.Context(), c.policy(t)); got != c.want {
+					t.Errorf("judged as %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // for what the outer call has
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute})
+		call := holdfast.Call{Target: "a"}
+		_, _ = holdfast.Do(t.Context(), holdfast.Chain(l), call, func(ctx context.Context) (int, error) {
+			go func() {
+				_, _ = holdfast.Do(ctx, holdfast.Chain(l), call, func(context.Context) (int, error) { time.Sleep(time.Second / 2); return 0, nil })
+			}()
+			synctest.Wait()
+			if got := spentFurtherIn(ctx, l); got != holdfast.Ignored {
+				t.Errorf("judged as %v", got)
+			}
+			return 0, nil
+		})
+	})
+}
+
+// spentFurtherIn is how a call through p is judged that has a second, all of which is spent right
+// inside p.
+func spentFurtherIn(ctx context.Context, p holdfast.Policy) (got holdfast.Class) {
+	limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			ctx, cancel := context.WithTimeoutCause(ctx, time.Second, call.TimedOut(time.Second, "attempt"))
+			defer cancel()
+			call.Limit(time.Second)
+			res := next(ctx, call)
+			got = res.Class
+			return res
+		}
+	})
+	lag := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			<-ctx.Done()
+			return next(ctx, call)
+		}
+	})
+	_, _ = holdfast.Do(ctx, holdfast.Chain(limited, p, lag), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { return 1, nil })
+	return got
+}
+
 // Whatever it waits for, and however often it comes too late for it, a call waits no longer than
 // Wait in all.
 func TestAWaitIsOneWait(t *testing.T) {

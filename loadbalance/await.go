@@ -23,9 +23,9 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 		if picked, ok = s.Pick(info); ok || !info.patient {
 			return picked, ok, nil
 		}
+		info.Call.Waited()
 		select {
 		case <-changed:
-			info.Call.Waited()
 		case <-timer.C:
 			if timer.Over() {
 				info.patient = false

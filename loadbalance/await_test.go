@@ -191,3 +191,56 @@ func probeEndsInNothing(t *testing.T, panics bool) {
 		wg.Wait()
 	})
 }
+
+// A wait, whatever ends it, after which a policy further in spends what is left of the call's time
+// blames nobody.
+func TestAWaitBeforeTheTimeIsSpentFurtherIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		there time.Duration // when the endpoint is
+		await time.Duration
+		ill   bool // its check fails, for ever
+		want  holdfast.Class
+	}{
+		"no wait":                    {want: holdfast.Failure},
+		"for discovery":              {there: time.Second / 2, want: holdfast.Ignored},
+		"for an endpoint":            {there: time.Second / 2, await: time.Minute, want: holdfast.Ignored},
+		"for one that is never well": {await: time.Second / 2, ill: true, want: holdfast.Ignored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ill atomic.Bool
+				ill.Store(c.ill)
+				source := new(discovery.Source)
+				s := loadbalance.New(source, nil, loadbalance.Options{Await: c.await, Check: sick(&ill)})
+				defer s.Close()
+				if c.await > 0 {
+					source.Publish(1) // it is known that there is none yet
+				}
+				time.AfterFunc(c.there, func() { source.Publish(2, discovery.Endpoint{Addr: "a"}) })
+				time.Sleep(1)
+				synctest.Wait()
+				var got holdfast.Class
+				limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						ctx, cancel := context.WithTimeoutCause(ctx, time.Second, call.TimedOut(time.Second, "attempt"))
+						defer cancel()
+						call.Limit(time.Second)
+						res := next(ctx, call)
+						got = res.Class
+						return res
+					}
+				})
+				lag := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						<-ctx.Done()
+						return next(ctx, call)
+					}
+				})
+				_, _ = holdfast.Do(t.Context(), holdfast.Chain(limited, s, lag), holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 1, nil })
+				if got != c.want {
+					t.Errorf("judged as %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}

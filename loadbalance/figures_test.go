@@ -94,3 +94,18 @@ func TestDiscoveryThatNeverHadAnEndpointIsStale(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has seen enough is told no more.
+func TestEndpointsAreToldUntilSomebodyHasSeenEnough(t *testing.T) {
+	in(t, 3, loadbalance.RoundRobin, loadbalance.Options{}, func(t *testing.T, s *loadbalance.Set, _ holdfast.Handler) {
+		for p, all := range map[holdfast.Measured]int{s: 13, s.Pool: 10} {
+			for enough := 1; enough <= all; enough++ {
+				n := 0
+				p.Figures(func(holdfast.Figure) bool { n++; return n < enough })
+				if n != enough {
+					t.Errorf("%T: %d figures were told, and %d were enough", p, n, enough)
+				}
+			}
+		}
+	})
+}

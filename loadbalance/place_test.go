@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/loadbalance"
+	"github.com/holdfast-go/holdfast/retry"
 )
 
 // thrice sends each call three times, and says that it does.
@@ -84,6 +86,50 @@ func TestASetClaimsNoCall(t *testing.T) {
 		}
 		if sent != 3 {
 			t.Errorf("asked %v, want three in all", w.got)
+		}
+	})
+}
+
+// A Set inside a policy that repeats no failure moves a call that did not connect: nobody else
+// would.
+func TestASetMovesWhatNobodyRepeats(t *testing.T) {
+	in(t, 3, loadbalance.RoundRobin, loadbalance.Options{}, func(t *testing.T, s *loadbalance.Set, _ holdfast.Handler) {
+		for name, c := range map[string]struct {
+			outer holdfast.Policy
+			sends int
+		}{
+			"a retry of one attempt":   {retry.New(retry.Options{MaxAttempts: -1}), 3},
+			"a hedge":                  {hedge.New(hedge.Options{}), 3},
+			"a retry of two, at once ": {retry.New(retry.Options{MaxAttempts: 2, InitialInterval: -1}), 2},
+		} {
+			w := newWorld(func(context.Context, string, int) holdfast.Result { return dialed })
+			call := &holdfast.Call{Target: "t", Repeatable: true, Sender: w}
+			holdfast.Chain(c.outer, s)(t.Context(), call)
+			if n := call.Record.Attempts(); n != c.sends || len(w.got) != c.sends {
+				t.Errorf("inside %s: %d attempts at %v, want %d", name, n, w.got, c.sends)
+			}
+		}
+	})
+}
+
+// A hedge that did not connect is a hedge at the next endpoint still.
+func TestAHedgeThatMovesIsAHedge(t *testing.T) {
+	in(t, 3, loadbalance.RoundRobin, loadbalance.Options{}, func(t *testing.T, _ *loadbalance.Set, h holdfast.Handler) {
+		for _, hedge := range []bool{false, true} {
+			var sent []bool
+			call := &holdfast.Call{Target: "t", Repeatable: true, Hedge: hedge, Sender: seen(func(_ context.Context, call *holdfast.Call) holdfast.Result {
+				sent = append(sent, call.Hedge)
+				return dialed
+			})}
+			h(t.Context(), call)
+			if !slices.Equal(sent, []bool{hedge, hedge, hedge}) {
+				t.Errorf("a hedge: %v; it was sent as %v", hedge, sent)
+			}
+			for _, a := range call.Record.Ledger().Attempts {
+				if a.Hedge != hedge {
+					t.Errorf("a hedge: %v; the ledger has %v", hedge, call.Record.Ledger())
+				}
+			}
 		}
 	})
 }

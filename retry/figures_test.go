@@ -21,6 +21,9 @@ func TestTheBudgetIsTold(t *testing.T) {
 		for f := range p.Figures {
 			owners[f.Owner] = true
 			values[f.Name+" "+f.Labels["target"]] = f.Value
+			if want := map[string]holdfast.FigureKind{"retry_budget_tokens": holdfast.Least, "retry_budget_withdrawn_total": holdfast.Counter, "retry_budget_refused_total": holdfast.Counter}[f.Name]; f.Kind != want {
+				t.Errorf("%+v", f)
+			}
 		}
 	}
 	if want := map[string]float64{

@@ -62,6 +62,34 @@ func TestTwoRetriesInOneListDoNotMultiply(t *testing.T) {
 	})
 }
 
+// A Retry of one attempt has nothing to do with a call that another one further in repeats: the call
+// pays in once, and stops once.
+func TestARetryOfOneAttemptLeavesTheCallToAnotherOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		result     holdfast.Result
+		sends      int
+		successes  uint64
+		outer, own int // times that each has told that it stops
+	}{
+		"success": {success(), 1, 1, 0, 0},
+		"failure": {failure(), 3, 0, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				budget := retry.NewBudget(retry.BudgetOptions{})
+				var outer, own int
+				s := &script{results: []holdfast.Result{c.result}}
+				send(t.Context(), true, s,
+					retry.New(retry.Options{MaxAttempts: -1, Budget: budget, OnStop: func(context.Context, holdfast.Event) { outer++ }}),
+					retry.New(retry.Options{MaxAttempts: 3, Budget: budget, OnStop: func(context.Context, holdfast.Event) { own++ }}))
+				if n := budget.Stats("t").Successes; len(s.sends) != c.sends || n != c.successes || outer != c.outer || own != c.own {
+					t.Errorf("%d sends, %d successes paid in; the outer one stopped %d times, the inner one %d", len(s.sends), n, outer, own)
+				}
+			})
+		})
+	}
+}
+
 func TestWithoutRepeatsIsObeyed(t *testing.T) {
 	s := &script{results: []holdfast.Result{status(holdfast.Refused, "dial", 0)}}
 	_, record := send(holdfast.WithoutRepeats(t.Context()), true, s, retry.New(retry.Options{}))

@@ -131,11 +131,11 @@ func (c *bounded) Err() error { return c.errAt(clock.Now()) }
 func (c *bounded) errAt(now int64) error {
 	c.mu.Lock()
 	due := !c.ended && c.isDue(now)
-	if c.inner == nil && !c.ended && !due && c.parentErr(now) == nil {
+	if !c.ended && !due && c.parentErr(now) == nil {
 		c.mu.Unlock()
 		return nil
 	}
-	inner, hang, cancel, cause, over := c.real(), c.hang, c.cancel, c.cause, c.ended && !c.freed
+	inner, hang, cancel, cause, over := c.real(), c.hang, c.cancel, c.cause, c.ended
 	c.seen = c.seen || due
 	c.mu.Unlock()
 	switch { // what the timer would do a moment later, or is about to
@@ -195,7 +195,7 @@ func (c *bounded) Value(key any) any {
 // later.
 func (c *bounded) catchUp() {
 	c.mu.Lock()
-	hang, linked := c.hang, c.unlink != nil && !c.freed
+	hang, linked := c.hang, c.unlink != nil
 	c.mu.Unlock()
 	if linked && c.parent.Err() != nil {
 		hang()
@@ -245,7 +245,6 @@ func (c *bounded) above() context.Context {
 func (c *bounded) release() {
 	c.mu.Lock()
 	c.ended, c.freed = true, true
-	c.armed.Store(0)
 	c.timer.stop()
 	c.timer = nil
 	cancel, unlink := c.cancel, c.unlink

@@ -125,6 +125,22 @@ func TestTheCallersEndIsSeen(t *testing.T) {
 	})
 }
 
+// What is derived from it after the caller has gone is over from the beginning.
+func TestTheCallersEndIsSeenByWhatIsDerivedAtOnce(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		parent, cancel := context.WithCancel(t.Context())
+		under(parent, k, func(ctx context.Context) {
+			ctx.Done()
+			cancel()
+			child, let := context.WithCancel(ctx)
+			defer let()
+			if child.Err() != context.Canceled {
+				t.Errorf("%v", child.Err())
+			}
+		})
+	})
+}
+
 func TestItIsOverWhenTheCallIs(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		for _, asked := range []bool{false, true} {
@@ -209,28 +225,66 @@ func TestAnAttemptPassesOverAWholeLimitThatNobodyWaitsFor(t *testing.T) {
 	}
 }
 
-// A policy in between that waits for the call's context, and does not wait for
-// the attempt, ends the attempt along with the call.
-func TestAnAttemptEndsWithTheCallThatSomebodyWaitsFor(t *testing.T) {
+// So it does over several limits, each around the next one.
+func TestAnAttemptPassesOverAllLimitsThatNobodyWaitsFor(t *testing.T) {
 	for _, unary := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			left := make(chan error, 1)
+			var outer []*bounded
+			note := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					outer = append(outer, ctx.(*bounded))
+					return next(ctx, call)
+				}
+			})
+			start := time.Now()
+			h := holdfast.Chain(New(Options{Limit: 3 * time.Second}), note, New(Options{Limit: 2 * time.Second}), note, New(Options{Limit: time.Second}))
+			h(t.Context(), &holdfast.Call{Unary: unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				<-ctx.Done()
+				for _, c := range outer {
+					if c.inner != nil {
+						t.Errorf("unary %v: that of %v has a context of its own", unary, c.limit)
+					}
+				}
+				if ctx.Err() != context.DeadlineExceeded || time.Since(start) != time.Second {
+					t.Errorf("unary %v: %v after %v", unary, ctx.Err(), time.Since(start))
+				}
+				return holdfast.Result{Err: ctx.Err()}
+			})})
+		})
+	}
+}
+
+// A policy in between that waits for the call's context, and does not wait for
+// the attempt, ends the attempt along with the call. Where nobody waits for either, so does
+// an attempt that asks when the call is over.
+func TestAnAttemptEndsWithTheCallThatSomebodyWaitsFor(t *testing.T) {
+	for name, c := range map[string]struct{ unary, late bool }{
+		"unary": {true, false}, "body": {false, false}, "unary, late": {true, true}, "body, late": {false, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			left, over := make(chan error, 1), make(chan struct{})
 			between := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-					ctx.Done()
+					if !c.late {
+						ctx.Done()
+					}
 					go next(ctx, call)
 					synctest.Wait()
 					return holdfast.Result{Err: context.Canceled}
 				}
 			})
 			start := time.Now()
-			holdfast.Chain(New(Options{Limit: 2 * time.Second}), between, New(Options{Limit: time.Second}))(t.Context(), &holdfast.Call{Unary: unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+			holdfast.Chain(New(Options{Limit: 2 * time.Second}), between, New(Options{Limit: time.Second}))(t.Context(), &holdfast.Call{Unary: c.unary, Sender: sender(func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				if c.late {
+					<-over
+				}
 				<-ctx.Done()
 				left <- ctx.Err()
 				return holdfast.Result{Err: ctx.Err()}
 			})})
+			close(over)
 			if err := <-left; err != context.Canceled || time.Since(start) != 0 {
-				t.Errorf("the attempt ended after %v with %v", time.Since(start), err)
+				t.Errorf("%s: the attempt ended after %v with %v", name, time.Since(start), err)
 			}
 		})
 	}

@@ -162,16 +162,12 @@ func (c *bounded) arm() (cause error) {
 func (c *bounded) due() time.Duration { return c.dueIn(c.state.Load()) }
 
 // least returns when, since it began, the context may end at the earliest, whether or not this
-// process stood still.
+// process stood still: a deadline of ours outside is no nearer than the limit, if there is one.
 func (c *bounded) least() time.Duration {
-	phase := c.phase()
-	if !c.limited(phase) || c.idle != 0 && phase != asking {
+	if c.idle != 0 && c.phase() != asking {
 		return 0 // it is to be looked at more closely
 	}
-	if c.outer == nil {
-		return c.limit
-	}
-	return min(c.limit, plus(c.outer.limit, time.Duration(c.outer.began-c.began)))
+	return c.limit
 }
 
 // dueIn returns when, since it began, the context is to end if nothing changes.

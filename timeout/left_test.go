@@ -177,3 +177,40 @@ func TestAnAdaptiveAttemptInsideANearerDeadline(t *testing.T) {
 		}, timeout.New(timeout.Options{Limit: 300 * time.Millisecond}), timeout.New(timeout.Options{Limit: time.Second, Adaptive: &timeout.Adaptive{}}))
 	})
 }
+
+// An idle limit alone is no deadline: the transport reads the caller's, or none.
+func TestAnIdleLimitIsNoDeadline(t *testing.T) {
+	for _, limited := range []bool{false, true} {
+		bubble(t, 0, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			theirs, _ := ctx.Deadline()
+			if !limited {
+				ctx = t.Context()
+			}
+			open(t, ctx, func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				if got, ok := ctx.Deadline(); ok != limited || limited && !got.Equal(theirs) || ctx.Err() != nil {
+					t.Errorf("a deadline of the caller's: %v; it reads %v, %v, and %v", limited, got, ok, ctx.Err())
+				}
+				return takes(0)(ctx, call)
+			}, claim, timeout.New(timeout.Options{Limit: -1, Idle: time.Second})).Close()
+		})
+	}
+}
+
+// An idle limit within a whole one is told of though nobody waits, and no timer runs.
+func TestAStallIsToldThoughNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, t.Context(), func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Reply: &body{ctx: ctx}, Class: holdfast.Success, Code: "200"}
+		}, timeout.New(timeout.Options{Limit: time.Minute, Idle: time.Second}))
+		defer b.Close()
+		b.Progress(true)
+		if time.Sleep(time.Second - 1); b.ended() != nil {
+			t.Errorf("%v before the idle limit", b.ended())
+		}
+		if time.Sleep(1); b.ended() != context.DeadlineExceeded {
+			t.Errorf("%v at the idle limit", b.ended())
+		}
+	})
+}

@@ -93,6 +93,21 @@ func TestTheCallersDeadlineIsNotExtended(t *testing.T) {
 	})})
 }
 
+// The deadline that a transport reads is that of the extended limit.
+func TestTheDeadlineIsThatOfTheExtendedLimit(t *testing.T) {
+	for _, policies := range [][]holdfast.Policy{{timeout.New(timeout.Options{Limit: time.Minute})}, {claim, timeout.New(timeout.Options{Limit: time.Minute})}} {
+		try(t.Context(), func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+			before, _ := ctx.Deadline()
+			<-time.After(60 * time.Millisecond)
+			stand(60 * time.Millisecond)
+			if after, _ := ctx.Deadline(); after.Sub(before) < 55*time.Millisecond {
+				t.Errorf("the deadline has moved by %v, want the 60 ms that this process stood still", after.Sub(before))
+			}
+			return holdfast.Result{Err: errBoom}
+		}, policies...)
+	}
+}
+
 // What is derived before and after an extension ends with it, as of a deadline and because of
 // the limit; what the caller cancels ends at once.
 func TestWhatIsDerivedEndsWithTheExtension(t *testing.T) {

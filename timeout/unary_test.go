@@ -224,3 +224,25 @@ func TestAThousandCallsAtOnce(t *testing.T) {
 		wg.Wait()
 	}) // the bubble does not end while a goroutine is left
 }
+
+// A limit of an outer stream, which is no deadline to be seen and ends its context by a cancel, is
+// one to a call within it that has a limit of its own, also where a context of somebody else's is in
+// between.
+func TestALimitOfAnOuterCallIsADeadlineWithin(t *testing.T) {
+	bubble(t, time.Second, func(t *testing.T) {
+		limited := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Minute}))
+		h := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}))
+		h(t.Context(), &holdfast.Call{Target: "a", Stream: true, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+			between, cancel := context.WithCancel(call.Context(ctx))
+			defer cancel()
+			_, err := holdfast.Do(between, limited, holdfast.Call{Target: "b"}, func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				if ctx.Err() != context.DeadlineExceeded {
+					t.Errorf("it has ended with %v", ctx.Err())
+				}
+				return 0, ctx.Err()
+			})
+			return failed(ctx, err)
+		})})
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 func TestTheClockIsThatOfTimeNow(t *testing.T) {
@@ -58,4 +59,50 @@ func TestATimeIsRightByBothClocks(t *testing.T) {
 	if LookAtWall(); wall.Load() != before {
 		t.Error("it was looked at anew, and was not set")
 	}
+}
+
+// A bubble knows that it is one, also when it has slept for longer than any process runs.
+func TestABubbleIsToldFromTheProcess(t *testing.T) {
+	if InBubble(Now()) || InBubble(Now()+int64(365*24*time.Hour)) {
+		t.Error("this is none")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for range 2 {
+			if !InBubble(Now()) {
+				t.Errorf("%v is in none", time.Now())
+			}
+			time.Sleep(60 * 365 * 24 * time.Hour)
+		}
+	})
+}
+
+// The wall clock was set since it was looked at: times go by what it was then, until it is looked
+// at again.
+func TestTheWallClockIsLookedAtAgainWhenItWasSet(t *testing.T) {
+	LookAtWall()
+	looked := *wall.Load()
+	defer func() { wall.Store(&looked) }()
+	for _, by := range []time.Duration{time.Hour, -time.Hour, 2 * time.Millisecond} {
+		before := setBack(t, time.Now(), by)
+		wall.Store(&before)
+		if off := Time(Now()).Round(0).Sub(time.Now().Round(0)); (off - by).Abs() > by.Abs()/2 {
+			t.Errorf("it is %v off, want %v", off, by)
+		}
+		if LookAtWall(); wall.Load() == &before {
+			t.Errorf("set back by %v, and not looked at", by)
+		}
+		if off := Time(Now()).Round(0).Sub(time.Now().Round(0)); off.Abs() > time.Second {
+			t.Errorf("it is %v off", off)
+		}
+	}
+}
+
+// setBack is a time as it was noted before the wall clock was set back by d: package time has no way
+// to make one.
+func setBack(t *testing.T, at time.Time, d time.Duration) time.Time {
+	(*[2]int64)(unsafe.Pointer(&at))[1] -= int64(d) // the monotonic reading
+	if got := time.Until(at) + d; got.Abs() > time.Minute {
+		t.Skip("a time is made in another way than was thought")
+	}
+	return at
 }

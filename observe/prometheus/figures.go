@@ -43,7 +43,7 @@ func stem(name string) string { return strings.TrimSuffix(name, "_total") }
 func (fs *families) init(m *Metrics) {
 	fs.m, fs.known = m, map[string]*family{}
 	fs.tables = map[[2]string]*names.Table{
-		{"", "target"}: &m.targets, {"", "method"}: &m.methods, {"", "set"}: &m.sets, {"", "resolver"}: &m.sets, {"circuit", "target"}: &m.keys,
+		{"", "target"}: &m.targets, {"", "method"}: &m.methods, {"", "set"}: &m.sets, {"circuit", "target"}: &m.keys,
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/holdfasttest"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 )
 
@@ -56,6 +58,15 @@ func TestFiguresOfAnyPolicyShow(t *testing.T) {
 	if got := scraped(t, r); len(got) != 2 { // the process'
 		t.Errorf("%v", got)
 	}
+}
+
+// A group that holds itself is read all the same, and counts once.
+func TestAGroupWithinItself(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	g := &gauged{figures: []holdfast.Figure{{Name: "held", Value: 1}}}
+	g.inner = []holdfast.Policy{g, g}
+	m.Watch("c", g)
+	check(t, scraped(t, r), map[string]float64{"held{client=c}": 1})
 }
 
 // A figure that cannot be shown is left out, and says so; all others are there, at each scrape.
@@ -129,6 +140,8 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			g.figures = append(g.figures, f)
 		}
 		g.figures = append(g.figures, holdfast.Figure{Name: fmt.Sprint("name", i), Labels: map[string]string{fmt.Sprint("label", i): "v"}},
+			holdfast.Figure{Name: "kept", Keys: "tenant", Labels: map[string]string{"target": fmt.Sprint("t", i)}, Value: 1},
+			holdfast.Figure{Name: "lost", Keys: "tenant", Labels: map[string]string{"target": fmt.Sprint("u", i)}, Value: 1}, // among the same keys
 			holdfast.Figure{Name: "sent", Labels: map[string]string{"set": "s", "endpoint": fmt.Sprintf("me:sesame@%d", i)}, Value: 1})
 	}
 	m.Watch("c", g)
@@ -142,7 +155,10 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 			"most{client=c,target=other}":                         9999,
 			"sent{client=c,endpoint=2,set=s}":                     1,
 			"sent{client=c,endpoint=other,set=s}":                 9997,
-			"figures_left_out{client=c,figure=other,reason=many}": 10_000 - 194 - 100,
+			"figures_left_out{client=c,figure=other,reason=many}": 10_000 - 192 - 100,
+			"kept{client=c,target=t0}":                            1,
+			"kept{client=c,target=other}":                         10_000 - 50,
+			"lost{client=c,target=other}":                         10_000 - 50,
 		})
 		if len(got) > 1000 {
 			t.Errorf("%d series", len(got))
@@ -162,6 +178,30 @@ func TestT89_FiguresAreBounded(t *testing.T) {
 	}
 }
 
+// An endpoint that has a name of its own keeps it, however many there are, and the same ones have
+// one in all figures of a set.
+func TestAnEndpointKeepsItsName(t *testing.T) {
+	m, r := registered(t, holdprom.Options{MaxEndpoints: 2})
+	var figures []holdfast.Figure
+	want := map[string]float64{}
+	for i := range 40 { // whose labels come in any order
+		for _, endpoint := range []string{"a", "b", "c", "a"} {
+			figures = append(figures, holdfast.Figure{Name: fmt.Sprint("sent", i), Labels: map[string]string{"set": "s", "endpoint": endpoint}, Value: 1})
+			if i > 0 { // which finds others there
+				figures[len(figures)-1].Labels["endpoint"] = string(endpoint[0] + 1)
+			}
+		}
+		series := func(endpoint string) string { return fmt.Sprintf("sent%d{client=c,endpoint=%s,set=s}", i, endpoint) }
+		if i == 0 {
+			want[series("a")], want[series("b")], want[series("other")] = 2, 1, 1
+		} else {
+			want[series("b")], want[series("other")] = 2, 2 // c and d
+		}
+	}
+	m.Watch("c", &gauged{figures: figures})
+	check(t, scraped(t, r), want)
+}
+
 // Keys of a policy's own take no place from targets.
 func TestKeysTakeNoPlaceFromTargets(t *testing.T) {
 	m, r := registered(t, holdprom.Options{MaxTargets: 1})
@@ -170,6 +210,35 @@ func TestKeysTakeNoPlaceFromTargets(t *testing.T) {
 	}
 	m.Watch("c", &gauged{figures: []holdfast.Figure{figure("x", "circuit", "key"), figure("y", "tenant", "bob"), figure("z", "", "users"), figure("z", "", "orders")}})
 	check(t, scraped(t, r), map[string]float64{"x{client=c,target=key}": 1, "y{client=c,target=bob}": 1, "z{client=c,target=users}": 1, "z{client=c,target=other}": 1})
+}
+
+// Methods and sets are bounded as those of calls are, with which they share their places.
+func TestMethodsAndSetsShareThePlacesOfCalls(t *testing.T) {
+	m, r := registered(t, holdprom.Options{MaxTargets: 1, MaxMethods: 1})
+	h := holdfast.Chain(m.Watch("c", &gauged{figures: []holdfast.Figure{
+		{Name: "by_method", Labels: map[string]string{"method": "get"}, Value: 1}, {Name: "by_method", Labels: map[string]string{"method": "put"}, Value: 1},
+		{Name: "by_set", Labels: map[string]string{"set": "a"}, Value: 1}, {Name: "by_set", Labels: map[string]string{"set": "b"}, Value: 1},
+	}})...)
+	(&holdfasttest.Script{}).Do(t.Context(), h, holdfast.Call{Target: "t", Method: "put"})
+	check(t, scraped(t, r), map[string]float64{
+		"by_method{client=c,method=put}": 1, "by_method{client=c,method=other}": 1,
+		"by_set{client=c,set=a}": 1, "by_set{client=c,set=other}": 1,
+	})
+}
+
+// A help that is no text is made one: it would fail the scrape.
+func TestAHelpIsText(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	m.Watch("c", &gauged{figures: []holdfast.Figure{{Name: "odd_help", Help: "\xff", Value: 1}}})
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if !utf8.ValidString(f.GetHelp()) {
+			t.Errorf("%s: %q", f.GetName(), f.GetHelp())
+		}
+	}
 }
 
 // What has one owner counts once for a client, and for each client.

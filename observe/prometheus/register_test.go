@@ -118,6 +118,29 @@ func TestPoolsAndResolversOfOthers(t *testing.T) {
 	})
 }
 
+// Of several resolvers of one name the oldest answer counts, and the endpoints of all; whoever has
+// seen enough answers is given no more.
+func TestResolversOfOneName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, r := registered(t, holdprom.Options{})
+		for i, endpoints := range [][]discovery.Endpoint{{{Addr: "a"}}, {{Addr: "b"}, {Addr: "c"}}} {
+			source := new(discovery.Source)
+			source.Publish(1, endpoints...)
+			for got := range m.Resolver("g", source).Watch(t.Context()) {
+				if len(got) != 1+i {
+					t.Errorf("%v", got)
+				}
+				break
+			}
+			time.Sleep(3 * time.Second)
+		}
+		check(t, scraped(t, r), map[string]float64{
+			"discovery_age_seconds{client=g,set=source}": 6, "discovery_endpoints{client=g,set=source}": 3,
+			"discovery_updates_total{client=g,resolver=source,result=ok}": 2,
+		})
+	})
+}
+
 func TestCountingKeepsTheContract(t *testing.T) {
 	m, _ := registered(t, holdprom.Options{})
 	for i := range 2 {

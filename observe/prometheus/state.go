@@ -69,7 +69,7 @@ type sight struct {
 const maxDepth = 8
 
 func (r *reading) policy(c *client, p holdfast.Policy, depth int) {
-	if of := reflect.ValueOf(p); !of.IsValid() || of.Kind() == reflect.Pointer && of.IsNil() {
+	if of := reflect.ValueOf(p); of.Kind() == reflect.Pointer && of.IsNil() {
 		return
 	}
 	if m, ok := p.(holdfast.Measured); ok {
@@ -140,7 +140,7 @@ func (r *reading) add(c *client, f *holdfast.Figure) {
 // endpoint is the name of an endpoint among those with the same other labels: of the first ones
 // their own. They come and go, so that none is kept longer than it is there.
 func (r *reading) endpoint(among [3]string, raw string) string {
-	name := text(scrub.Name(raw))
+	name := scrub.Name(raw)
 	there := r.endpoints[among]
 	switch {
 	case there[name]:
