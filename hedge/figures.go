@@ -14,7 +14,7 @@ func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
 		return
 	}
 	now := clock.Now()
-	h.t.Each(func(key string, t *target) bool {
+	h.s.targets.Each(func(key string, t *target) bool {
 		delay, _ := t.delay(&h.o, now)
 		return delay <= 0 || yield(holdfast.Figure{
 			Name: "hedge_delay_seconds", Help: "How long a call takes before it is hedged; none where too little is known.", Kind: holdfast.Most,
