@@ -37,6 +37,32 @@ func hasJSON(t reflect.Type) bool {
 	return true
 }
 
+// copied returns c with lists and structs of its own, so that whoever changes theirs changes
+// nothing here.
+func (c Config) copied() Config {
+	own(reflect.ValueOf(&c).Elem())
+	return c
+}
+
+// own puts copies into a struct in the place of its lists and of the data that it points to.
+func own(v reflect.Value) {
+	for i := range v.NumField() {
+		in := v.Field(i)
+		switch {
+		case !v.Type().Field(i).IsExported():
+		case in.Kind() == reflect.Struct:
+			own(in)
+		case in.Kind() == reflect.Slice && !in.IsNil():
+			in.Set(reflect.AppendSlice(reflect.MakeSlice(in.Type(), 0, in.Len()), in))
+		case in.Kind() == reflect.Pointer && !in.IsNil() && hasJSON(in.Type()):
+			made := reflect.New(in.Type().Elem())
+			made.Elem().Set(in.Elem())
+			own(made.Elem())
+			in.Set(made)
+		}
+	}
+}
+
 // walk calls f for each value in a struct, with its path. It goes five structs deep: one of a
 // user's own may be endless.
 func walk(v reflect.Value, path string, f func(path string, v reflect.Value)) {
