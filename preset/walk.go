@@ -17,10 +17,16 @@ var (
 
 var jitters = []string{retry.Full: "full", retry.Equal: "equal", retry.Decorrelated: "decorrelated", retry.Constant: "constant"}
 
-// name is that of a field in JSON: "minAttempt".
+// name is that of a field in JSON: "minAttempt", and "url" or "urlPath" of what begins with
+// several capitals.
 func name(field string) string {
 	r := []rune(field)
-	r[0] = unicode.ToLower(r[0])
+	for i := range r {
+		if i > 0 && i+1 < len(r) && unicode.IsLower(r[i+1]) || !unicode.IsUpper(r[i]) {
+			break
+		}
+		r[i] = unicode.ToLower(r[i])
+	}
 	return string(r)
 }
 
