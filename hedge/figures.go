@@ -10,7 +10,7 @@ var _ holdfast.Measured = (*Hedge)(nil)
 // Figures tells after how long the calls of a target are hedged, where enough is known of it.
 // Hedges themselves are told as events.
 func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
-	if !h.made() {
+	if !h.hedges() {
 		return
 	}
 	now := clock.Now()
