@@ -22,7 +22,7 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 	Retry   retry.Options         // its Budget, where it is set, is used in the place of the next field
 	Budget  retry.BudgetOptions   // of repeats and hedges together
 	Hedge   hedge.Options
-	Breaker breaker.Options   // its ProbeLimit is the Attempt's Limit where it is not set
+	Breaker breaker.Options   // its ProbeTimeout is the Attempt's Limit where it is not set
 	Rate    limit.RateOptions // attempts in a second
 	Inner   []holdfast.Policy // around each attempt: balancing, observing
 	Attempt timeout.Options   // each attempt

@@ -90,7 +90,7 @@ func (p *perMethod) chains() [][]holdfast.Policy {
 	return chains
 }
 
-func (p *perMethod) OnDrained(f func(addr string)) { p.rest.onDrained(f) }
+func (p *perMethod) OnDrained(f func(addr string)) { onDrained(p.rest.config.Inner, f) }
 func (p *perMethod) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	return p.rest.observe(f)
 }

@@ -16,8 +16,9 @@ import (
 // while calls are under way. It is safe for concurrent use. As a Policy, one that
 // NewStack has not made, nil too, does nothing.
 type Stack struct {
-	mu    sync.Mutex // of Update
-	parts atomic.Pointer[parts]
+	mu      sync.Mutex // of Update and OnDrained
+	parts   atomic.Pointer[parts]
+	drained []func(addr string)
 }
 
 // wrapped is one use of the Stack, with the policies that it was last used with: it
@@ -117,15 +118,19 @@ func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop fun
 }
 
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
-// policies. A door asks for it.
+// policies, and by those that Update brings. A door asks for it.
 func (s *Stack) OnDrained(f func(addr string)) {
-	if s != nil && s.now() != nil {
-		s.now().onDrained(f)
+	if s == nil || s.now() == nil {
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drained = append(s.drained, f)
+	onDrained(s.now().config.Inner, f)
 }
 
-func (p *parts) onDrained(f func(addr string)) {
-	for _, one := range p.config.Inner {
+func onDrained(inner []holdfast.Policy, f func(addr string)) {
+	for _, one := range inner {
 		if d, ok := one.(interface{ OnDrained(func(string)) }); ok {
 			d.OnDrained(f)
 		}

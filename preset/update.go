@@ -29,6 +29,12 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	changes = append(changes, diffPolicies("outer", was.config.Outer, c.Outer)...)
 	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
 	s.parts.Store(is)
+	come := slices.DeleteFunc(slices.Clone(c.Inner), func(p holdfast.Policy) bool {
+		return slices.ContainsFunc(was.config.Inner, func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
+	})
+	for _, f := range s.drained {
+		onDrained(come, f)
+	}
 	return changes, nil
 }
 
