@@ -43,7 +43,8 @@ type Characterized interface {
 	Traits() Traits
 }
 
-// A Group is a Policy that is made of others.
+// A Group is a Policy that is made of others. Where it is Characterized too, its Traits are what
+// it does besides.
 type Group interface {
 	Policy
 	// Inside returns the policies at present, the outermost first.
@@ -56,7 +57,7 @@ func (at Place) Wrap(next Handler, policies ...Policy) Handler {
 	places := make([]Place, len(policies))
 	for i, p := range policies {
 		places[i] = at
-		at = at.behind(p)
+		at = at.behind(p, 0)
 	}
 	for i := len(policies) - 1; i >= 0; i-- {
 		switch p := policies[i].(type) {
@@ -75,14 +76,17 @@ func (at Place) Wrap(next Handler, policies ...Policy) Handler {
 	return next
 }
 
+// maxDepth bounds groups within groups, of which one may contain itself.
+const maxDepth = 8
+
 // behind is the place right inside p.
-func (at Place) behind(p Policy) Place {
-	if c, is := p.(Characterized); is {
+func (at Place) behind(p Policy, depth int) Place {
+	if c, ok := p.(Characterized); ok {
 		at.Attempt = at.Attempt || c.Traits().Attempts()
 	}
-	if g, is := p.(Group); is {
-		for _, inner := range g.Inside() {
-			at = at.behind(inner)
+	if group, ok := p.(Group); ok && !at.Attempt && depth < maxDepth {
+		for _, inner := range group.Inside() {
+			at = at.behind(inner, depth+1)
 		}
 	}
 	return at

@@ -34,10 +34,15 @@ func (p pack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler 
 	return at.Wrap(next, p...)
 }
 
-// A packed pack tells a name.
-type packed struct{ pack }
+// A titled pack tells what it is, and is a pack all the same.
+type titled struct{ pack }
 
-func (packed) Traits() holdfast.Traits { return holdfast.Traits{Name: "mine"} }
+func (titled) Traits() holdfast.Traits { return holdfast.Traits{Name: "mine"} }
+
+// An endless group contains itself.
+type endless struct{ station }
+
+func (e *endless) Inside() []holdfast.Policy { return []holdfast.Policy{e} }
 
 // A policy learns where it stands when the chain is built, also in and behind a group.
 func TestAPolicyLearnsItsPlace(t *testing.T) {
@@ -51,7 +56,8 @@ func TestAPolicyLearnsItsPlace(t *testing.T) {
 			{pack{outside, makes, inside}},
 			{outside, pack{makes}, inside},
 			{outside, pack{pack{}, pack{makes}}, pack{inside}},
-			{outside, packed{pack{makes}}, inside},
+			{outside, titled{pack{makes}}, inside},
+			{outside, new(endless), makes, inside},
 		} {
 			outside.at, inside.at = nil, nil
 			holdfast.Chain(policies...)

@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -33,6 +34,21 @@ type Breaker struct {
 type shared struct {
 	circuits keyed.Table[*circuit]
 	herald   herald.Herald[holdfast.Event]
+	onChange atomic.Pointer[func(context.Context, holdfast.Event)] // of the latest of them
+	width    atomic.Int64                                          // of a bucket of its Window
+}
+
+// latest has the circuits follow what Breakers that share them cannot have each for itself.
+func (s *shared) latest(o *Options) {
+	s.onChange.Store(&o.OnChange)
+	s.width.Store(max(int64(o.Window)/buckets, 1))
+	s.circuits.Resize(o.MaxKeys)
+}
+
+func (s *shared) tell(ctx context.Context, e holdfast.Event) {
+	if f := *s.onChange.Load(); f != nil {
+		f(ctx, e)
+	}
 }
 
 var _ holdfast.Policy = (*Breaker)(nil)
@@ -40,22 +56,24 @@ var _ holdfast.Policy = (*Breaker)(nil)
 // New makes a Breaker. Every value of every option means something; see Options.
 func New(o Options) *Breaker {
 	b := &Breaker{o: o.filled(), s: new(shared)}
-	b.s.circuits.Max = b.o.MaxKeys
-	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, &b.s.herald) }
+	b.s.latest(&b.o)
+	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, b.s) }
 	b.s.circuits.Idle = (*circuit).idle
-	b.s.herald.Listen(o.OnChange)
+	b.s.herald.Listen(b.s.tell)
 	return b
 }
 
 // With returns a Breaker with other options and the circuits of b, which both
-// share from then on: what is open stays open. MaxKeys and OnChange stay as they
-// were.
+// share from then on: what is open stays open, and what was counted counts. Window,
+// MaxKeys and OnChange hold for b as well. More circuits than MaxKeys are kept while they
+// are not closed or have seen failures lately.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {
 		return New(o)
 	}
-	o.MaxKeys, o.OnChange = b.o.MaxKeys, b.o.OnChange
-	return &Breaker{o.filled(), b.s}
+	with := &Breaker{o.filled(), b.s}
+	b.s.latest(&with.o)
+	return with
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -215,7 +233,7 @@ func (b *Breaker) State(key string) State { return b.Status(key).State }
 func (b *Breaker) Status(key string) Status {
 	if b.made() {
 		if c, ok := b.s.circuits.Find(key); ok {
-			return c.status(b.o.Window)
+			return c.status()
 		}
 	}
 	return Status{}
@@ -226,14 +244,14 @@ func (b *Breaker) Each(f func(key string, s Status) bool) {
 	if !b.made() {
 		return
 	}
-	b.s.circuits.Each(func(key string, c *circuit) bool { return f(key, c.status(b.o.Window)) })
+	b.s.circuits.Each(func(key string, c *circuit) bool { return f(key, c.status()) })
 }
 
-func (c *circuit) status(window time.Duration) Status {
+func (c *circuit) status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	n := c.window.sum(turn(now, window))
+	n := c.window.sum(now)
 	s := Status{
 		State: c.current(now), Calls: uint64(n.calls), Failures: uint64(n.failures), Slow: uint64(n.slow),
 		ConsecutiveFailures: int(c.row.Load()), Rejected: c.rejected.Load(),

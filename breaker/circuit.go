@@ -45,8 +45,8 @@ var (
 	errNoSign = errors.New("says nothing")
 )
 
-func newCircuit(key string, h *herald.Herald[holdfast.Event]) *circuit {
-	return &circuit{key: key, herald: h, machine: newMachine()}
+func newCircuit(key string, s *shared) *circuit {
+	return &circuit{key: key, herald: &s.herald, window: window{width: &s.width}, machine: newMachine()}
 }
 
 // newMachine makes a closed state machine. It opens when it is told of a failure,
@@ -65,8 +65,7 @@ func (c *circuit) idle() bool {
 	if State(c.state.Load()) != Closed || c.row.Load() > 0 {
 		return false
 	}
-	o := c.set.Load()
-	return o == nil || c.window.sum(turn(time.Now(), o.Window)).failures == 0
+	return c.window.sum(time.Now()).failures == 0
 }
 
 // judge reports whether the class is a failure, and whether it says anything.
@@ -94,7 +93,7 @@ func (c *circuit) observe(o *Options, age uint64, class holdfast.Class, after ti
 	}
 	now := time.Now()
 	if !failed {
-		c.window.add(turn(now, o.Window), n)
+		c.window.add(now, n)
 		if c.row.Load() != 0 {
 			c.row.Store(0)
 		}
@@ -104,7 +103,7 @@ func (c *circuit) observe(o *Options, age uint64, class holdfast.Class, after ti
 		return
 	}
 	n.failures = 1
-	c.window.add(turn(now, o.Window), n)
+	c.window.add(now, n)
 	c.row.Add(1)
 	c.check(o, age, now, after)
 }
@@ -124,7 +123,7 @@ func (c *circuit) Done(age uint64, end holdfast.End) {
 		return
 	}
 	now := time.Now()
-	c.window.add(turn(now, o.Window), counts{failures: 1})
+	c.window.add(now, counts{failures: 1})
 	c.broken.Add(1)
 	c.check(o, age, now, 0)
 }
@@ -152,7 +151,7 @@ type cause struct{ reason, detail string }
 // verdict says why the circuit is to open, if it is.
 func (c *circuit) verdict(o *Options, now time.Time) cause {
 	row, broken := int(c.row.Load()), int(c.broken.Load())
-	n := c.window.sum(turn(now, o.Window))
+	n := c.window.sum(now)
 	few := n.calls < int64(o.MinSamples)
 	for _, in := range []struct {
 		row          int

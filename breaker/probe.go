@@ -126,7 +126,7 @@ func (c *circuit) settle(o *Options, probe uint64, res holdfast.Result, slow boo
 		c.probing(nil)
 		c.closed = now
 		c.become(Closed, cause{"probe", "the probe succeeded"})
-		c.window.add(turn(now, o.Window), counts{calls: 1})
+		c.window.add(now, counts{calls: 1})
 		return c.age.Load(), true
 	}
 	return 0, false

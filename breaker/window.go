@@ -3,6 +3,7 @@ package breaker
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/clock"
@@ -16,11 +17,13 @@ const (
 // A window counts the calls of the last while. What is too old is left out when
 // it is read.
 type window struct {
+	width  *atomic.Int64 // of a bucket, for all circuits; With changes it
 	shards [shards]shard
 }
 
 type shard struct {
 	mu      sync.Mutex
+	width   int64 // by which the buckets are numbered
 	buckets [buckets]bucket
 }
 
@@ -31,34 +34,67 @@ type bucket struct {
 
 type counts struct{ calls, failures, slow int64 }
 
-func (w *window) add(turn int64, c counts) {
+func (w *window) add(at time.Time, c counts) {
 	s := &w.shards[rand.Uint32()%shards]
 	s.mu.Lock()
+	turn := s.turn(at, w.width.Load())
 	b := &s.buckets[(turn%buckets+buckets)%buckets]
 	if b.turn != turn {
 		*b = bucket{turn: turn}
 	}
-	b.calls += c.calls
-	b.failures += c.failures
-	b.slow += c.slow
+	b.plus(c)
 	s.mu.Unlock()
 }
 
-func (w *window) sum(turn int64) (c counts) {
+func (c *counts) plus(more counts) {
+	c.calls += more.calls
+	c.failures += more.failures
+	c.slow += more.slow
+}
+
+func (w *window) sum(at time.Time) (c counts) {
 	for i := range w.shards {
 		s := &w.shards[i]
 		s.mu.Lock()
+		turn := s.turn(at, w.width.Load())
 		for _, b := range s.buckets {
 			if b.turn > turn-buckets && b.turn <= turn {
-				c.calls += b.calls
-				c.failures += b.failures
-				c.slow += b.slow
+				c.plus(b.counts)
 			}
 		}
 		s.mu.Unlock()
 	}
 	c.failures = min(c.failures, c.calls) // a body may break off when its call has left the window
 	return c
+}
+
+// turn numbers the stretches of time that a bucket counts, each as long as width. It can
+// be negative: that of a bubble of testing/synctest is. The lock is held.
+func (s *shard) turn(at time.Time, width int64) int64 {
+	if s.width != width {
+		s.divide(width)
+	}
+	return clock.At(at) / width
+}
+
+// divide numbers by another width what was counted; of what meets in a bucket and is not of one
+// time the newer stays.
+func (s *shard) divide(width int64) {
+	was, step := s.buckets, s.width
+	s.width, s.buckets = width, [buckets]bucket{}
+	for _, b := range was {
+		if b.counts == (counts{}) {
+			continue
+		}
+		turn := b.turn * step / width
+		to := &s.buckets[(turn%buckets+buckets)%buckets]
+		switch {
+		case to.counts == (counts{}) || to.turn < turn:
+			*to = bucket{turn, b.counts}
+		case to.turn == turn:
+			to.plus(b.counts)
+		}
+	}
 }
 
 func (w *window) clear() {
@@ -68,10 +104,4 @@ func (w *window) clear() {
 		s.buckets = [buckets]bucket{}
 		s.mu.Unlock()
 	}
-}
-
-// turn numbers the stretches of time that a bucket counts. It can be negative:
-// that of a bubble of testing/synctest is.
-func turn(at time.Time, window time.Duration) int64 {
-	return clock.At(at) / int64(max(window/buckets, 1))
 }

@@ -1,6 +1,7 @@
 package hedge_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,4 +34,21 @@ func TestTheDelayIsTold(t *testing.T) {
 			t.Error("nobody hedges")
 		}
 	})
+}
+
+// One that is off hedges after no time at all, whatever is known.
+func TestAHedgeThatIsOffTellsNoDelay(t *testing.T) {
+	h := hedge.New(hedge.Options{Delay: time.Millisecond})
+	if _, err := holdfast.Do(t.Context(), holdfast.Chain(h), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 1, nil }); err != nil {
+		t.Fatal(err)
+	}
+	for want, h := range map[int]*hedge.Hedge{1: h, 0: h.With(hedge.Options{MaxHedges: -1, Delay: time.Millisecond})} {
+		n := 0
+		for range h.Figures {
+			n++
+		}
+		if n != want {
+			t.Errorf("%d figures, want %d", n, want)
+		}
+	}
 }

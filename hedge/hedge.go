@@ -2,6 +2,7 @@ package hedge
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -20,30 +21,41 @@ import (
 // with holdfast.ErrSuperseded, and the call returns when all its attempts have.
 type Hedge struct {
 	o Options
-	t *keyed.Table[*target]
+	s *shared
+}
+
+// shared is what Hedges share that With has made of each other.
+type shared struct {
+	targets keyed.Table[*target]
+	window  atomic.Int64 // of the latest of them
+}
+
+// latest has the times follow what Hedges that share them cannot have each for itself.
+func (s *shared) latest(o *Options) {
+	s.targets.Resize(o.MaxTargets)
+	s.window.Store(int64(o.Window))
+	s.targets.All(func(t *target) { t.times.Resize(o.Window) })
 }
 
 var _ holdfast.Characterized = (*Hedge)(nil)
 
 // New makes a Hedge. Every value of every option means something; see Options.
 func New(o Options) *Hedge {
-	h := &Hedge{o: o.filled()}
-	window := h.o.Window
-	h.t = &keyed.Table[*target]{
-		New: func(string) *target { return &target{times: quantile.New(window)} },
-		Max: h.o.MaxTargets,
-	}
+	h := &Hedge{o.filled(), new(shared)}
+	h.s.targets.New = func(string) *target { return &target{times: quantile.New(time.Duration(h.s.window.Load()))} }
+	h.s.latest(&h.o)
 	return h
 }
 
 // With returns a Hedge with other options and the recent times of h, which both
-// share from then on. Window and MaxTargets stay as they were.
+// share from then on. Window and MaxTargets hold for h as well.
 func (h *Hedge) With(o Options) *Hedge {
 	if !h.made() {
 		return New(o)
 	}
-	o.Window, o.MaxTargets = h.o.Window, h.o.MaxTargets
-	return &Hedge{o.filled(), h.t}
+	with := &Hedge{o.filled(), h.s}
+	with.s.latest(&with.o)
+	return with
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -54,7 +66,7 @@ func (h *Hedge) Options() Options {
 	return h.o
 }
 
-func (h *Hedge) made() bool { return h != nil && h.t != nil }
+func (h *Hedge) made() bool { return h != nil && h.s != nil }
 
 // Stats are the figures of one target. The counts only grow.
 type Stats struct {
@@ -70,7 +82,7 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 	if !h.made() {
 		return stats
 	}
-	h.t.Each(func(k string, t *target) bool {
+	h.s.targets.Each(func(k string, t *target) bool {
 		if k == key {
 			delay, _ := t.delay(&h.o, clock.Now())
 			stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
@@ -80,12 +92,14 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 	return stats
 }
 
-// Traits tells that it hedges.
-func (h *Hedge) Traits() holdfast.Traits { return holdfast.Traits{Name: "hedge", Hedges: h.made()} }
+// Traits tells that it hedges, where MaxHedges lets it.
+func (h *Hedge) Traits() holdfast.Traits { return holdfast.Traits{Name: "hedge", Hedges: h.hedges()} }
+
+func (h *Hedge) hedges() bool { return h.made() && h.o.MaxHedges > 0 }
 
 // Wrap returns a Handler that hedges what next does.
 func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
-	if !h.made() || h.o.MaxHedges < 1 {
+	if !h.hedges() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
@@ -93,7 +107,7 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 			return next(ctx, call)
 		}
 		now := clock.Now()
-		t := h.t.Get(call.Target)
+		t := h.s.targets.Get(call.Target)
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)

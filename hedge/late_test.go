@@ -17,7 +17,7 @@ import (
 func TestALateHedgeLooksForAnAnswerFirst(t *testing.T) {
 	h := New(Options{Delay: time.Hour, Share: -1})
 	sent := 0
-	g := &group{o: &h.o, t: h.t.Get("t"), ctx: t.Context(), delay: time.Hour, start: clock.Now()}
+	g := &group{o: &h.o, t: h.s.targets.Get("t"), ctx: t.Context(), delay: time.Hour, start: clock.Now()}
 	g.call = &holdfast.Call{Target: "t", Repeatable: true, Record: new(holdfast.Record)}
 	g.next = func(context.Context, *holdfast.Call) holdfast.Result {
 		sent++
@@ -57,7 +57,7 @@ func TestAHedgeInTimeIsSentAtOnce(t *testing.T) {
 func TestOnlySuccessesAreSamples(t *testing.T) {
 	now := clock.Now()
 	for class, want := range map[holdfast.Class]int{holdfast.Success: 1, holdfast.Failure: 0, holdfast.Overload: 0, holdfast.LocalFault: 0, holdfast.Ignored: 0} {
-		target := New(Options{}).t.Get("t")
+		target := New(Options{}).s.targets.Get("t")
 		target.observe(now, time.Millisecond, holdfast.Result{Class: class}, false)
 		if _, n := target.times.Quantile(now, 0.5); n != want {
 			t.Errorf("%v: %d samples, want %d", class, n, want)

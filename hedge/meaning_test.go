@@ -11,7 +11,7 @@ import (
 func TestT93_EveryOptionMeansSomething(t *testing.T) {
 	optiontest.Check(t, func(o Options) Options { return New(o).Options() }, optiontest.Meanings{
 		"MaxHedges":  {1, -1},
-		"Delay":      {0, -1},
+		"Delay":      {0, time.Millisecond}, // MinDelay
 		"Quantile":   {0.95, 0.95},
 		"MinSamples": {100, 1},
 		"Window":     {time.Minute, time.Minute},

@@ -53,11 +53,11 @@ type Budget interface {
 
 func (o Options) filled() Options {
 	o.MaxHedges = min(option.Of(o.MaxHedges, 1, option.Off), 10)
-	o.Delay = option.Span(o.Delay, 0, option.Off)
 	o.Quantile = min(option.Of(o.Quantile, 0.95, 0.95), 0.9999)
 	o.MinSamples = option.Of(o.MinSamples, 100, 1)
 	o.Window = option.Span(o.Window, time.Minute, time.Minute)
 	o.MinDelay = option.Span(o.MinDelay, time.Millisecond, option.Off)
+	o.Delay = option.Span(o.Delay, 0, max(o.MinDelay, 1))
 	o.Share = min(option.Of(o.Share, 0.05, option.Off), 1)
 	o.MinAttempt = option.Span(o.MinAttempt, 5*time.Millisecond, option.Off)
 	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)

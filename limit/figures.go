@@ -47,16 +47,16 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 	if !l.made() || l.o.PerSecond < 0 {
 		return
 	}
-	l.buckets.Each(func(target string, b *bucket) bool {
+	l.s.buckets.Each(func(target string, b *bucket) bool {
 		if target == "" {
 			target = all
 		}
 		return yield(holdfast.Figure{
 			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; of several targets together the least.", Kind: holdfast.Least,
-			Labels: map[string]string{"target": target}, Value: b.tokens.Tokens(), Owner: l.buckets,
+			Labels: map[string]string{"target": target}, Value: b.tokens.Tokens(), Owner: l.s,
 		}) && yield(holdfast.Figure{
 			Name: "rate_waiting", Help: "Calls that wait for their turn.",
-			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.buckets,
+			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.s,
 		})
 	})
 }

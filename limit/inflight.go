@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -45,14 +46,29 @@ type InFlight struct {
 	leave func(holdfast.Class, time.Duration) // gives back a place in rooms.all
 }
 
+// inFlight makes an InFlight with those rooms, which go by its bounds from then on. Who waits in
+// one that has become larger is let in.
 func inFlight(o InFlightOptions, r *rooms) *InFlight {
-	return &InFlight{o, r, func(holdfast.Class, time.Duration) { r.all.exit(o.Max) }}
+	r.most.Store(int64(o.Max))
+	r.table.Resize(o.MaxTargets)
+	r.all.let()
+	r.table.All((*room).let)
+	return &InFlight{o, r, func(holdfast.Class, time.Duration) { r.all.exit() }}
 }
 
 // rooms are those of an InFlight, and of all that With has made of it.
 type rooms struct {
-	all   room // without PerTarget
+	most  atomic.Int64 // of the latest of them: who waits goes by it
+	all   room         // without PerTarget
 	table keyed.Table[*room]
+}
+
+func newRooms() *rooms {
+	r := new(rooms)
+	r.all.most = &r.most
+	r.table.New = func(string) *room { return &room{most: &r.most} }
+	r.table.Idle = (*room).empty
+	return r
 }
 
 func (l *InFlight) room(target string) *room {
@@ -66,23 +82,17 @@ var _ holdfast.Policy = (*InFlight)(nil)
 
 // NewInFlight makes an InFlight. Every value of every option means something.
 func NewInFlight(o InFlightOptions) *InFlight {
-	l := inFlight(o.filled(), new(rooms))
-	l.rooms.table.New = func(string) *room { return new(room) }
-	l.rooms.table.Idle, l.rooms.table.Max = (*room).empty, l.o.MaxTargets
-	return l
+	return inFlight(o.filled(), newRooms())
 }
 
 // With returns an InFlight with other options that counts with l: what is under
-// way stays counted, but when PerTarget changes. MaxTargets stays as it was.
+// way stays counted, but when PerTarget changes. Those who wait are let in by the
+// new Max, and MaxTargets holds for l as well.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
 	}
-	o.MaxTargets = l.o.MaxTargets
-	with := inFlight(o.filled(), l.rooms)
-	l.rooms.all.let(with.o.Max)
-	l.rooms.table.Each(func(_ string, r *room) bool { r.let(with.o.Max); return true })
-	return with
+	return inFlight(o.filled(), l.rooms)
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -105,7 +115,7 @@ func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), 
 	if r == nil {
 		return func() {}, err
 	}
-	return func() { r.exit(l.o.Max) }, nil
+	return r.exit, nil
 }
 
 // acquire returns the room that the call is in; nil: in none.
@@ -119,7 +129,7 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (*ro
 			return nil, l.refusal(target, reason, err)
 		}
 		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
-			r.exit(l.o.Max)
+			r.exit()
 			continue
 		}
 		return r, nil
@@ -170,7 +180,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 			if err != nil {
 				return rejected(ctx, call, "limit", err)
 			}
-			return call.Hold(ctx, next, r, uint64(l.o.Max))
+			return call.Hold(ctx, next, r, 0)
 		}
 	}
 }

@@ -50,8 +50,21 @@ func (o RateOptions) filled() RateOptions {
 // for longer than Wait, is rejected at once and takes no token. It is safe for
 // concurrent use. One that NewRate has not made, nil too, bounds nothing.
 type Rate struct {
-	o       RateOptions
-	buckets *keyed.Table[*bucket]
+	o RateOptions
+	s *shared
+}
+
+// shared is what Rates share that With has made of each other.
+type shared struct {
+	latest  atomic.Pointer[RateOptions] // of the latest of them: the rate is one for all
+	buckets keyed.Table[*bucket]
+}
+
+// set gives the buckets another rate, those that are yet to come too.
+func (s *shared) set(o *RateOptions) {
+	s.latest.Store(o)
+	s.buckets.Resize(o.MaxTargets)
+	s.buckets.All(func(b *bucket) { b.set(o) })
 }
 
 type bucket struct {
@@ -64,27 +77,27 @@ var _ holdfast.Policy = (*Rate)(nil)
 
 // NewRate makes a Rate. Every value of every option means something.
 func NewRate(o RateOptions) *Rate {
-	l := &Rate{o: o.filled()}
-	o = l.o
-	l.buckets = &keyed.Table[*bucket]{
-		New:  func(string) *bucket { return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)} },
-		Idle: func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) }, // as good as new
-		Max:  o.MaxTargets,
+	s := new(shared)
+	s.buckets.New = func(string) *bucket {
+		o := s.latest.Load()
+		return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)}
 	}
+	s.buckets.Idle = func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) } // as good as new
+	l := &Rate{o.filled(), s}
+	s.set(&l.o)
 	return l
 }
 
-// With returns a Rate with other options and the tokens of l. MaxTargets stays as it
-// was; so does a rate that there was none of before, which begins anew.
+// With returns a Rate with other options and the tokens of l, which goes by the new rate
+// and MaxTargets, too. A rate that there was none of before begins anew, and one that is
+// switched off leaves l as it is.
 func (l *Rate) With(o RateOptions) *Rate {
-	if !l.made() || l.o.PerSecond < 0 {
+	with := &Rate{o: o.filled()}
+	if !l.made() || l.o.PerSecond < 0 || with.o.PerSecond < 0 {
 		return NewRate(o)
 	}
-	o.MaxTargets = l.o.MaxTargets
-	with := &Rate{o.filled(), l.buckets}
-	if with.o.PerSecond > 0 {
-		l.buckets.Each(func(_ string, b *bucket) bool { b.set(&with.o); return true })
-	}
+	with.s = l.s
+	l.s.set(&with.o)
 	return with
 }
 
@@ -105,13 +118,13 @@ func (l *Rate) Options() RateOptions {
 	return l.o
 }
 
-func (l *Rate) made() bool { return l != nil && l.buckets != nil }
+func (l *Rate) made() bool { return l != nil && l.s != nil }
 
 func (l *Rate) bucket(target string) *bucket {
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return l.buckets.Get(target)
+	return l.s.buckets.Get(target)
 }
 
 // Acquire takes a token for a call to target, and waits for it as long as Wait
@@ -195,10 +208,10 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 // Ready reports whether Enter would find a token now. With Enter a Rate guards one
 // node of a balancer; such a one is not PerTarget.
 func (l *Rate) Ready() bool {
-	return !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Tokens() >= 1
+	return !l.made() || l.o.PerSecond < 0 || l.s.buckets.Get("").tokens.Tokens() >= 1
 }
 
 // Enter takes a token without waiting. There is nothing to give back: leave is nil.
 func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
-	return nil, !l.made() || l.o.PerSecond < 0 || l.buckets.Get("").tokens.Allow()
+	return nil, !l.made() || l.o.PerSecond < 0 || l.s.buckets.Get("").tokens.Allow()
 }

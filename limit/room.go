@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -13,6 +14,7 @@ import (
 
 // A room holds the calls under way, and those that wait in turn to be.
 type room struct {
+	most     *atomic.Int64 // how many may be inside when one of those who wait is let in; negative: all
 	mu       sync.Mutex
 	inside   int
 	queue    []*waiter
@@ -99,7 +101,7 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 			return "", nil
 		}
 		r.inside--
-		r.letIn(o.Max)
+		r.letIn()
 		return "", err
 	}
 	r.queue = slices.Delete(r.queue, i, i+1)
@@ -110,31 +112,32 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 }
 
 // letIn lets in those who wait, in turn, while there is room; the lock is held.
-func (r *room) letIn(most int) {
-	for len(r.queue) > 0 && r.inside < most {
+func (r *room) letIn() {
+	most := int(r.most.Load())
+	for len(r.queue) > 0 && (most < 0 || r.inside < most) {
 		r.inside++
 		close(r.queue[0].let)
 		r.queue = slices.Delete(r.queue, 0, 1)
 	}
 }
 
-func (r *room) exit(most int) {
+func (r *room) exit() {
 	r.mu.Lock()
 	r.inside--
 	if len(r.queue) > 0 {
-		r.letIn(most)
+		r.letIn()
 	}
 	r.mu.Unlock()
 }
 
 // Done gives the place of a call back whose answer is done.
-func (r *room) Done(most uint64, _ holdfast.End) { r.exit(int(most)) }
+func (r *room) Done(uint64, holdfast.End) { r.exit() }
 
 // let lets in who has room since the limit was changed.
-func (r *room) let(most int) {
+func (r *room) let() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.letIn(most)
+	r.letIn()
 }
 
 func (r *room) ready(most int) bool {

@@ -42,6 +42,7 @@ func (c Config) Describe() string {
 		walk(config.Field(i), name(field.Name), func(path string, v reflect.Value) {
 			origin := "set"
 			switch text, is := set[path]; {
+			case c.Retry.Budget != nil && strings.HasPrefix(path, "budget."): // is in force in the place of c.Budget
 			case !is: // of what is left to the policy as a whole
 				origin = "default"
 			case c.read[path] == text && text != "":
@@ -89,11 +90,11 @@ func (l *lines) own(path string, policies []holdfast.Policy, depth int) {
 	}
 }
 
-// nameOf is what a policy calls itself, or else its type.
+// nameOf is what a policy calls itself, or else its type, in one word.
 func nameOf(p holdfast.Policy) string {
 	if c, ok := p.(holdfast.Characterized); ok {
 		if t := c.Traits(); t.Name != "" {
-			return t.Name
+			return word(scrub.Name(t.Name))
 		}
 	}
 	return fmt.Sprintf("%T", p)
@@ -110,7 +111,18 @@ func optionsOf(p reflect.Value) (options reflect.Value, ok bool) {
 
 // shown is show for a value that may be any text.
 func shown(v reflect.Value) string {
-	text := scrub.Name(show(v))
+	if v.Kind() == reflect.Slice { // each entry may be a URL
+		words := make([]string, v.Len())
+		for i := range words {
+			words[i] = scrub.Name(v.Index(i).String())
+		}
+		return word(strings.Join(words, ","))
+	}
+	return word(scrub.Name(show(v)))
+}
+
+// word quotes what would break a line or its columns.
+func word(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return strconv.Quote(text)
 	}

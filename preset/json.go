@@ -25,7 +25,8 @@ func Parse(text []byte) (Config, error) {
 	return c, c.Validate()
 }
 
-// UnmarshalJSON changes c as the JSON says; what it does not name stays.
+// UnmarshalJSON changes c as the JSON says; what it does not name stays. Under "preset" all
+// values are those of the preset, and what has no JSON stays.
 func (c *Config) UnmarshalJSON(text []byte) error {
 	in, err := decode(text)
 	if err != nil {
@@ -39,7 +40,7 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 			return fmt.Errorf(`preset: %v is no preset: use "standard", "conservative" or "background"`, base)
 		}
 		out = made()
-		out.Outer, out.Inner = c.Outer, c.Inner
+		keep(reflect.ValueOf(&out).Elem(), reflect.ValueOf(*c)) // JSON cannot have named it
 		delete(in, "preset")
 	}
 	out.read = maps.Clone(out.read)
@@ -194,19 +195,19 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	case to.Type() == durationType:
 		d, err := time.ParseDuration(text)
 		if !isText || err != nil {
-			return fmt.Errorf(`%s: %v is no duration: write "250ms", "10s" or "off"`, path, value)
+			return fmt.Errorf(`%s: %v is no duration: write "250ms", "10s" or "off"`, path, shownJSON(value))
 		}
 		to.SetInt(int64(d))
 	case to.Type() == jitterType:
 		i := slices.Index(jitters, text)
 		if i < 0 {
-			return fmt.Errorf("%s: %v is no jitter: use one of %s", path, value, strings.Join(jitters, ", "))
+			return fmt.Errorf("%s: %v is no jitter: use one of %s", path, shownJSON(value), strings.Join(jitters, ", "))
 		}
 		to.SetUint(uint64(i))
 	case to.Kind() == reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {
-			return fmt.Errorf("%s: %v is no object: write {…}", path, value)
+			return fmt.Errorf("%s: %v is no object: write {…}", path, shownJSON(value))
 		}
 		return read(object, to, path, noted)
 	case to.Kind() == reflect.Slice:
@@ -218,25 +219,25 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 			words = reflect.Append(words, reflect.ValueOf(word).Convert(to.Type().Elem()))
 		}
 		if !ok {
-			return fmt.Errorf(`%s: %v is no list of names: write ["UNAVAILABLE", "503"]`, path, value)
+			return fmt.Errorf(`%s: %v is no list of names: write ["UNAVAILABLE", "503"]`, path, shownJSON(value))
 		}
 		to.Set(words)
 	case to.Kind() == reflect.Bool:
 		b, ok := value.(bool)
 		if !ok {
-			return fmt.Errorf("%s: %v is neither true nor false", path, value)
+			return fmt.Errorf("%s: %v is neither true nor false: write one of them", path, shownJSON(value))
 		}
 		to.SetBool(b)
 	case to.Kind() == reflect.Int:
 		n, err := number.Int64()
 		if !isNumber || err != nil {
-			return fmt.Errorf("%s: %v is no whole number", path, value)
+			return fmt.Errorf("%s: %v is no whole number: write one, such as 3", path, shownJSON(value))
 		}
 		to.SetInt(n)
 	case to.Kind() == reflect.Float64:
 		n, err := number.Float64()
 		if !isNumber || err != nil {
-			return fmt.Errorf("%s: %v is no number", path, value)
+			return fmt.Errorf("%s: %v is no number: write one, such as 0.5", path, shownJSON(value))
 		}
 		to.SetFloat(n)
 	default:
@@ -249,10 +250,26 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	return nil
 }
 
+// shownJSON is a value that was read, for an error.
+func shownJSON(value any) any {
+	if value == nil {
+		return "null"
+	}
+	return value
+}
+
 // MarshalJSON writes what is set, so that Parse reads the same again: also what is not
-// set, where Parse would take Standard's.
+// set, where Parse would take Standard's. What Validate refuses it refuses too, and a
+// negative value that no JSON stands for: that of Hedge.Share.
 func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(write(reflect.ValueOf(c.written()), reflect.ValueOf(Standard())))
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c, err := c.written()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(write(reflect.ValueOf(c), reflect.ValueOf(Standard())))
 }
 
 func write(v, standard reflect.Value) map[string]any {

@@ -211,3 +211,39 @@ func TestPoliciesPerMethodTellOfDrainedEndpoints(t *testing.T) {
 		}
 	})
 }
+
+// A door learns from a Stack which endpoints are gone, also of a balancer that Update has
+// brought, and of one that stays once.
+func TestAStackTellsOfDrainedEndpointsAfterUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		balancer := func() (*discovery.Source, *loadbalance.Set) {
+			source := new(discovery.Source)
+			source.Publish(1, discovery.Endpoint{Addr: "a"}, discovery.Endpoint{Addr: "b"})
+			return source, loadbalance.New(source, nil, loadbalance.Options{})
+		}
+		_, first := balancer()
+		defer first.Close()
+		source, second := balancer()
+		defer second.Close()
+		c := preset.Standard()
+		c.Inner = []holdfast.Policy{first}
+		s, err := preset.NewStack(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gone []string
+		s.OnDrained(func(addr string) { gone = append(gone, addr) })
+		c.Inner = []holdfast.Policy{second}
+		for range 2 {
+			if _, err := s.Update(c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		source.Publish(2, discovery.Endpoint{Addr: "b"})
+		synctest.Wait()
+		if len(gone) != 1 || gone[0] != "a" {
+			t.Errorf("%v", gone)
+		}
+	})
+}

@@ -1,11 +1,10 @@
 package preset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
-
-	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // noOff are the fields, by their names in JSON, for which "off" would not switch anything off: a
@@ -50,31 +49,29 @@ func checkOff(v reflect.Value, path string) error {
 }
 
 // written returns c with values that can be written in the place of negative ones that do not
-// mean off: those that are in force.
-func (c Config) written() Config {
+// mean off: those that are in force. Where that would be read as something else it is an error.
+func (c Config) written() (Config, error) {
+	c = c.copied()
+	meant := build(c, nil).effective()
 	force := map[string]reflect.Value{}
-	walk(reflect.ValueOf(build(c, nil).effective()), "", func(path string, v reflect.Value) { force[path] = v })
-	for _, t := range []**timeout.Adaptive{&c.Timeout.Adaptive, &c.Attempt.Adaptive} {
-		if *t != nil {
-			own := **t
-			*t = &own // which is the caller's
-		}
-	}
+	walk(reflect.ValueOf(meant), "", func(path string, v reflect.Value) { force[path] = v })
 	walk(reflect.ValueOf(&c).Elem(), "", func(path string, v reflect.Value) {
 		if _, refused := offMeans(path); !refused || !switchedOff(v) {
 			return
 		}
-		switch in := force[path]; {
-		case in.IsValid() && !switchedOff(in):
+		if in := force[path]; in.IsValid() && !switchedOff(in) {
 			v.Set(in)
-		case v.CanFloat():
-			v.SetFloat(everyCall)
-		default:
-			v.SetInt(1) // a delay: the least
+		} else {
+			v.SetZero()
 		}
 	})
-	return c
+	var wrong []error
+	is := texts(build(c, nil).effective())
+	walk(reflect.ValueOf(meant), "", func(path string, v reflect.Value) {
+		if show(v) != is[path] {
+			instead, _ := offMeans(path)
+			wrong = append(wrong, fmt.Errorf("preset: %s: a negative value has no JSON here: %s", path, instead))
+		}
+	})
+	return c, errors.Join(wrong...)
 }
-
-// everyCall is the largest share.
-const everyCall = 1

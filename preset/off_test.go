@@ -88,7 +88,7 @@ func TestOffIsRefusedWhereNothingIsSwitchedOff(t *testing.T) {
 func TestWhatCannotBeOffIsWrittenAsItIs(t *testing.T) {
 	c := preset.Standard()
 	c.Retry.MaxInterval, c.Retry.MaxRetryAfter, c.Retry.OverloadInterval = -1, -1, -1
-	c.Hedge = hedge.Options{MaxHedges: 2, Share: -1, Delay: -1, MinSamples: -1, Window: -1}
+	c.Hedge = hedge.Options{MaxHedges: 2, Delay: -1, MinSamples: -1, Window: -1}
 	c.Budget = retry.BudgetOptions{Window: -1, MaxTargets: -1}
 	c.Attempt.Adaptive = &timeout.Adaptive{Factor: -1, Window: -1}
 	text, err := json.Marshal(c)
@@ -99,10 +99,10 @@ func TestWhatCannotBeOffIsWrittenAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if again.Retry.MaxInterval != 24*time.Hour || again.Retry.OverloadInterval != c.Retry.InitialInterval || again.Hedge.MinSamples != 1 || again.Hedge.Share != 1 || again.Attempt.Adaptive.Factor != 1 {
+	if again.Retry.MaxInterval != 24*time.Hour || again.Retry.OverloadInterval != c.Retry.InitialInterval || again.Hedge.MinSamples != 1 || again.Hedge.Delay != time.Millisecond || again.Attempt.Adaptive.Factor != 1 {
 		t.Errorf("%s", text)
 	}
-	if c.Attempt.Adaptive.Factor != -1 || c.Hedge.Share != -1 {
+	if c.Attempt.Adaptive.Factor != -1 || c.Hedge.Delay != -1 {
 		t.Error("writing it has changed it")
 	}
 }

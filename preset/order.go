@@ -3,6 +3,7 @@ package preset
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -10,10 +11,11 @@ import (
 
 // Misplaced returns what is wrong with the order of policies, the outermost first,
 // each with the reason and the fix, or nil: for those who put policies together by
-// hand. It looks into groups, and goes by the Traits that policies tell of themselves.
+// hand. It looks into groups, and goes by the Traits that policies tell of themselves; of
+// a ServiceConfig's Policy it looks at each method's.
 func Misplaced(policies ...holdfast.Policy) error {
 	var o order
-	o.addAll(policies)
+	o.addAll(policies, 0)
 	if o.last.Retries {
 		o.bad("retry without a timeout further in: an attempt that hangs takes the time of all; add timeout.New for each attempt as the innermost policy")
 	}
@@ -34,13 +36,36 @@ func (o *order) bad(format string, args ...any) {
 	o.wrong = append(o.wrong, fmt.Errorf("preset: "+format, args...))
 }
 
-func (o *order) addAll(policies []holdfast.Policy) {
+func (o *order) addAll(policies []holdfast.Policy, depth int) {
 	for _, p := range policies {
-		switch p := p.(type) {
-		case holdfast.Group: // which may have a name besides
-			o.addAll(p.Inside())
-		case holdfast.Characterized:
-			o.add(p.Traits())
+		if c, ok := p.(holdfast.Characterized); ok {
+			o.add(c.Traits())
+		}
+		if methods, ok := p.(*perMethod); ok {
+			o.addEach(methods.chains())
+		} else if group, ok := p.(holdfast.Group); ok && depth < maxDepth {
+			o.addAll(group.Inside(), depth+1)
+		}
+	}
+}
+
+// addEach adds chains of which a call takes one. What is so after one of them is so for what
+// stands further in.
+func (o *order) addEach(chains [][]holdfast.Policy) {
+	before := *o
+	for i, chain := range chains {
+		one := before
+		one.wrong = nil
+		one.addAll(chain, 0)
+		for _, err := range one.wrong {
+			if !slices.ContainsFunc(o.wrong, func(known error) bool { return known.Error() == err.Error() }) {
+				o.wrong = append(o.wrong, err)
+			}
+		}
+		o.retries, o.hedges = o.retries || one.retries, o.hedges || one.hedges
+		o.guarded, o.balanced = o.guarded || one.guarded, o.balanced || one.balanced
+		if i == 0 || one.last.Retries { // with no limit of an attempt
+			o.limit, o.last = one.limit, one.last
 		}
 	}
 }

@@ -42,6 +42,7 @@ type parts struct {
 
 // build makes the policies of c, with the state of those before, which may be nil.
 func build(c Config, before *parts) *parts {
+	c = c.copied()
 	p := &parts{config: c}
 	if before == nil {
 		before = new(parts)

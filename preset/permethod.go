@@ -3,6 +3,7 @@ package preset
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-go/holdfast"
@@ -71,17 +72,25 @@ func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Ha
 // state, but for hedges, which not all of them have.
 func (p *perMethod) Inside() []holdfast.Policy {
 	list := p.rest.list()
-	seen := map[*hedge.Hedge]bool{find[*hedge.Hedge](p.rest): true}
+	at := slices.Index(list, holdfast.Policy(find[*hedge.Hedge](p.rest))) + 1
 	for _, made := range p.byName {
-		if h := find[*hedge.Hedge](made); !seen[h] {
-			seen[h] = true
-			list = append(list, h)
+		if h := find[*hedge.Hedge](made); !slices.Contains(list, holdfast.Policy(h)) {
+			list = slices.Insert(list, at, holdfast.Policy(h))
 		}
 	}
 	return list
 }
 
-func (p *perMethod) OnDrained(f func(addr string)) { p.rest.onDrained(f) }
+// chains are the policies of calls of which nothing is said, and then those of each method.
+func (p *perMethod) chains() [][]holdfast.Policy {
+	chains := [][]holdfast.Policy{p.rest.list()}
+	for _, made := range p.byName {
+		chains = append(chains, made.list())
+	}
+	return chains
+}
+
+func (p *perMethod) OnDrained(f func(addr string)) { onDrained(p.rest.config.Inner, f) }
 func (p *perMethod) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	return p.rest.observe(f)
 }

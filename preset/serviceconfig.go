@@ -2,6 +2,8 @@ package preset
 
 import (
 	"time"
+
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // A ServiceConfig is what a gRPC service config says of calls
@@ -79,7 +81,7 @@ func (s *ServiceConfig) config(base Config, m *methodConfig) Config {
 	}
 	if m.timeout != nil {
 		c.Timeout.Limit = max(*m.timeout, 1)
-		if c.Attempt.Limit > c.Timeout.Limit {
+		if timeout.New(c.Attempt).Options().Limit > c.Timeout.Limit {
 			c.Attempt.Limit = c.Timeout.Limit
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,12 @@ func (c Config) Validate() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf("preset: "+format, args...)) }
 	walk(reflect.ValueOf(c), "", func(path string, v reflect.Value) {
+		if v.Type() == jitterType && v.Uint() >= uint64(len(jitters)) {
+			bad("%s: %d is no jitter: use one of the constants of package retry", path, v.Uint())
+		}
+		if ratios[path[strings.LastIndexByte(path, '.')+1:]] && v.Float() > 1 {
+			bad("%s: %v is more than all of them: give a part, up to 1", path, v.Float())
+		}
 		if v.Kind() == reflect.Float64 && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)) {
 			bad("%s: %v is no number to count with: give a finite one", path, v.Float())
 		}
@@ -22,22 +29,18 @@ func (c Config) Validate() error {
 			bad("%s: %v is longer than a day: lower it, or switch it off with a negative value", path, time.Duration(v.Int()))
 		}
 	})
-	for path, r := range map[string]float64{
-		"breaker.failureRatio": c.Breaker.FailureRatio, "breaker.slowRatio": c.Breaker.SlowRatio, "hedge.quantile": c.Hedge.Quantile,
-		"hedge.share": c.Hedge.Share, "budget.ratio": c.Budget.Ratio,
-	} {
-		if r > 1 {
-			bad("%s: %v is more than all of them: give a part, up to 1", path, r)
-		}
+	in := build(c, nil).effective() // what is not set has its default
+	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole {
+		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", each, whole)
 	}
-	if c.Timeout.Limit > 0 && c.Attempt.Limit > c.Timeout.Limit {
-		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", c.Attempt.Limit, c.Timeout.Limit)
+	if delay, each := in.Hedge.Delay, in.Attempt.Limit; in.Hedge.MaxHedges > 0 && each > 0 && delay >= each {
+		bad("hedge.delay: %v is not below attempt.limit, %v: no hedge would be sent; lower it", delay, each)
 	}
-	if c.Hedge.MaxHedges >= 0 && c.Hedge.Delay > 0 && c.Attempt.Limit > 0 && c.Hedge.Delay >= c.Attempt.Limit {
-		bad("hedge.delay: %v is not below attempt.limit, %v: no hedge would be sent; lower it", c.Hedge.Delay, c.Attempt.Limit)
-	}
-	if c.Retry.MaxInterval > 0 && c.Retry.InitialInterval > c.Retry.MaxInterval {
-		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", c.Retry.InitialInterval, c.Retry.MaxInterval)
+	if first, longest := c.Retry.InitialInterval, in.Retry.MaxInterval; first > longest {
+		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", first, longest)
 	}
 	return errors.Join(wrong...)
 }
+
+// ratios are the fields, by their names in JSON, that are a part of something.
+var ratios = map[string]bool{"failureRatio": true, "slowRatio": true, "quantile": true, "share": true, "ratio": true}

@@ -17,10 +17,16 @@ var (
 
 var jitters = []string{retry.Full: "full", retry.Equal: "equal", retry.Decorrelated: "decorrelated", retry.Constant: "constant"}
 
-// name is that of a field in JSON: "minAttempt".
+// name is that of a field in JSON: "minAttempt", and "url" or "urlPath" of what begins with
+// several capitals.
 func name(field string) string {
 	r := []rune(field)
-	r[0] = unicode.ToLower(r[0])
+	for i := range r {
+		if i > 0 && i+1 < len(r) && unicode.IsLower(r[i+1]) || !unicode.IsUpper(r[i]) {
+			break
+		}
+		r[i] = unicode.ToLower(r[i])
+	}
 	return string(r)
 }
 
@@ -35,6 +41,32 @@ func hasJSON(t reflect.Type) bool {
 		return t.Elem().Kind() == reflect.Struct && t != reflect.TypeFor[*retry.Budget]()
 	}
 	return true
+}
+
+// copied returns c with lists and structs of its own, so that whoever changes theirs changes
+// nothing here.
+func (c Config) copied() Config {
+	own(reflect.ValueOf(&c).Elem())
+	return c
+}
+
+// own puts copies into a struct in the place of its lists and of the data that it points to.
+func own(v reflect.Value) {
+	for i := range v.NumField() {
+		in := v.Field(i)
+		switch {
+		case !v.Type().Field(i).IsExported():
+		case in.Kind() == reflect.Struct:
+			own(in)
+		case in.Kind() == reflect.Slice && !in.IsNil():
+			in.Set(reflect.AppendSlice(reflect.MakeSlice(in.Type(), 0, in.Len()), in))
+		case in.Kind() == reflect.Pointer && !in.IsNil() && hasJSON(in.Type()):
+			made := reflect.New(in.Type().Elem())
+			made.Elem().Set(in.Elem())
+			own(made.Elem())
+			in.Set(made)
+		}
+	}
 }
 
 // walk calls f for each value in a struct, with its path. It goes five structs deep: one of a

@@ -58,31 +58,36 @@ type Budget struct {
 // savings are what Budgets share that With has made of each other.
 type savings struct {
 	accounts keyed.Table[*account]
-	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get
+	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get, and whose Window all have
+}
+
+// latest has the accounts follow what Budgets that share them cannot have each for itself.
+func (s *savings) latest(b *Budget) {
+	s.last.Store(b)
+	s.accounts.Resize(b.targets)
 }
 
 // NewBudget makes a Budget.
 func NewBudget(o BudgetOptions) *Budget {
-	b := &Budget{unlimited: o.Unlimited, targets: option.Of(o.MaxTargets, 1024, 1024), s: new(savings)}
+	b := &Budget{s: new(savings)}
 	b.fill(o)
 	s := b.s
-	s.last.Store(b)
-	s.accounts.Max = b.targets
+	s.latest(b)
 	s.accounts.New = func(string) *account { return &account{tokens: s.last.Load().floor} }
 	s.accounts.Idle = func(a *account) bool { return a.idle(s.last.Load()) }
 	return b
 }
 
 // With returns a Budget with other options and the tokens of b, which both share
-// from then on. MaxTargets stays as it was. Where Min is raised, a target has the
-// more only once its successes have paid for it.
+// from then on. Window and MaxTargets hold for b as well. Where Min is raised, a
+// target has the more only once its successes have paid for it.
 func (b *Budget) With(o BudgetOptions) *Budget {
 	if !b.made() {
 		return NewBudget(o)
 	}
-	with := &Budget{unlimited: o.Unlimited, targets: b.targets, s: b.s}
+	with := &Budget{s: b.s}
 	with.fill(o)
-	b.s.last.Store(with)
+	b.s.latest(with)
 	return with
 }
 
@@ -98,6 +103,7 @@ func (b *Budget) Options() BudgetOptions {
 
 // fill gives the options their meaning.
 func (b *Budget) fill(o BudgetOptions) {
+	b.unlimited, b.targets = o.Unlimited, option.Of(o.MaxTargets, 1024, 1024)
 	b.ratio = min(option.Of(o.Ratio, 0.2, 0), 10)
 	b.floor = float64(min(option.Of(o.Min, 5, 0), 1_000_000))
 	b.width = max(min(option.Of(o.Window, 10*time.Second, 10*time.Second), time.Hour)/buckets, 1)
@@ -192,22 +198,31 @@ const (
 type account struct {
 	mu       sync.Mutex
 	tokens   float64
-	bucket   int64 // the number of the newest bucket of all time
-	at       int   // where it is in window
+	width    time.Duration // of a bucket
+	bucket   int64         // the number of the newest bucket of all time
+	at       int           // where it is in window
 	window   [buckets]uint64
 	inWindow uint64
 
 	successes, withdrawn, refused, refunded uint64
 }
 
-// now is the number of the current bucket.
-func (b *Budget) now() int64 { return clock.Now() / int64(b.width) }
-
 // roll empties the buckets that have left the window. A clock that steps back a
 // little stays in its bucket; one that jumps (a Budget taken into a bubble of
 // testing/synctest, say) begins a new window.
 func (a *account) roll(b *Budget) {
-	now := b.now()
+	width := b.s.last.Load().width
+	if a.width == 0 { // it is new
+		a.width = width
+	}
+	now := clock.Now()
+	a.turn(now / int64(a.width))
+	if a.width != width {
+		a.divide(width, now)
+	}
+}
+
+func (a *account) turn(now int64) {
 	n := now - a.bucket
 	if n == 0 || n < 0 && n > -buckets {
 		return
@@ -223,6 +238,22 @@ func (a *account) roll(b *Budget) {
 	a.bucket = now
 }
 
+// divide counts by buckets of another width: what successes have paid in stays, as far as the
+// window reaches now.
+func (a *account) divide(width time.Duration, now int64) {
+	newest, step, at, window := a.bucket, int64(a.width), a.at, a.window
+	a.width, a.bucket, a.at = width, now/int64(width), 0
+	a.window, a.inWindow = [buckets]uint64{}, 0
+	for i := range buckets { // the i-th before the newest
+		began := (newest - int64(i)) * step
+		if back := max(a.bucket-began/int64(width), 0); back < buckets {
+			n := window[(at-i+buckets)%buckets]
+			a.window[(buckets-int(back))%buckets] += n
+			a.inWindow += n
+		}
+	}
+}
+
 func (a *account) cap(b *Budget) float64 {
 	a.roll(b)
 	return max(b.floor, b.ratio*float64(a.inWindow))
@@ -233,7 +264,7 @@ func (a *account) cap(b *Budget) float64 {
 func (a *account) idle(b *Budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if b.now()-a.bucket > 10*buckets {
+	if a.width > 0 && clock.Now()/int64(a.width)-a.bucket > 10*buckets {
 		return true
 	}
 	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack

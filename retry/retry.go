@@ -122,7 +122,9 @@ func (r *Retry) Budget() *Budget { return r.budget }
 
 // Traits tells that it retries, also where one attempt is all: what stands further in
 // stands around an attempt.
-func (r *Retry) Traits() holdfast.Traits { return holdfast.Traits{Name: "retry", Retries: r != nil} }
+func (r *Retry) Traits() holdfast.Traits {
+	return holdfast.Traits{Name: "retry", Retries: r != nil && r.budget != nil}
+}
 
 // Wrap returns a Handler that repeats what next does. A nil Retry does nothing.
 func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {

@@ -2,6 +2,7 @@ package timeout
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -45,7 +46,13 @@ type Adaptive struct {
 type adaptive struct {
 	Adaptive
 	ceiling time.Duration
-	table   *keyed.Table[*target]
+	learnt  *learnt
+}
+
+// learnt is what Timeouts share that With has made of each other.
+type learnt struct {
+	targets keyed.Table[*target]
+	window  atomic.Int64 // of the latest of them
 }
 
 // A target is what was observed of one of them.
@@ -53,7 +60,7 @@ type target struct {
 	window *quantile.Window
 }
 
-func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive {
+func newAdaptive(o *Adaptive, ceiling time.Duration, before *adaptive) *adaptive {
 	if o == nil {
 		return nil
 	}
@@ -62,13 +69,16 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, learnt *adaptive) *adaptive
 	a.Factor = option.Of(a.Factor, 1.5, 1)
 	a.Min = min(option.Of(a.Min, 10*time.Millisecond, 0), ceiling)
 	a.MinSamples = option.Of(a.MinSamples, 100, 1)
-	if learnt != nil {
-		a.table, a.Window = learnt.table, learnt.Window
-		return a
-	}
 	a.Window = option.Of(a.Window, time.Minute, time.Minute)
-	window := a.Window
-	a.table = &keyed.Table[*target]{New: func(string) *target { return &target{window: quantile.New(window)} }}
+	if before != nil {
+		a.learnt = before.learnt
+	} else {
+		l := new(learnt)
+		l.targets.New = func(string) *target { return &target{window: quantile.New(time.Duration(l.window.Load()))} }
+		a.learnt = l
+	}
+	a.learnt.window.Store(int64(a.Window))
+	a.learnt.targets.All(func(t *target) { t.window.Resize(a.Window) })
 	return a
 }
 
@@ -100,5 +110,5 @@ func (c *bounded) sample(class holdfast.Class) {
 	default:
 		return
 	}
-	c.learns.table.Get(c.call.Target).window.Observe(clock.Now(), took)
+	c.learns.learnt.targets.Get(c.call.Target).window.Observe(clock.Now(), took)
 }

@@ -43,7 +43,7 @@ func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
 	if t.adaptive != nil && !stream {
 		b.learns = t.adaptive
-		b.limit = t.adaptive.limit(t.adaptive.table.Get(call.Target), began)
+		b.limit = t.adaptive.limit(t.adaptive.learnt.targets.Get(call.Target), began)
 	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}

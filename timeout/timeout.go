@@ -73,7 +73,7 @@ func New(o Options) *Timeout {
 }
 
 // With returns a Timeout with other options that has learnt what t has, where
-// both are adaptive; they share it from then on. The Window stays as it was.
+// both are adaptive; they share it from then on, and the Window holds for t as well.
 func (t *Timeout) With(o Options) *Timeout {
 	if t == nil || t.adaptive == nil || o.Adaptive == nil {
 		return New(o)
@@ -123,12 +123,12 @@ func (t *Timeout) Limit(target string) time.Duration {
 	if t.adaptive == nil {
 		return t.limit
 	}
-	return t.adaptive.limit(t.adaptive.table.Get(target), clock.Now())
+	return t.adaptive.limit(t.adaptive.learnt.targets.Get(target), clock.Now())
 }
 
 // Traits tells the limit.
 func (t *Timeout) Traits() holdfast.Traits {
-	return holdfast.Traits{Name: "timeout", Limit: t.Options().Limit}
+	return holdfast.Traits{Name: "timeout", Limit: max(t.Options().Limit, 0)}
 }
 
 // Wrap returns next under the limit, and next itself when nothing is limited. The limit is

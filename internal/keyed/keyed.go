@@ -10,7 +10,7 @@ import (
 // A Table makes a value for each key that it is asked for, and keeps at most Max
 // of them. When it is full, a new key takes the place of one that was not used
 // lately and that Idle lets go; when there is none among those it looked at, all
-// further keys share one value. Set the fields before the first Get.
+// further keys share one value. Set the fields before the first Get; Resize changes Max later.
 type Table[V any] struct {
 	New  func(key string) V
 	Idle func(V) bool // may the value be forgotten? nil: yes
@@ -71,11 +71,10 @@ func (t *Table[V]) add(key string) *entry[V] {
 	if t.m == nil {
 		t.m = make(map[string]*entry[V])
 	}
-	size := t.Max
-	if size <= 0 {
-		size = 1024
-	}
-	if len(t.m) >= size && !t.makeRoom() {
+	for len(t.m) >= t.size() { // twice where Resize has lowered it
+		if t.makeRoom() {
+			continue
+		}
 		if t.other == nil {
 			t.other = &entry[V]{v: t.New("")}
 			t.other.used.Store(true)
@@ -85,6 +84,13 @@ func (t *Table[V]) add(key string) *entry[V] {
 	e := &entry[V]{key: key, v: t.New(key)}
 	t.m[key] = e
 	return e
+}
+
+func (t *Table[V]) size() int {
+	if t.Max <= 0 {
+		return 1024
+	}
+	return t.Max
 }
 
 // makeRoom drops one entry: of a few taken at random the first that was not used

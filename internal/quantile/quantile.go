@@ -18,11 +18,16 @@ import (
 // stand for everything longer. It remembers in two halves: when the newer one
 // is full, the older one is forgotten. It is safe for concurrent use.
 type Window struct {
+	mu   sync.Mutex // taken to turn a half over, and by Resize
+	seen atomic.Pointer[seen]
+	last atomic.Pointer[reading]
+}
+
+// A seen is what a Window of one span has seen.
+type seen struct {
 	half   time.Duration
 	epoch  int64
-	mu     sync.Mutex // taken to turn a half over
 	halves [2]half
-	last   atomic.Pointer[reading]
 }
 
 type half struct {
@@ -31,6 +36,7 @@ type half struct {
 }
 
 type reading struct {
+	of    *seen
 	q     float64
 	until time.Duration
 	d     time.Duration
@@ -47,17 +53,51 @@ const (
 // New returns a Window that looks back between half of span and span; zero or
 // less means one minute.
 func New(span time.Duration) *Window {
+	w := new(Window)
+	w.seen.Store(&seen{half: halfOf(span), epoch: clock.Now()})
+	return w
+}
+
+func halfOf(span time.Duration) time.Duration {
 	if span <= 0 {
 		span = time.Minute
 	}
-	return &Window{half: max(span/2, 1), epoch: clock.Now()}
+	return max(span/2, 1)
+}
+
+// Resize has w look back over another span from now on, of a Window that others may be using. What
+// it remembers stays, and is forgotten as the new span says.
+func (w *Window) Resize(span time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was, half := w.seen.Load(), halfOf(span)
+	if was.half == half {
+		return
+	}
+	now := clock.Now()
+	is := &seen{half: half, epoch: now - int64(half)} // so that now is the second turn
+	turn := was.turn(now)
+	for i := range was.halves {
+		h := &was.halves[i]
+		at := 2 - (turn - h.turn.Load()) // the newer half becomes the newer one
+		if h.turn.Load() == 0 || at < 1 || at > 2 {
+			continue
+		}
+		to := &is.halves[at&1]
+		to.turn.Store(at)
+		for b := range h.counts {
+			to.counts[b].Store(h.counts[b].Load()) // an Observe meanwhile may be lost, by a hair
+		}
+	}
+	w.seen.Store(is)
 }
 
 // Observe counts d, seen at the time at, by clock.Now. It allocates nothing. A negative d
 // counts as zero.
 func (w *Window) Observe(at int64, d time.Duration) {
-	turn := w.turn(at)
-	h := &w.halves[turn&1]
+	s := w.seen.Load()
+	turn := s.turn(at)
+	h := &s.halves[turn&1]
 	if was := h.turn.Load(); was != turn {
 		if was > turn {
 			return // it comes from before what is remembered
@@ -74,17 +114,18 @@ func (w *Window) Observe(at int64, d time.Duration) {
 // A reading is kept for a 128th of the span, so that asking before every call
 // costs little. Only the reading of one q is kept.
 func (w *Window) Quantile(at int64, q float64) (d time.Duration, n int) {
-	now := time.Duration(at - w.epoch)
-	if r := w.last.Load(); r != nil && r.q == q && now < r.until {
+	s := w.seen.Load()
+	now := time.Duration(at - s.epoch)
+	if r := w.last.Load(); r != nil && r.of == s && r.q == q && now < r.until {
 		return r.d, r.n
 	}
-	d, n = w.read(w.turn(at), q)
-	w.last.Store(&reading{q, now + w.half/fresh, d, n})
+	d, n = s.read(s.turn(at), q)
+	w.last.Store(&reading{s, q, now + s.half/fresh, d, n})
 	return d, n
 }
 
-func (w *Window) turn(at int64) int64 {
-	return int64(max(time.Duration(at-w.epoch), 0)/w.half) + 1
+func (s *seen) turn(at int64) int64 {
+	return int64(max(time.Duration(at-s.epoch), 0)/s.half) + 1
 }
 
 func (w *Window) turnOver(h *half, turn int64) {
@@ -99,11 +140,11 @@ func (w *Window) turnOver(h *half, turn int64) {
 	h.turn.Store(turn) // an Observe meanwhile may count in the wrong half, by a hair
 }
 
-func (w *Window) read(turn int64, q float64) (time.Duration, int) {
+func (s *seen) read(turn int64, q float64) (time.Duration, int) {
 	var counts [buckets]uint64
 	var n uint64
-	for i := range w.halves {
-		h := &w.halves[i]
+	for i := range s.halves {
+		h := &s.halves[i]
 		if h.turn.Load() < turn-1 {
 			continue // nothing came for so long that it was not turned over
 		}

@@ -188,12 +188,12 @@ func FuzzQuantile(f *testing.F) {
 			d    time.Duration
 		}
 		var all []seen
-		now := w.epoch
+		now := w.seen.Load().epoch
 		for i := 0; i+1 < len(steps); i += 2 {
 			now += int64(steps[i]) * int64(time.Second)
 			d := time.Duration(math.Exp(float64(steps[i+1]) / 10))
 			w.Observe(now, d)
-			all = append(all, seen{(now - w.epoch) / int64(span/2), d})
+			all = append(all, seen{(now - w.seen.Load().epoch) / int64(span/2), d})
 		}
 		var kept []time.Duration
 		for _, s := range all {
@@ -234,7 +234,62 @@ func BenchmarkQuantile(b *testing.B) {
 	})
 	b.Run("read", func(b *testing.B) {
 		for b.Loop() {
-			w.read(1, 0.99)
+			w.seen.Load().read(1, 0.99)
 		}
 	})
+}
+
+// Another span keeps what is known, a newer half as the newer one, and forgets as it says.
+func TestAnotherSpanKeepsWhatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		see := func(w *Window, d time.Duration) {
+			for range 10 {
+				w.Observe(clock.Now(), d)
+			}
+		}
+		known := func(w *Window) int { _, n := w.Quantile(clock.Now(), 0.5); return n }
+		for _, span := range []time.Duration{time.Second, time.Hour} {
+			w := New(time.Minute)
+			w.Resize(span) // with nothing in it
+			w.Resize(time.Minute)
+			time.Sleep(31 * time.Second)
+			see(w, time.Second)
+			time.Sleep(30 * time.Second)
+			see(w, time.Millisecond)
+			w.Resize(span)
+			if n := known(w); n != 20 {
+				t.Errorf("%v: %d are known, want 20", span, n)
+			}
+			time.Sleep(span / 2)
+			if n := known(w); n != 10 {
+				t.Errorf("%v: %d are known half of it later, want the newer 10", span, n)
+			}
+			see(w, time.Second)
+			time.Sleep(span / 2)
+			if n := known(w); n != 10 {
+				t.Errorf("%v: %d are known after that, want 10", span, n)
+			}
+			time.Sleep(span)
+			if n := known(w); n != 0 {
+				t.Errorf("%v: %d are known in the end", span, n)
+			}
+		}
+	})
+}
+
+func TestResizeWhileOthersUseIt(t *testing.T) {
+	w := New(time.Minute)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 1000 {
+				w.Observe(clock.Now(), time.Second)
+				w.Quantile(clock.Now(), 0.5)
+			}
+		})
+	}
+	for i := range 100 {
+		w.Resize(time.Duration(i+1) * time.Minute)
+	}
+	wg.Wait()
 }

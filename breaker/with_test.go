@@ -1,0 +1,90 @@
+package breaker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+)
+
+// OnChange is taken away, given and replaced by With, whichever of them is asked.
+func TestWithHasTheNewOnChangeTold(t *testing.T) {
+	told := map[string]int{}
+	tells := func(name string) func(context.Context, holdfast.Event) {
+		return func(context.Context, holdfast.Event) { told[name]++ }
+	}
+	none := breaker.New(breaker.Options{OnChange: tells("first")}).With(breaker.Options{})
+	none.Isolate("a")
+	if len(told) != 0 {
+		t.Errorf("one that was taken away was told: %v", told)
+	}
+	second := none.With(breaker.Options{OnChange: tells("second")})
+	third := second.With(breaker.Options{OnChange: tells("third")})
+	for _, b := range []*breaker.Breaker{none, second, third} {
+		b.Reset("a")
+		b.Isolate("a")
+	}
+	if len(told) != 1 || told["third"] != 6 {
+		t.Errorf("%v, want all six told to the third", told)
+	}
+	if third.Options().OnChange == nil || none.Options().OnChange != nil {
+		t.Error("the options in force say something else")
+	}
+}
+
+// MaxKeys is changed while circuits are open: those stay.
+func TestWithBoundsTheCircuits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(breaker.Options{})
+		r.open(t)
+		for i := range 100 {
+			r.Reset(fmt.Sprint(i))
+		}
+		count := func(b *breaker.Breaker) (n int) {
+			b.Each(func(string, breaker.Status) bool { n++; return true })
+			return n
+		}
+		less := r.With(breaker.Options{MaxKeys: 7})
+		if n := count(less); n != 7 || less.Options().MaxKeys != 7 || less.State("t") != breaker.Open {
+			t.Errorf("%d circuits, %d at most, that of t is %v", n, less.Options().MaxKeys, less.State("t"))
+		}
+		more := less.With(breaker.Options{MaxKeys: 50})
+		for i := range 100 {
+			more.Reset(fmt.Sprint(i))
+		}
+		if n := count(more); n != 50 || more.State("t") != breaker.Open {
+			t.Errorf("%d circuits, want 50; that of t is %v", n, more.State("t"))
+		}
+	})
+}
+
+// What was counted still counts when the Window becomes another.
+func TestWithKeepsWhatWasCounted(t *testing.T) {
+	for _, window := range []time.Duration{5 * time.Second, 20 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(100 * time.Second)
+			o := breaker.Options{ConsecutiveFailures: -1, MinSamples: 4, Window: 10 * time.Second}
+			b := breaker.New(o)
+			call := func(b *breaker.Breaker) {
+				b.Wrap(func(context.Context, *holdfast.Call) holdfast.Result { return bad })(t.Context(), &holdfast.Call{Target: "t", Record: new(holdfast.Record)})
+			}
+			for range 3 {
+				call(b)
+			}
+			time.Sleep(3 * time.Second)
+			o.Window = window
+			with := b.With(o)
+			if got := with.Status("t").Failures; got != 3 {
+				t.Errorf("%v: %d failures are counted, want 3", window, got)
+			}
+			call(with)
+			if got := with.State("t"); got != breaker.Open {
+				t.Errorf("%v: the circuit is %v after 4 failures of 4", window, got)
+			}
+		})
+	}
+}

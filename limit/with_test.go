@@ -1,0 +1,140 @@
+package limit_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast/limit"
+)
+
+// Whoever waits goes by the new Max, whichever of the two it waits in and whoever leaves: with
+// more room, with less, and with no limit any more.
+func TestWithIsInForceForThoseWhoWait(t *testing.T) {
+	for _, c := range []struct {
+		most, leave int // the new Max, and how many of three leave
+		perTarget   bool
+		want        int // are let in, of two who wait
+	}{
+		{most: 4, want: 1}, {most: 5, want: 2}, {most: 4, leave: 1, want: 2}, {most: 1, leave: 2}, {most: 1, leave: 3, want: 1},
+		{most: 2, leave: 2, want: 1}, {most: -1, want: 2}, {most: 5, perTarget: true, want: 2}, {most: 1, leave: 2, perTarget: true},
+	} {
+		for _, late := range []bool{false, true} { // they come after the change
+			synctest.Test(t, func(t *testing.T) {
+				o := limit.InFlightOptions{Max: 3, Wait: 10 * time.Second, PerTarget: c.perTarget}
+				before := limit.NewInFlight(o)
+				o.Max = c.most
+				var inside []func()
+				for range 3 {
+					leave, err := before.Acquire(t.Context(), "t")
+					if err != nil {
+						t.Fatal(err)
+					}
+					inside = append(inside, leave)
+				}
+				let := make(chan func(), 2)
+				wait := func(l *limit.InFlight) {
+					for range 2 {
+						go func() {
+							if leave, err := l.Acquire(t.Context(), "t"); err == nil {
+								let <- leave
+							}
+						}()
+					}
+					synctest.Wait()
+				}
+				if !late {
+					wait(before)
+				}
+				after := before.With(o)
+				if late {
+					wait(after)
+				}
+				for _, leave := range inside[:c.leave] {
+					leave()
+				}
+				synctest.Wait()
+				if got := len(let); got != c.want {
+					t.Errorf("%+v, late %v: %d are let in", c, late, got)
+				}
+				for _, leave := range inside[c.leave:] {
+					leave()
+				}
+				time.Sleep(time.Minute)
+			})
+		}
+	}
+}
+
+// MaxTargets is changed live: what has calls under way is kept, and the rest makes room.
+func TestWithBoundsTheTargets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := limit.NewInFlight(limit.InFlightOptions{PerTarget: true})
+		enter := func(n int) {
+			for i := range n {
+				if _, err := in.Acquire(t.Context(), fmt.Sprintf("%d%d", n, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		enter(3)
+		in = in.With(limit.InFlightOptions{PerTarget: true, MaxTargets: 1})
+		enter(2) // find no room of their own
+		if got := in.Options().MaxTargets; got != 1 || in.Stats("30").InFlight != 1 || in.Stats("20").InFlight == 1 {
+			t.Errorf("%d targets at most; %+v, %+v", got, in.Stats("30"), in.Stats("20"))
+		}
+		in = in.With(limit.InFlightOptions{PerTarget: true, MaxTargets: 100})
+		enter(4)
+		if in.Stats("40").InFlight != 1 {
+			t.Error("there is no room though there may be a hundred")
+		}
+	})
+}
+
+// A Rate that With has made goes by its own rate, before the first call, for a target that is new,
+// for one that is not, and for those that find no room of their own.
+func TestRateWithIsInForceForEveryTarget(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			old := limit.NewRate(limit.RateOptions{PerSecond: 1000, Burst: 100, PerTarget: each, MaxTargets: 2})
+			calls := func(l *limit.Rate, target string) (ok int) {
+				for range 200 {
+					if l.Acquire(t.Context(), target) == nil {
+						ok++
+					}
+				}
+				return ok
+			}
+			slow := limit.RateOptions{PerSecond: 1, Burst: 3, PerTarget: each, MaxTargets: 2}
+			if got := calls(old.With(slow), "first"); got != 3 {
+				t.Errorf("%d calls begin at once before there was one, want 3", got)
+			}
+			old = limit.NewRate(limit.RateOptions{PerSecond: 1000, Burst: 100, PerTarget: each, MaxTargets: 2})
+			for _, target := range []string{"a", "b", "late"} {
+				calls(old, target)
+			}
+			with := old.With(slow)
+			time.Sleep(2 * time.Second)
+			for _, target := range []string{"a", "b", "later"} {
+				if got := calls(with, target); got > 3 {
+					t.Errorf("%s: %d calls begin at once, want 3 at most", target, got)
+				}
+			}
+		})
+	}
+}
+
+// Switching a rate off is no business of those who still have it.
+func TestRateWithNoneLeavesTheOldOne(t *testing.T) {
+	l := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1})
+	none := l.With(limit.RateOptions{})
+	for range 10 {
+		if err := none.Acquire(t.Context(), "t"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.Acquire(t.Context(), "t") != nil || l.Acquire(t.Context(), "t") == nil {
+		t.Error("the old one has another rate")
+	}
+}
