@@ -84,7 +84,11 @@ func (a *attempt) Err() error {
 	inner, over := a.inner, a.over
 	a.mu.Unlock()
 	if inner != nil {
-		return inner.Err()
+		err := inner.Err()
+		if err == context.Canceled && !over && a.Context.Err() == context.DeadlineExceeded {
+			return context.DeadlineExceeded // of a limit that moves, which ends what is beneath by a cancel
+		}
+		return err
 	}
 	if err := a.Context.Err(); err != nil || !over {
 		return err

@@ -12,8 +12,9 @@ import (
 // do not run, and a timer is much of what a limit would allocate. One that runs too late to
 // find its own call has another look at the time, which harms nobody.
 type alarm struct {
-	timer *time.Timer
-	of    atomic.Pointer[bounded]
+	timer  *time.Timer
+	of     atomic.Pointer[bounded]
+	bubble bool // of which no timer may leave
 }
 
 var alarms sync.Pool // of *alarm
@@ -24,7 +25,8 @@ func (c *bounded) ring(d time.Duration) {
 		c.timer.timer.Reset(d)
 		return
 	}
-	if !clock.InBubble(c.began) { // whose timers must not leave it, and no others enter
+	bubble := clock.Bubble()
+	if !bubble {
 		c.timer, _ = alarms.Get().(*alarm)
 	}
 	if c.timer != nil {
@@ -32,7 +34,7 @@ func (c *bounded) ring(d time.Duration) {
 		c.timer.timer.Reset(d)
 		return
 	}
-	c.timer = new(alarm)
+	c.timer = &alarm{bubble: bubble}
 	c.timer.of.Store(c)
 	c.timer.timer = time.AfterFunc(d, c.timer.run)
 }
@@ -43,7 +45,7 @@ func (a *alarm) stop() {
 	if a == nil || !a.timer.Stop() {
 		return
 	}
-	if c := a.of.Swap(nil); !clock.InBubble(c.began) {
+	if a.of.Store(nil); !a.bubble {
 		alarms.Put(a)
 	}
 }

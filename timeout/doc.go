@@ -43,7 +43,7 @@
 // call is over with its Result: microseconds, since a goroutine passes that on.
 //
 // The Err of that context is context.DeadlineExceeded. One that a transport
-// derives from it can say context.Canceled where the limit moves (around an
-// attempt whose answer goes on), as the limit is no fixed deadline there; its
+// derives from it can say context.Canceled where the limit moves (around a call
+// or attempt whose answer goes on), as the limit is no fixed deadline there; its
 // context.Cause is the *holdfast.TimeoutError all the same, and is what to ask.
 package timeout

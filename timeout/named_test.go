@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/timeout"
 )
 
@@ -24,6 +25,22 @@ func TestAnAnswerThatComesWithTheLimitOutside(t *testing.T) {
 			if !errors.As(res.Err, &limit) || limit.Limit != 200*time.Millisecond || limit.Scope != "call" || res.Code != holdfast.CodeTimeout {
 				t.Errorf("%+v: got %+v", o, res)
 			}
+		})
+	}
+}
+
+// Within a hedge, too, the context of an attempt ends as the limit outside does.
+func TestTheLimitOutsideAHedge(t *testing.T) {
+	for _, unary := range []bool{true, false} {
+		bubble(t, time.Second, func(t *testing.T) {
+			h := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second}), hedge.New(hedge.Options{Delay: time.Hour}))
+			h(t.Context(), &holdfast.Call{Target: "t", Unary: unary, Repeatable: true, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				<-ctx.Done()
+				if ctx.Err() != context.DeadlineExceeded {
+					t.Errorf("unary: %v: %v", unary, ctx.Err())
+				}
+				return failed(ctx, ctx.Err())
+			})})
 		})
 	}
 }

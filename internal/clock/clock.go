@@ -20,6 +20,13 @@ func At(t time.Time) int64 { return int64(t.Sub(epoch)) }
 // InBubble reports whether a time is that of a bubble: the process has not run for years.
 func InBubble(now int64) bool { return uint64(now) > 1<<57 }
 
+// Bubble reports whether this goroutine is in a bubble, also in one whose clock was moved to
+// today: a time of a bubble has no monotonic reading. It costs a look at the clock.
+func Bubble() bool {
+	now := time.Now()
+	return now == now.Round(0)
+}
+
 // wall is a time at which the wall clock was looked at.
 var wall atomic.Pointer[time.Time]
 

@@ -50,7 +50,7 @@ func (w Watch) End() {
 func arm() {
 	arming.Lock()
 	defer arming.Unlock()
-	if armed.Load() {
+	if armed.Load() || clock.Bubble() { // a timer of the process is none of a bubble's
 		return
 	}
 	clock.LookAtWall()
