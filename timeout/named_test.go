@@ -33,7 +33,7 @@ func TestAnAnswerThatComesWithTheLimitOutside(t *testing.T) {
 func TestTheLimitOutsideAHedge(t *testing.T) {
 	for _, unary := range []bool{true, false} {
 		bubble(t, time.Second, func(t *testing.T) {
-			h := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second}), hedge.New(hedge.Options{Delay: time.Hour}))
+			h := holdfast.Chain(timeout.New(timeout.Options{Limit: time.Second}), hedge.New(hedge.Options{Delay: 900 * time.Millisecond}))
 			h(t.Context(), &holdfast.Call{Target: "t", Unary: unary, Repeatable: true, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 				<-ctx.Done()
 				if ctx.Err() != context.DeadlineExceeded {
