@@ -24,7 +24,7 @@ func InBubble(now int64) bool { return uint64(now) > 1<<57 }
 // today: a time of a bubble has no monotonic reading. It costs a look at the clock.
 func Bubble() bool {
 	now := time.Now()
-	return now == now.Round(0)
+	return now == now.Round(0) //nolint:staticcheck // Equal does not look at that reading
 }
 
 // wall is a time at which the wall clock was looked at.
