@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
@@ -60,6 +62,50 @@ func TestAListenerStandsInSeveralChains(t *testing.T) {
 	}
 	if got := strings.Join(told, " "); got != "a shared b shared a shared" {
 		t.Errorf("%s", got)
+	}
+}
+
+// A listener without a function is none.
+func TestAListenerWithoutAFunctionIsNone(t *testing.T) {
+	call := &holdfast.Call{Record: new(holdfast.Record)}
+	call.Record.Listen(holdfast.NewListener(nil))
+	if call.Heard() {
+		t.Error("nobody listens, and is heard")
+	}
+	call.Tell(t.Context(), holdfast.Event{})
+}
+
+// All that begin to listen at once are told.
+func TestListenersThatComeAtOnce(t *testing.T) {
+	var told atomic.Int64
+	const calls, each = 200, 8
+	for range calls {
+		call := &holdfast.Call{Record: new(holdfast.Record)}
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for range each {
+			l := holdfast.NewListener(func(context.Context, holdfast.Event) { told.Add(1) })
+			wg.Go(func() { <-begin; call.Record.Listen(l) })
+		}
+		close(begin)
+		wg.Wait()
+		call.Tell(t.Context(), holdfast.Event{})
+	}
+	if n := told.Load(); n != calls*each {
+		t.Errorf("%d of %d were told", n, calls*each)
+	}
+}
+
+// To listen in a chain of listeners that was there before allocates nothing.
+func TestListeningAllocatesNothing(t *testing.T) {
+	if raceOn {
+		t.Skip("the race detector allocates by itself")
+	}
+	a, b := holdfast.NewListener(func(context.Context, holdfast.Event) {}), holdfast.NewListener(func(context.Context, holdfast.Event) {})
+	records := make([]holdfast.Record, 200)
+	i := 0
+	if n := testing.AllocsPerRun(100, func() { records[i].Listen(a); records[i].Listen(b); i++ }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
@@ -101,5 +102,91 @@ func TestDescribeShowsTheBudgetInForce(t *testing.T) {
 		if f := strings.Fields(line); strings.HasPrefix(f[0], "budget.") && f[2] != "set" || f[0] == "budget.min" && f[1] != "77" {
 			t.Errorf("%q", line)
 		}
+	}
+}
+
+// lines are those of Describe, with all white space made one.
+func lines(c preset.Config) (lines []string) {
+	for line := range strings.Lines(c.Describe()) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return lines
+}
+
+// asks has an Options that wants something, and pairs one that returns two.
+type (
+	asks  struct{ theirs }
+	pairs struct{ theirs }
+)
+
+func (*asks) Options(int) theirOptions                    { return theirOptions{} }
+func (*pairs) Options() (o theirOptions, theirs struct{}) { return o, theirs }
+
+// What has no name is called by its type, what is no plain Options is not asked, a group that holds
+// itself has an end, and what would move a cursor is quoted.
+func TestDescribeShowsOddPoliciesOfTheUsers(t *testing.T) {
+	endless := make(several, 1)
+	endless[0] = endless
+	c := preset.Standard()
+	c.Outer = []holdfast.Policy{&theirs{}, &asks{theirs{name: "asks"}}, &pairs{theirs{name: "pairs"}}, &theirs{"odd", theirOptions{Proxy: "a\x1b[31m"}}, endless}
+	got := lines(c)
+	for _, want := range []string{"outer[0] *preset_test.theirs own", "outer[1] asks own", "outer[2] pairs own", `outer[3].proxy "a\x1b[31m" own`, "outer[4][0][0] preset_test.several own"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("there is no %q", want)
+		}
+	}
+	if text := strings.Join(got, "\n"); strings.Contains(text, "outer[1].") || strings.Contains(text, "outer[2].") || len(got) > 150 {
+		t.Errorf("%s", text)
+	}
+}
+
+// What was made of no preset owes nothing to one.
+func TestDescribeNamesNoPresetThatWasNotUsed(t *testing.T) {
+	var c preset.Config
+	c.Attempt.Limit = preset.Standard().Attempt.Limit
+	got := lines(c)
+	if i := slices.IndexFunc(got, func(l string) bool { return strings.HasPrefix(l, "attempt.limit ") }); i < 0 || !strings.HasSuffix(got[i], " set") {
+		t.Errorf("%v", got)
+	}
+}
+
+// A probe has the time of an attempt, unless it was given another; an attempt without a limit says
+// nothing of it.
+func TestAProbeHasTheTimeOfAnAttempt(t *testing.T) {
+	for _, c := range []struct {
+		limit, probe time.Duration
+		want         string
+	}{{2 * time.Second, 0, "2s"}, {2 * time.Second, 3 * time.Second, "3s"}, {2 * time.Second, -1, "off"}, {-1, 0, breaker.New(breaker.Options{}).Options().ProbeTimeout.String()}} {
+		config := preset.Standard()
+		config.Attempt.Limit, config.Breaker.ProbeTimeout = c.limit, c.probe
+		got := lines(config)
+		i := slices.IndexFunc(got, func(l string) bool { return strings.HasPrefix(l, "breaker.probeTimeout ") })
+		if i < 0 || !strings.HasPrefix(got[i], "breaker.probeTimeout "+c.want+" ") {
+			t.Errorf("attempt %v, probe %v: want %s in %q", c.limit, c.probe, c.want, got[max(i, 0)])
+		}
+	}
+}
+
+// A budget of the user's own is used as it is, by the part that it was given to, and no longer once
+// it is taken away.
+func TestABudgetOfTheUsersOwn(t *testing.T) {
+	own, hedges := retry.NewBudget(retry.BudgetOptions{}), retry.NewBudget(retry.BudgetOptions{})
+	c := preset.Standard()
+	c.Retry.Budget, c.Hedge.Budget = own, hedges
+	s, err := preset.NewStack(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Budget() != own || s.Hedge().Options().Budget != hedges {
+		t.Error("they are not used")
+	}
+	for own.Withdraw("t") {
+	}
+	c.Retry.Budget, c.Hedge.Budget = nil, nil
+	if _, err := s.Update(c); err != nil {
+		t.Fatal(err)
+	}
+	if s.Budget() == own || !s.Budget().Withdraw("t") || s.Hedge().Options().Budget != s.Budget() {
+		t.Errorf("the user's budget, which is empty, is used still: %+v", s.Budget().Stats("t"))
 	}
 }
