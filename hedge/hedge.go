@@ -70,13 +70,10 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 	if !h.made() {
 		return stats
 	}
-	h.t.Each(func(k string, t *target) bool {
-		if k == key {
-			delay, _ := t.delay(&h.o, clock.Now())
-			stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
-		}
-		return k != key
-	})
+	if t, ok := h.t.Find(key); ok {
+		delay, _ := t.delay(&h.o, clock.Now())
+		stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
+	}
 	return stats
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/limit"
@@ -53,4 +54,54 @@ func TestLimitsAreTold(t *testing.T) {
 			t.Errorf("without a limit: %v", got)
 		}
 	})
+}
+
+// What targets share that came too late for a limit of their own is told, as "other".
+func TestWhatLateTargetsShareIsTold(t *testing.T) {
+	l := limit.NewInFlight(limit.InFlightOptions{PerTarget: true, MaxTargets: 1})
+	for _, target := range []string{"a", "b", "c"} {
+		release, err := l.Acquire(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+	}
+	got := told(l)
+	if got["limit_in_flight a"] != 1 || got["limit_in_flight other"] != 2 {
+		t.Errorf("%v", got)
+	}
+	if a, b := l.Stats("a"), l.Stats("b"); a.InFlight != 1 || b.InFlight != 2 || l.Stats("never seen") != b {
+		t.Errorf("%+v and %+v", a, b)
+	}
+	r := limit.NewRate(limit.RateOptions{PerSecond: 1e-3, Burst: 5, PerTarget: true, MaxTargets: 1})
+	for _, target := range []string{"a", "b", "c"} {
+		if err := r.Acquire(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := told(r); got["rate_tokens a"] < 4 || got["rate_tokens other"] < 3 || got["rate_tokens other"] > 3.5 {
+		t.Errorf("%v", got)
+	}
+}
+
+// Limits that count apart have owners of their own, also where With has made one of the other.
+func TestLimitsThatCountApartHaveTheirOwners(t *testing.T) {
+	owner := func(l *limit.InFlight) (owner any) {
+		for f := range l.Figures {
+			if owner = f.Owner; owner != nil {
+				break
+			}
+		}
+		return owner
+	}
+	all := limit.NewInFlight(limit.InFlightOptions{})
+	each := all.With(limit.InFlightOptions{PerTarget: true})
+	release, err := each.Acquire(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if owner(all) == owner(each) || owner(all) != owner(each.With(limit.InFlightOptions{Wait: time.Second})) || owner(each) != owner(each.With(limit.InFlightOptions{PerTarget: true})) {
+		t.Error("what is told once counts apart, or the other way round")
+	}
 }

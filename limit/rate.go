@@ -32,7 +32,7 @@ type RateOptions struct {
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
 	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one.
+	// ones share one, which figures call "other".
 	MaxTargets int
 }
 

@@ -5,16 +5,23 @@ package keyed
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/names"
 )
+
+// Other is the key of what late keys share, as those who look at a table see it.
+const Other = names.Other
 
 // A Table makes a value for each key that it is asked for, and keeps at most Max
 // of them. When it is full, a new key takes the place of one that was not used
 // lately and that Idle lets go; when there is none among those it looked at, all
-// further keys share one value. Set the fields before the first Get.
+// further keys share one value, until there is room again and that one is idle too.
+// Set the fields before the first Get.
 type Table[V any] struct {
-	New  func(key string) V
-	Idle func(V) bool // may the value be forgotten? nil: yes
-	Max  int          // 0 or less: 1024
+	New    func(key string) V
+	Shared func() V     // makes what late keys share; nil: New(Other)
+	Idle   func(V) bool // may the value be forgotten? nil: yes
+	Max    int          // 0 or less: 1024
 
 	last  atomic.Pointer[entry[V]] // most clients have one target
 	mu    sync.RWMutex
@@ -25,6 +32,7 @@ type Table[V any] struct {
 type entry[V any] struct {
 	key  string
 	v    V
+	late bool // it is the one that late keys share
 	used atomic.Bool
 }
 
@@ -42,7 +50,7 @@ func (t *Table[V]) Get(key string) V {
 		if e == nil {
 			e = t.add(key)
 		}
-		if e.key == key { // and not the one that late keys share
+		if !e.late {
 			t.last.Store(e)
 		}
 	}
@@ -52,14 +60,25 @@ func (t *Table[V]) Get(key string) V {
 	return e.v
 }
 
-// Find returns the value of key where there is one, and makes none.
+// Find returns the value of key where there is one, and makes none. While late keys share
+// one, that is the value of a key that has none of its own and would find no room.
 func (t *Table[V]) Find(key string) (v V, ok bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.m[key]; e != nil {
 		return e.v, true
 	}
+	if t.other != nil && t.full() && t.spare(func(e *entry[V]) bool { return e.used.Load() }) == nil {
+		return t.other.v, true
+	}
 	return v, false
+}
+
+func (t *Table[V]) full() bool {
+	if t.Max <= 0 {
+		return len(t.m) >= 1024
+	}
+	return len(t.m) >= t.Max
 }
 
 func (t *Table[V]) add(key string) *entry[V] {
@@ -71,13 +90,9 @@ func (t *Table[V]) add(key string) *entry[V] {
 	if t.m == nil {
 		t.m = make(map[string]*entry[V])
 	}
-	size := t.Max
-	if size <= 0 {
-		size = 1024
-	}
-	if len(t.m) >= size && !t.makeRoom() {
+	if t.full() && !t.makeRoom() {
 		if t.other == nil {
-			t.other = &entry[V]{v: t.New("")}
+			t.other = &entry[V]{key: Other, late: true, v: t.shared()}
 			t.other.used.Store(true)
 		}
 		return t.other
@@ -87,15 +102,36 @@ func (t *Table[V]) add(key string) *entry[V] {
 	return e
 }
 
-// makeRoom drops one entry: of a few taken at random the first that was not used
-// since it was last looked at, else the last that is idle.
+func (t *Table[V]) shared() V {
+	if t.Shared != nil {
+		return t.Shared()
+	}
+	return t.New(Other)
+}
+
+// makeRoom drops an entry, and what late keys have shared where that is idle too: nobody would
+// find it again.
 func (t *Table[V]) makeRoom() bool {
-	var found *entry[V]
+	found := t.spare(func(e *entry[V]) bool { return e.used.Swap(false) })
+	if found == nil {
+		return false
+	}
+	delete(t.m, found.key)
+	t.last.CompareAndSwap(found, nil)
+	if t.other != nil && t.Idle(t.other.v) {
+		t.other = nil
+	}
+	return true
+}
+
+// spare returns an entry that may be dropped: of a few taken at random the first that was not
+// used lately, else the last that is idle.
+func (t *Table[V]) spare(used func(*entry[V]) bool) (found *entry[V]) {
 	n := 0
 	for _, e := range t.m {
 		if t.Idle == nil || t.Idle(e.v) {
 			found = e
-			if !e.used.Swap(false) {
+			if !used(e) {
 				break
 			}
 		}
@@ -103,20 +139,19 @@ func (t *Table[V]) makeRoom() bool {
 			break
 		}
 	}
-	if found == nil {
-		return false
-	}
-	delete(t.m, found.key)
-	t.last.CompareAndSwap(found, nil)
-	return true
+	return found
 }
 
-// Each calls f for each key and value, in no order, until f returns false.
+// Each calls f for each key and value, in no order, until f returns false. What late keys share
+// is there as Other.
 func (t *Table[V]) Each(f func(key string, v V) bool) {
 	t.mu.RLock()
-	entries := make([]*entry[V], 0, len(t.m))
+	entries := make([]*entry[V], 0, len(t.m)+1)
 	for _, e := range t.m {
 		entries = append(entries, e)
+	}
+	if t.other != nil {
+		entries = append(entries, t.other)
 	}
 	t.mu.RUnlock()
 	for _, e := range entries {
