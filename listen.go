@@ -67,7 +67,7 @@ func (l *Listener) tell(ctx context.Context, e Event) {
 }
 
 // Observable is a policy that tells of changes of its own state, which belong to no
-// call: a breaker, a balancer, a stack of policies.
+// call: a breaker, a balancer. A Group tells of itself alone: who listens looks inside.
 type Observable interface {
 	// Watch has f told of what happens from now on, in order, with no lock held,
 	// until stop is called.

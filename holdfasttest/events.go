@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/inside"
 )
 
 // flood is how many calls are under way at once while a policy is to reject some.
@@ -35,9 +36,12 @@ func runEventCheck(t tb, policy func() holdfast.Policy) {
 				callback()
 			}
 			listener := holdfast.NewListener(hear)
-			if o, ok := p.(holdfast.Observable); ok {
-				o.Watch(hear)
-			}
+			inside.Each([]holdfast.Policy{p}, func(p holdfast.Policy) []holdfast.Policy {
+				if o, ok := p.(holdfast.Observable); ok {
+					o.Watch(hear)
+				}
+				return inside.Of(p)
+			})
 			return p, []holdfast.Policy{holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 					call.Record.Listen(listener)
