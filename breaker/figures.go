@@ -20,7 +20,7 @@ func (b *Breaker) Figures(yield func(holdfast.Figure) bool) {
 			}
 		}
 		return yield(holdfast.Figure{
-			Name: "circuit_rejected_total", Help: "Calls that open circuits have rejected.", Kind: holdfast.Counter,
+			Name: "circuit_rejected_total", Help: "Calls that open circuits have rejected; where they only observe, that they would have.", Kind: holdfast.Counter,
 			Labels: map[string]string{"target": key}, Keys: "circuit", Value: float64(s.Rejected), Owner: b.s,
 		})
 	})

@@ -10,12 +10,12 @@ var _ holdfast.Measured = (*Hedge)(nil)
 // Figures tells after how long the calls of a target are hedged, where enough is known of it.
 // Hedges themselves are told as events.
 func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
-	if !h.made() {
+	if !h.made() || h.o.MaxHedges < 1 {
 		return
 	}
 	now := clock.Now()
 	h.t.Each(func(key string, t *target) bool {
-		delay, _ := t.delay(&h.o, now)
+		delay := t.known(&h.o, now)
 		return delay <= 0 || yield(holdfast.Figure{
 			Name: "hedge_delay_seconds", Help: "How long a call takes before it is hedged; none where too little is known.", Kind: holdfast.Most,
 			Labels: map[string]string{"target": key}, Value: delay.Seconds(),

@@ -264,16 +264,23 @@ func (g *group) hedge() {
 		g.tell(holdfast.Event{Kind: "hedge_denied", Reason: word, Detail: why})
 		return
 	}
-	call := g.call.Again()
-	call.Hedge = true
+	var call *holdfast.Call
 	defer func() {
-		if g.o.Budget != nil && !call.Sent() {
+		if g.o.Budget != nil && (call == nil || !call.Sent()) {
 			g.o.Budget.Refund(g.call.Target)
 		}
 	}()
+	g.mu.Lock()
+	over := g.over
+	g.mu.Unlock()
+	if over { // it was answered as its hedge was due: there is nothing to tell
+		return
+	}
+	call = g.call.Again()
+	call.Hedge = true
 	g.tell(holdfast.Event{Kind: "hedge", Attempt: call.Attempt})
 	g.mu.Lock()
-	if g.over {
+	if g.over { // listeners have taken its time
 		g.mu.Unlock()
 		return
 	}
@@ -298,8 +305,8 @@ func (g *group) tell(e holdfast.Event) {
 		return
 	}
 	e.Level, e.Policy, e.Target, e.Method, e.Wait = slog.LevelDebug, "hedge", g.call.Target, g.call.Method, g.delay
+	defer g.call.Tell(g.ctx, e) // also where the callback panics
 	if g.o.OnHedge != nil && e.Kind != "hedge_won" {
 		g.o.OnHedge(g.ctx, e)
 	}
-	g.call.Tell(g.ctx, e)
 }

@@ -62,7 +62,7 @@ type Stats struct {
 	Hedges uint64        // sent
 	Won    uint64        // of them
 	Denied uint64        // by the share, the budget or another layer
-	Delay  time.Duration // at present; 0 where too few times are known
+	Delay  time.Duration // at present; 0 where too little is known
 }
 
 // Stats returns the figures of a target.
@@ -71,8 +71,7 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 		return stats
 	}
 	if t, ok := h.t.Find(key); ok {
-		delay, _ := t.delay(&h.o, clock.Now())
-		stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
+		stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), t.known(&h.o, clock.Now())}
 	}
 	return stats
 }

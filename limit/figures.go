@@ -55,8 +55,8 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 			target = all
 		}
 		return yield(holdfast.Figure{
-			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; of several targets together the least.", Kind: holdfast.Least,
-			Labels: map[string]string{"target": target}, Value: b.tokens.Tokens(), Owner: l.buckets,
+			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; none where some wait. Of several targets together the least.", Kind: holdfast.Least,
+			Labels: map[string]string{"target": target}, Value: max(b.tokens.Tokens(), 0), Owner: l.buckets,
 		}) && yield(holdfast.Figure{
 			Name: "rate_waiting", Help: "Calls that wait for their turn.",
 			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.buckets,

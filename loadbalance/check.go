@@ -100,7 +100,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil {
 		most, what = p.o.Check.HealthyThreshold, "healthy"
 	} else {
-		why = err.Error()
+		why = "its check failed" // the text of the error may hold what a log must not
 	}
 	if row < most && !first {
 		return row
@@ -109,7 +109,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil && p.o.SlowStart > 0 {
 		n.ramp.Store(clock.Now())
 	}
-	p.became(n, what, "check", why, 0)
+	p.became(n, what, "check", why, 0, err)
 	p.rebuild()
 	return 0
 }

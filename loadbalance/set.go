@@ -63,9 +63,9 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
 	} else {
-		e.Level, e.Detail, e.Reason = slog.LevelWarn, bad.Error(), "error"
-		if err == nil {
-			e.Reason = "empty"
+		e.Level, e.Reason, e.Detail = slog.LevelWarn, "empty", bad.Error()
+		if err != nil { // its text may hold what a log must not
+			e.Reason, e.Detail = "error", "the resolver returned an error"
 		}
 		var stale time.Duration
 		if !is.Stale.IsZero() {

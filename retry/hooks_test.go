@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -158,4 +159,34 @@ func TestARepeatThatIsNeverSentIsRefunded(t *testing.T) {
 			t.Errorf("budget %+v, want the token back", got)
 		}
 	})
+}
+
+// A callback that panics keeps no listener from being told.
+func TestACallbackThatPanicsStopsNoListener(t *testing.T) {
+	for kind, o := range map[string]retry.Options{
+		"retry":         {InitialInterval: -1, OnRetry: func(context.Context, holdfast.Event) { panic("mine") }},
+		"retry_stopped": {InitialInterval: -1, MaxAttempts: 1, OnStop: func(context.Context, holdfast.Event) { panic("mine") }},
+	} {
+		var heard []string
+		listener := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { heard = append(heard, e.Kind) })
+		listen := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				call.Record.Listen(listener)
+				return next(ctx, call)
+			}
+		})
+		func() {
+			defer func() {
+				if recover() != "mine" {
+					t.Errorf("%s: the panic is lost", kind)
+				}
+			}()
+			_, _ = holdfast.Do(t.Context(), holdfast.Chain(listen, retry.New(o)), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) {
+				return 0, holdfast.Mark(errors.New("x"), holdfast.Failure, 0)
+			})
+		}()
+		if len(heard) != 1 || heard[0] != kind {
+			t.Errorf("%s: %q were heard", kind, heard)
+		}
+	}
 }

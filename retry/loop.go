@@ -82,10 +82,7 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	if r.onRetry != nil || call.Heard() {
 		e := event("retry", slog.LevelInfo, call, old)
 		e.Wait = wait
-		if r.onRetry != nil {
-			r.onRetry(ctx, e)
-		}
-		call.Tell(ctx, e)
+		tell(ctx, call, r.onRetry, e)
 	}
 	select {
 	case <-ctx.Done():
@@ -167,12 +164,17 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 		}
 		e := event("retry_stopped", level, call, res)
 		e.Reason, e.Detail = why.word, why.detail
-		if r.onStop != nil {
-			r.onStop(ctx, e)
-		}
-		call.Tell(ctx, e)
+		tell(ctx, call, r.onStop, e)
 	}
 	return res
+}
+
+// tell tells the callback of the options, and then the listeners, also where that one panics.
+func tell(ctx context.Context, call *holdfast.Call, callback func(context.Context, holdfast.Event), e holdfast.Event) {
+	defer call.Tell(ctx, e)
+	if callback != nil {
+		callback(ctx, e)
+	}
 }
 
 // event tells of an attempt that did not succeed. Which one the Result says: it may be a

@@ -149,7 +149,7 @@ func newMetrics(o Options) (*Metrics, error) {
 	m.hedgesDenied = counter("hedges_denied_total", "Hedges that were due and not sent, by the reason.", "client", "target", "reason")
 	m.rejections = counter("rejections_total", "Calls and attempts that a policy did not let through.", "client", "target", "policy", "reason")
 	m.circuitChanges = counter("circuit_changes_total", "Changes of the breaker's circuits, by the state that they came to.", "client", "target", "to")
-	m.endpointChanges = counter("endpoint_changes_total", "Endpoints that were ejected, are back, turned ill or well.", "client", "change")
+	m.endpointChanges = counter("endpoint_changes_total", "Endpoints that were ejected, are back, turned unhealthy or healthy.", "client", "change")
 	m.ejections = counter("ejections_total", "Ejections of endpoints by rule, and those that were due when too many were ejected already.", "client", "rule", "enforced")
 	m.discoveries = counter("discovery_updates_total", "Answers and errors of discovery.", "client", "resolver", "result")
 	process := func(name, help string, value func() float64) {
@@ -183,7 +183,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Watch puts the counting around the policies of a client, as observe.Around does, and
+// Watch puts the counting around the policies of a client, as observe.Watch does, and
 // reads the state of those that are Measured whenever it is asked for the metrics, also
 // within a Group such as preset.Stack: circuits, budgets, limits, balancers, your own. The name is the label "client". What it
 // returns serves several doors. Forget lets go of the policies.

@@ -13,7 +13,7 @@ import (
 // Resolver returns r with its answers counted and their age known, for those that are
 // not read by a loadbalance.Set: gRPC's.
 //
-//	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443")))
+//	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443", discovery.DNSOptions{})))
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
 	c := m.client(name)
 	w := &watched{Resolver: r, c: c, name: names.Own(r), source: freshness.New()}
