@@ -207,6 +207,15 @@ func (b *Breaker) Watch(f func(ctx context.Context, e holdfast.Event)) (stop fun
 	return b.s.herald.Listen(f)
 }
 
+// Owner returns what b has in common with those that With has made of it: to watch one of them is
+// to watch all.
+func (b *Breaker) Owner() any {
+	if !b.made() {
+		return nil
+	}
+	return b.s
+}
+
 // State returns the state of the circuit of key. It is true without a call: a
 // circuit is half-open as soon as its time has passed. Asking makes no circuit.
 func (b *Breaker) State(key string) State { return b.Status(key).State }

@@ -36,12 +36,10 @@ func runEventCheck(t tb, policy func() holdfast.Policy) {
 				callback()
 			}
 			listener := holdfast.NewListener(hear)
-			inside.Each([]holdfast.Policy{p}, func(p holdfast.Policy) []holdfast.Policy {
-				if o, ok := p.(holdfast.Observable); ok {
-					o.Watch(hear)
-				}
-				return inside.Of(p)
-			})
+			tell, _ := inside.Tellers[holdfast.Observable]([]holdfast.Policy{p})
+			for _, o := range tell {
+				o.Watch(hear)
+			}
 			return p, []holdfast.Policy{holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 					call.Record.Listen(listener)

@@ -107,6 +107,14 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 	return s.Pool.Watch(f)
 }
 
+// Owner returns what all have in common that are made around s: to watch one of them is to watch it.
+func (s *Set) Owner() any {
+	if s == nil {
+		return nil
+	}
+	return s.Pool
+}
+
 // String names the Set by its Resolver.
 func (s *Set) String() string { return names.Own(s.resolver) }
 

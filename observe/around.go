@@ -24,12 +24,10 @@ func Watch(o Observer, policies ...holdfast.Policy) []holdfast.Policy {
 	if o == nil {
 		return policies
 	}
-	inside.Each(policies, func(p holdfast.Policy) []holdfast.Policy {
-		if tells, ok := p.(holdfast.Observable); ok {
-			tells.Watch(o.Event)
-		}
-		return inside.Of(p)
-	})
+	tell, _ := inside.Tellers[holdfast.Observable](policies)
+	for _, p := range tell {
+		p.Watch(o.Event)
+	}
 	all := append([]holdfast.Policy{New(Options{Done: o.Call, Event: o.Event})}, policies...)
 	return append(all, New(Options{Done: o.Attempt, Wire: true}))
 }

@@ -47,3 +47,29 @@ func Identity(v any) any {
 	}
 	return v
 }
+
+// Tellers returns those of the policies that are a T, also inside groups, with what each is known
+// by: what it shares with others, where it has a method Owner that says so, else itself. Of several
+// that are known by the same it returns the first.
+func Tellers[T, P any](policies []P) (tell []T, known []any) {
+	seen := map[any]bool{}
+	Each(policies, func(p P) []P {
+		if t, ok := any(p).(T); ok {
+			if is := owner(p); is == nil || !seen[is] {
+				seen[is] = true
+				tell, known = append(tell, t), append(known, is)
+			}
+		}
+		return Of(p)
+	})
+	return tell, known
+}
+
+func owner(p any) any {
+	if shares, ok := p.(interface{ Owner() any }); ok {
+		if of := Identity(shares.Owner()); of != nil {
+			return of
+		}
+	}
+	return Identity(p)
+}

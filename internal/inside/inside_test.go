@@ -66,3 +66,27 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 }
+
+type owned struct {
+	one
+	of any
+}
+
+func (o *owned) Owner() any   { return o.of }
+func (o *owned) Tell() string { return o.name }
+
+type telling interface{ Tell() string }
+
+// Of those that tell of the same the first is told, and all that say nothing of it.
+func TestTellers(t *testing.T) {
+	shared, none := new(int), &owned{one{"none"}, nil}
+	a, b, c := &owned{one{"a"}, shared}, &owned{one{"b"}, shared}, &owned{one{"c"}, []int{}}
+	tell, known := inside.Tellers[telling]([]policy{&one{"silent"}, none, &group{one{"g"}, []policy{a, none}}, b, c})
+	var names []string
+	for _, p := range tell {
+		names = append(names, p.Tell())
+	}
+	if want := "[none a c]"; fmt.Sprint(names) != want || known[0] != any(none) || known[1] != any(shared) || known[2] != any(c) {
+		t.Errorf("%v known by %v, want %s", names, known, want)
+	}
+}

@@ -23,7 +23,7 @@ type client struct {
 	mu       sync.Mutex // no policy is called while it is held
 	policies []holdfast.Policy
 	known    map[any]bool // of these
-	heard    map[any]bool // those that are listened to
+	heard    map[any]bool // those that are listened to, or what they share
 	stops    []func()     // of the listening
 	others   []*opened
 	forgets  int // how often it was forgotten
@@ -38,7 +38,10 @@ type opened struct {
 
 func newClient(m *Metrics, name string) *client {
 	c := &client{m: m, name: name, known: map[any]bool{}, heard: map[any]bool{}}
-	c.words.Most = 100
+	c.words.Most = 100 + len(words)
+	for _, word := range words {
+		c.words.Of(word)
+	}
 	c.pairs.Store(&map[key]*pair{})
 	return c
 }
@@ -46,14 +49,8 @@ func newClient(m *Metrics, name string) *client {
 // watch keeps the policies to read their state, and listens to them and to those in groups: each
 // once, however often it is watched.
 func (c *client) watch(policies []holdfast.Policy) {
-	var tell []holdfast.Observable
-	var tellers, keep []holdfast.Policy
-	inside.Each(policies, func(p holdfast.Policy) []holdfast.Policy {
-		if o, ok := p.(holdfast.Observable); ok {
-			tell, tellers = append(tell, o), append(tellers, p)
-		}
-		return inside.Of(p)
-	})
+	tell, tellers := inside.Tellers[holdfast.Observable](policies)
+	var keep []holdfast.Policy
 	for _, p := range policies {
 		_, measured := p.(holdfast.Measured)
 		if _, group := p.(holdfast.Group); measured || group {
@@ -63,20 +60,19 @@ func (c *client) watch(policies []holdfast.Policy) {
 	c.mu.Lock()
 	forgets := c.forgets
 	for _, p := range keep {
-		if once(c.known, p) {
+		if once(c.known, inside.Identity(p)) {
 			c.policies = append(c.policies, p)
 		}
 	}
-	for i, p := range tellers {
-		if !once(c.heard, p) {
-			tell[i] = nil
+	var fresh []holdfast.Observable
+	for i, is := range tellers {
+		if once(c.heard, is) {
+			fresh = append(fresh, tell[i])
 		}
 	}
 	c.mu.Unlock()
-	for _, o := range tell {
-		if o != nil {
-			c.listen(o, forgets)
-		}
+	for _, o := range fresh {
+		c.listen(o, forgets)
 	}
 }
 
@@ -92,10 +88,9 @@ func (c *client) listen(to holdfast.Observable, forgets int) {
 	stop()
 }
 
-// once reports whether p was not among the seen, and notes it; of what cannot be told apart each
-// is another one.
-func once(seen map[any]bool, p holdfast.Policy) bool {
-	is := inside.Identity(p)
+// once reports whether what is known by that was not among the seen, and notes it; of what cannot
+// be told apart each is another one.
+func once(seen map[any]bool, is any) bool {
 	if is == nil {
 		return true
 	}

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,9 @@ func Ours() map[string][]string {
 	}
 	return all
 }
+
+// Words are those of events that are known from the start.
+func Words() []string { return slices.Clone(words) }
 
 // A Histogram is one of ours alone, named "ours".
 type Histogram struct{ histogramVec }

@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -60,3 +61,13 @@ func leftOut(name, why string) *holdfast.Figure {
 		Labels: map[string]string{"figure": name, "reason": why}, Keys: leftOutKeys, Value: 1,
 	}
 }
+
+// words are the policies, states and reasons of our own policies' events, as holdfast.Event has
+// them. They are known from the start, so that made-up ones take no room from them.
+var words = strings.Fields(`
+	breaker limit rate balance
+	closed open half-open isolated
+	ejected spared probing back unhealthy healthy
+	told caution body not_repeatable attempts budget deadline after schedule layer ended code class share
+	full queue waited no_endpoint
+	consecutive_failures broken failure_ratio slow probe due hand success_rate check`)

@@ -137,9 +137,10 @@ func TestAllWhoTellAreListenedToOnce(t *testing.T) {
 	inner, outer, single := breaker.New(breaker.Options{}), breaker.New(breaker.Options{}), breaker.New(breaker.Options{})
 	g := &telling{outer, []holdfast.Policy{inner, value{single}}}
 	for range 2 {
-		m.Watch("c", g, inner, value{single}, value{single})
+		m.Watch("c", g, inner, value{single}, value{single}, single)
+		m.Watch("c", inner.With(breaker.Options{}), single.With(breaker.Options{}), value{nil}, &telling{})
 	}
-	observe.Watch(observer(func(e holdfast.Event) { log = append(log, e.Target) }), g, inner, value{single})
+	observe.Watch(observer(func(e holdfast.Event) { log = append(log, e.Target) }), g, inner, value{single}, inner.With(breaker.Options{}), single)
 	inner.Isolate("inner")
 	outer.Isolate("outer")
 	single.Isolate("single")
