@@ -82,7 +82,7 @@ func (r *Retry) mayRepeat(call *holdfast.Call, res holdfast.Result) (why reason)
 		if res.Code == "" {
 			return reason{"class", "no failure of the server"}
 		}
-		return reason{string(res.Code), plain(res.Code)} // "circuit open", "limited", "cancelled"
+		return reason{strings.ToLower(string(res.Code)), plain(res.Code)} // "circuit open", "limited", "cancelled", which gRPC writes in capitals
 	case len(r.codes) > 0 && !named && class.Server() != holdfast.Unknown:
 		return reason{"code", "not one of Codes"}
 	case !named && !class.Again(true):

@@ -190,3 +190,18 @@ func TestACallbackThatPanicsStopsNoListener(t *testing.T) {
 		}
 	}
 }
+
+// Why a retry stops is a word in lower case, also where the code is gRPC's.
+func TestTheReasonIsAWord(t *testing.T) {
+	var reasons []string
+	p := retry.New(retry.Options{OnStop: func(_ context.Context, e holdfast.Event) { reasons = append(reasons, e.Reason) }})
+	h := holdfast.Chain(p, holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
+		return func(context.Context, *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Err: context.Canceled, Class: holdfast.Ignored, Code: "CANCELLED"}
+		}
+	}))
+	_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 1, nil })
+	if len(reasons) != 1 || reasons[0] != "cancelled" {
+		t.Errorf("%q", reasons)
+	}
+}
