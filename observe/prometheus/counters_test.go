@@ -72,6 +72,10 @@ func TestWhatACounterIsMadeOf(t *testing.T) {
 	want(120, 7)
 	bad.figures[1].Value = 2
 	want(120, 9)
+	bad.panics = true
+	want(120, 0)
+	bad.panics = false
+	want(120, 9)
 }
 
 type switched struct {

@@ -185,12 +185,19 @@ func (o observer) Event(_ context.Context, e holdfast.Event) { o(e) }
 func TestASetWithinAValueCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, r := registered(t, holdprom.Options{})
-		set := loadbalance.New(discovery.Static("a"), nil, loadbalance.Options{})
+		source := new(discovery.Source)
+		set := loadbalance.New(source, nil, loadbalance.Options{})
 		defer set.Close()
-		synctest.Wait()
 		type own struct{ *loadbalance.Set }
-		m.Watch("c", own{set}, own{set}, set)
-		check(t, scraped(t, r), map[string]float64{"endpoints{client=c,health=ready,set=static a}": 1, "discovery_endpoints{client=c,set=static a}": 1})
+		m.Watch("c", own{set}, own{set}, set, own{})
+		synctest.Wait()
+		source.Publish(1, discovery.Endpoint{Addr: "a"})
+		synctest.Wait()
+		check(t, scraped(t, r), map[string]float64{
+			"endpoints{client=c,health=ready,set=source}":                 1,
+			"discovery_endpoints{client=c,set=source}":                    1,
+			"discovery_updates_total{client=c,resolver=source,result=ok}": 1,
+		})
 	})
 }
 
@@ -220,6 +227,28 @@ func TestPoolsAreForgottenAtAnyTime(t *testing.T) {
 	if n := listening.Load(); n != 0 {
 		t.Errorf("%d are listened to", n)
 	}
+}
+
+// Who is forgotten while it begins to be listened to is not listened to for ever.
+func TestWhoIsForgottenMeanwhile(t *testing.T) {
+	m, _ := registered(t, holdprom.Options{})
+	p := &forgetting{m: m}
+	m.Watch("c", p)
+	if p.listening {
+		t.Error("it is listened to")
+	}
+}
+
+type forgetting struct {
+	gauged
+	m         *holdprom.Metrics
+	listening bool
+}
+
+func (p *forgetting) Watch(func(context.Context, holdfast.Event)) func() {
+	p.listening = true
+	p.m.Forget("c")
+	return func() { p.listening = false }
 }
 
 // An audience counts who listens to it.
