@@ -205,3 +205,17 @@ func TestTheReasonIsAWord(t *testing.T) {
 		t.Errorf("%q", reasons)
 	}
 }
+
+// What stops while it waits says what the attempt before came to.
+func TestWhatEndsWhileItWaitsTellsOfTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []holdfast.Event
+		p := retry.New(retry.Options{InitialInterval: time.Hour, MaxInterval: time.Hour, OnStop: func(_ context.Context, e holdfast.Event) { told = append(told, e) }})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		_, _ = holdfast.Do(ctx, holdfast.Chain(p), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 0, errors.New("x") })
+		if len(told) != 1 || told[0].Attempt != 1 || told[0].Class != holdfast.Failure || told[0].Code != holdfast.CodeError || told[0].Reason != "ended" || !errors.Is(told[0].Err, context.Canceled) {
+			t.Errorf("%+v", told)
+		}
+	})
+}
