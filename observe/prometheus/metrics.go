@@ -20,7 +20,7 @@ type Options struct {
 	// Namespace begins the names of all metrics; empty: "holdfast".
 	Namespace string
 	// Labels are those that all of them have besides: none of "client", "target",
-	// "method" and the other labels of docs/observe.md.
+	// "method" and the other labels of docs/observe.md, which Register refuses.
 	Labels map[string]string
 	// MaxTargets and MaxMethods are how many of each have series of their own, in the order
 	// in which they come: 0 and negative mean 100. The rest is "other". Pairs of a
@@ -195,7 +195,7 @@ func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Pol
 }
 
 // Forget takes the state of a client's policies out of the metrics, and no longer
-// listens to them. What was counted stays.
+// listens to them. Names of figures that nobody else tells are free again. What was counted stays.
 func (m *Metrics) Forget(name string) {
 	m.mu.Lock()
 	c := m.clients[text(name)]
