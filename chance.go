@@ -23,6 +23,7 @@ type chain struct {
 func newChain() *chain {
 	c := new(chain)
 	c.targets.New = func(key string) *target { return &target{stranger: key == ""} }
+	c.targets.Shared = func() *target { return &target{stranger: true} }
 	c.targets.Idle = (*target).answers
 	return c
 }

@@ -92,3 +92,20 @@ func TestAnIdleLimitIsExcusedForLongPauses(t *testing.T) {
 		t.Errorf("after a pause of 1.5 s of ten: %v", got)
 	}
 }
+
+// Nothing is learnt of the targets that share one, since it is another one each time; one that is
+// called so is no stranger.
+func TestNothingIsLearntOfStrangers(t *testing.T) {
+	c := newChain()
+	c.targets.Max = 2
+	for _, name := range []string{"a", "other"} {
+		busy := c.targets.Get(name)
+		busy.quiet = 1
+		if busy.stranger {
+			t.Errorf("%s is a stranger", name)
+		}
+	}
+	if !c.targets.Get("b").stranger {
+		t.Error("what others share is learnt")
+	}
+}

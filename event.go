@@ -15,8 +15,7 @@ import (
 //	retry_stopped  retry        the call comes to these, and no Attempt follows     told caution body not_repeatable attempts budget
 //	                                                                                deadline after schedule layer ended code class, or a
 //	                                                                                Code
-//	hedge          hedge        the Attempt is to be sent, Wait after the one       –
-//	                            before
+//	hedge          hedge        the Attempt is to be sent, Wait after the last one  –
 //	hedge_denied   hedge        none is sent, though it was due                     budget share layer body
 //	hedge_won      hedge        the call has the answer of the Attempt              –
 //	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated

@@ -67,7 +67,9 @@ func (l *Listener) tell(ctx context.Context, e Event) {
 }
 
 // Observable is a policy that tells of changes of its own state, which belong to no
-// call: a breaker, a balancer, a stack of policies.
+// call: a breaker, a balancer. A Group tells of itself alone: who listens looks inside. Several
+// that tell of the same, as those do that With makes of each other, have a method Owner() any, which
+// returns a pointer to that: who listens to one of them has heard all.
 type Observable interface {
 	// Watch has f told of what happens from now on, in order, with no lock held,
 	// until stop is called.

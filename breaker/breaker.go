@@ -225,11 +225,21 @@ func (b *Breaker) Watch(f func(ctx context.Context, e holdfast.Event)) (stop fun
 	return b.s.herald.Listen(f)
 }
 
+// Owner returns what b has in common with those that With has made of it: to watch one of them is
+// to watch all.
+func (b *Breaker) Owner() any {
+	if !b.made() {
+		return nil
+	}
+	return b.s
+}
+
 // State returns the state of the circuit of key. It is true without a call: a
 // circuit is half-open as soon as its time has passed. Asking makes no circuit.
 func (b *Breaker) State(key string) State { return b.Status(key).State }
 
-// Status returns what there is to know of the circuit of key.
+// Status returns what there is to know of the circuit of key, or of the one that it shares
+// with other keys since MaxKeys have circuits of their own.
 func (b *Breaker) Status(key string) Status {
 	if b.made() {
 		if c, ok := b.s.circuits.Find(key); ok {
@@ -239,7 +249,8 @@ func (b *Breaker) Status(key string) Status {
 	return Status{}
 }
 
-// Each calls f for each circuit, in no order, until f returns false.
+// Each calls f for each circuit, in no order, until f returns false. The one that keys share
+// has the key "other".
 func (b *Breaker) Each(f func(key string, s Status) bool) {
 	if !b.made() {
 		return

@@ -18,7 +18,7 @@ type Options struct {
 	Key func(*holdfast.Call) string
 	// MaxKeys is how many circuits are kept: 0 and negative mean 1024. Past it, one
 	// that is closed and has seen no failure lately makes room; keys that find
-	// none share one circuit. Open ones are never dropped.
+	// none share one circuit, which is called "other". Open ones are never dropped.
 	MaxKeys int
 
 	// FailureRatio opens the circuit when this part of the calls in Window has failed,

@@ -15,7 +15,7 @@ func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
 	}
 	now := clock.Now()
 	h.s.targets.Each(func(key string, t *target) bool {
-		delay, _ := t.delay(&h.o, now)
+		delay := t.known(&h.o, now)
 		return delay <= 0 || yield(holdfast.Figure{
 			Name: "hedge_delay_seconds", Help: "How long a call takes before it is hedged; none where too little is known.", Kind: holdfast.Most,
 			Labels: map[string]string{"target": key}, Value: delay.Seconds(),

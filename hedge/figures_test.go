@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // The delay of a target is told once enough of its calls are known.
@@ -51,4 +52,23 @@ func TestAHedgeThatIsOffTellsNoDelay(t *testing.T) {
 			t.Errorf("%d figures, want %d", n, want)
 		}
 	}
+}
+
+// What hedges nothing tells no delay: it is switched off, or calls take longer than could be seen.
+func TestNoDelayIsToldWhereNothingIsHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, o := range map[string]hedge.Options{"off": {MaxHedges: -1, Delay: time.Second}, "beyond": {MinSamples: 1, Share: 1}} {
+			h := hedge.New(hedge.Options{MinSamples: 1, Share: 1})
+			chain := holdfast.Chain(timeout.New(timeout.Options{Limit: 2 * time.Second}), h)
+			for range 3 {
+				(&holdfasttest.Script{Steps: []holdfasttest.Step{{Delay: time.Hour}}}).Do(t.Context(), chain, holdfast.Call{Target: "t", Repeatable: true})
+			}
+			for f := range h.With(o).Figures {
+				t.Errorf("%s: %+v", name, f)
+			}
+			if s := h.Stats("t"); s.Calls == 0 || s.Delay != 0 {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	})
 }

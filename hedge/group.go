@@ -264,16 +264,23 @@ func (g *group) hedge() {
 		g.tell(holdfast.Event{Kind: "hedge_denied", Reason: word, Detail: why})
 		return
 	}
-	call := g.call.Again()
-	call.Hedge = true
+	var call *holdfast.Call
 	defer func() {
-		if g.o.Budget != nil && !call.Sent() {
+		if g.o.Budget != nil && (call == nil || !call.Sent()) {
 			g.o.Budget.Refund(g.call.Target)
 		}
 	}()
+	g.mu.Lock()
+	over := g.over
+	g.mu.Unlock()
+	if over { // it was answered as its hedge was due: there is nothing to tell
+		return
+	}
+	call = g.call.Again()
+	call.Hedge = true
 	g.tell(holdfast.Event{Kind: "hedge", Attempt: call.Attempt})
 	g.mu.Lock()
-	if g.over {
+	if g.over { // listeners have taken its time
 		g.mu.Unlock()
 		return
 	}
@@ -291,8 +298,8 @@ func (g *group) hedge() {
 	g.finish(by, call, g.next(a, call))
 }
 
-// tell tells that a hedge is about to be sent, is not, or has won. They are meant to be sent: it is for
-// debugging.
+// tell tells that a hedge is about to be sent, is not, or has won. They are meant to be sent: it
+// is for debugging.
 func (g *group) tell(e holdfast.Event) {
 	if g.o.OnHedge == nil && !g.call.Heard() {
 		return

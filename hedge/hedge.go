@@ -34,7 +34,7 @@ type shared struct {
 func (s *shared) latest(o *Options) {
 	s.targets.Resize(o.MaxTargets)
 	s.window.Store(int64(o.Window))
-	s.targets.All(func(t *target) { t.times.Resize(o.Window) })
+	s.targets.Each(func(_ string, t *target) bool { t.times.Resize(o.Window); return true })
 }
 
 var _ holdfast.Characterized = (*Hedge)(nil)
@@ -74,7 +74,7 @@ type Stats struct {
 	Hedges uint64        // sent
 	Won    uint64        // of them
 	Denied uint64        // by the share, the budget or another layer
-	Delay  time.Duration // at present; 0 where too few times are known
+	Delay  time.Duration // at present; 0 where too little is known
 }
 
 // Stats returns the figures of a target.
@@ -82,13 +82,9 @@ func (h *Hedge) Stats(key string) (stats Stats) {
 	if !h.made() {
 		return stats
 	}
-	h.s.targets.Each(func(k string, t *target) bool {
-		if k == key {
-			delay, _ := t.delay(&h.o, clock.Now())
-			stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), delay}
-		}
-		return k != key
-	})
+	if t, ok := h.s.targets.Find(key); ok {
+		stats = Stats{t.calls.Load(), t.hedges.Load(), t.won.Load(), t.denied.Load(), t.known(&h.o, clock.Now())}
+	}
 	return stats
 }
 

@@ -51,6 +51,16 @@ func (t *target) delay(o *Options, now int64) (time.Duration, bool) {
 	return max(d, o.MinDelay, 0), true
 }
 
+// known is the delay as those are told who ask; 0: too little is known, or it is longer than could
+// be seen, so that nothing is hedged.
+func (t *target) known(o *Options, now int64) time.Duration {
+	d, ok := t.delay(o, now)
+	if !ok || o.Delay == 0 && d >= quantile.Longest {
+		return 0
+	}
+	return d
+}
+
 // A share holds the hedges to a part of the calls of the last ten seconds.
 type share struct {
 	mu      sync.Mutex

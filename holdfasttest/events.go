@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/inside"
 )
 
 // flood is how many calls are under way at once while a policy is to reject some.
@@ -35,7 +36,8 @@ func runEventCheck(t tb, policy func() holdfast.Policy) {
 				callback()
 			}
 			listener := holdfast.NewListener(hear)
-			if o, ok := p.(holdfast.Observable); ok {
+			tell, _ := inside.Tellers[holdfast.Observable]([]holdfast.Policy{p})
+			for _, o := range tell {
 				o.Watch(hear)
 			}
 			return p, []holdfast.Policy{holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {

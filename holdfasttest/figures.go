@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,13 +30,14 @@ func runFigureCheck(t tb, policy func() holdfast.Policy) {
 	}
 	defer closeNow(p)
 	h := holdfast.Chain(p)
+	first := map[string]holdfast.Figure{}
 	var wg sync.WaitGroup
 	wg.Go(func() { crowd(h) })
 	for range 20 {
-		readFigures(t, m) // while calls are under way
+		readFigures(t, m, first) // while calls are under way
 	}
 	wg.Wait()
-	stops := readFigures(t, m)
+	stops := readFigures(t, m, first)
 	for stop := range stops {
 		asked := 0
 		m.Figures(func(holdfast.Figure) bool { asked++; return asked <= stop })
@@ -61,14 +63,17 @@ func runFigureCheck(t tb, policy func() holdfast.Policy) {
 	}
 }
 
-// readFigures returns how many figures there are, and reports those that cannot be shown.
-func readFigures(t tb, m holdfast.Measured) (n int) {
+// readFigures returns how many figures there are, and reports those that cannot be shown: beside the
+// first of its name, too, which OpenMetrics has without what says that it counts.
+func readFigures(t tb, m holdfast.Measured, first map[string]holdfast.Figure) (n int) {
 	t.Helper()
-	first := map[string]holdfast.Figure{}
 	for f := range m.Figures {
 		n++
-		as, known := first[f.Name]
-		first[f.Name] = f
+		stem := strings.TrimSuffix(f.Name, "_total")
+		as, known := first[stem]
+		if !known {
+			first[stem] = f
+		}
 		switch labels := slices.Sorted(maps.Keys(f.Labels)); {
 		case !figureName.MatchString(f.Name):
 			t.Errorf("the figure %q is not named as Prometheus has it", f.Name)
@@ -78,6 +83,10 @@ func readFigures(t tb, m holdfast.Measured) (n int) {
 			t.Errorf("the figure %q is of no kind", f.Name)
 		case len(labels) > 2 || slices.ContainsFunc(labels, func(l string) bool { return !figureName.MatchString(l) || l == "client" }):
 			t.Errorf("the figure %q has labels that cannot be shown: %q", f.Name, labels)
+		case f.Kind == holdfast.Counter && f.Value < 0:
+			t.Errorf("the figure %q counts, and is below zero: %v", f.Name, f.Value)
+		case known && as.Name != f.Name:
+			t.Errorf("the figures %q and %q cannot be told apart", as.Name, f.Name)
 		case known && (as.Kind != f.Kind || as.Help != f.Help || as.Keys != f.Keys || !slices.Equal(slices.Sorted(maps.Keys(as.Labels)), labels)):
 			t.Errorf("the figure %q is not always of one kind, with one help and the same labels", f.Name)
 		case f.Owner != nil && reflect.TypeOf(f.Owner).Kind() != reflect.Pointer:

@@ -1,8 +1,10 @@
 package holdfasttest_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
@@ -40,6 +42,16 @@ func (l *locked) Figures(yield func(holdfast.Figure) bool) {
 	yield(holdfast.Figure{Name: "a", Help: "a"})
 }
 
+// changing has another label each time that it is asked.
+func changing(f holdfast.Figure) telling {
+	var n atomic.Int64
+	return func(yield func(holdfast.Figure) bool) {
+		now := f
+		now.Labels = map[string]string{fmt.Sprint("label_", n.Add(1)): "v"}
+		yield(now)
+	}
+}
+
 func TestFiguresThatCannotBeShownAreCaught(t *testing.T) {
 	holdfasttest.Hurry(t)
 	labels := func(names ...string) map[string]string {
@@ -70,6 +82,9 @@ func TestFiguresThatCannotBeShownAreCaught(t *testing.T) {
 		"other labels":  {with(func(f *holdfast.Figure) { f.Labels = labels("target") }), "same labels"},
 		"another kind":  {with(func(f *holdfast.Figure) { f.Kind = holdfast.Most }), "one kind"},
 		"an owner":      {with(func(f *holdfast.Figure) { f.Owner = "me" }), "no pointer"},
+		"a stem":        {with(func(f *holdfast.Figure) { f.Name, f.Kind = "tenant_calls_total", holdfast.Counter }), "cannot be told apart"},
+		"below zero":    {with(func(f *holdfast.Figure) { f.Name, f.Kind, f.Value = "odd_total", holdfast.Counter, -1 }), "below zero"},
+		"changes":       {changing(good), "same labels"},
 		"goes on":       {telling(func(yield func(holdfast.Figure) bool) { yield(good); yield(good); yield(good) }), "goes on"},
 		"with a lock":   {new(locked), "lock held"},
 	} {

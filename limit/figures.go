@@ -16,7 +16,10 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 	if !l.made() {
 		return
 	}
-	more := true
+	more, owner := true, any(&l.rooms.all) // With may have made others, with PerTarget or without, that count apart
+	if l.o.PerTarget {
+		owner = &l.rooms.table
+	}
 	each := func(target string, r *room) bool {
 		if target == "" {
 			target = all
@@ -24,10 +27,10 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 		s := r.stats()
 		more = yield(holdfast.Figure{
 			Name: "limit_in_flight", Help: "Calls under way, as the limit counts them.",
-			Labels: map[string]string{"target": target}, Value: float64(s.InFlight), Owner: l.rooms,
+			Labels: map[string]string{"target": target}, Value: float64(s.InFlight), Owner: owner,
 		}) && yield(holdfast.Figure{
 			Name: "limit_waiting", Help: "Calls that wait for a place.",
-			Labels: map[string]string{"target": target}, Value: float64(s.Waiting), Owner: l.rooms,
+			Labels: map[string]string{"target": target}, Value: float64(s.Waiting), Owner: owner,
 		})
 		return more
 	}
@@ -52,8 +55,8 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 			target = all
 		}
 		return yield(holdfast.Figure{
-			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; of several targets together the least.", Kind: holdfast.Least,
-			Labels: map[string]string{"target": target}, Value: b.tokens.Tokens(), Owner: l.s,
+			Name: "rate_tokens", Help: "Calls that the rate would let begin at once; none where some wait. Of several targets together the least.", Kind: holdfast.Least,
+			Labels: map[string]string{"target": target}, Value: max(b.tokens.Tokens(), 0), Owner: l.s,
 		}) && yield(holdfast.Figure{
 			Name: "rate_waiting", Help: "Calls that wait for their turn.",
 			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.s,

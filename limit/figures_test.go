@@ -80,7 +80,7 @@ func TestWhoWaitsIsTold(t *testing.T) {
 		synctest.Wait()
 		for p, want := range map[holdfast.Measured]map[string]float64{
 			l: {"limit_in_flight all": 1, "limit_waiting all": 2, "limit_max ": 1},
-			r: {"rate_tokens all": -2, "rate_waiting all": 2},
+			r: {"rate_tokens all": 0, "rate_waiting all": 2},
 		} {
 			if got := told(p); !maps.Equal(got, want) {
 				t.Errorf("%v, want %v", got, want)
@@ -127,5 +127,55 @@ func TestLimitsAreToldUntilSomebodyHasSeenEnough(t *testing.T) {
 				t.Errorf("%T: %d figures were told, and %d were enough", p, n, enough)
 			}
 		}
+	}
+}
+
+// What targets share that came too late for a limit of their own is told, as "other".
+func TestWhatLateTargetsShareIsTold(t *testing.T) {
+	l := limit.NewInFlight(limit.InFlightOptions{PerTarget: true, MaxTargets: 1})
+	for _, target := range []string{"a", "b", "c"} {
+		release, err := l.Acquire(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+	}
+	got := told(l)
+	if got["limit_in_flight a"] != 1 || got["limit_in_flight other"] != 2 {
+		t.Errorf("%v", got)
+	}
+	if a, b := l.Stats("a"), l.Stats("b"); a.InFlight != 1 || b.InFlight != 2 || l.Stats("never seen") != b {
+		t.Errorf("%+v and %+v", a, b)
+	}
+	r := limit.NewRate(limit.RateOptions{PerSecond: 1e-3, Burst: 5, PerTarget: true, MaxTargets: 1})
+	for _, target := range []string{"a", "b", "c"} {
+		if err := r.Acquire(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := told(r); got["rate_tokens a"] < 4 || got["rate_tokens other"] < 3 || got["rate_tokens other"] > 3.5 {
+		t.Errorf("%v", got)
+	}
+}
+
+// Limits that count apart have owners of their own, also where With has made one of the other.
+func TestLimitsThatCountApartHaveTheirOwners(t *testing.T) {
+	owner := func(l *limit.InFlight) (owner any) {
+		for f := range l.Figures {
+			if owner = f.Owner; owner != nil {
+				break
+			}
+		}
+		return owner
+	}
+	all := limit.NewInFlight(limit.InFlightOptions{})
+	each := all.With(limit.InFlightOptions{PerTarget: true})
+	release, err := each.Acquire(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if owner(all) == owner(each) || owner(all) != owner(each.With(limit.InFlightOptions{Wait: time.Second})) || owner(each) != owner(each.With(limit.InFlightOptions{PerTarget: true})) {
+		t.Error("what is told once counts apart, or the other way round")
 	}
 }

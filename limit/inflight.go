@@ -25,7 +25,7 @@ type InFlightOptions struct {
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
 	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one.
+	// ones share one, which figures call "other".
 	MaxTargets int
 }
 
@@ -52,7 +52,7 @@ func inFlight(o InFlightOptions, r *rooms) *InFlight {
 	r.most.Store(int64(o.Max))
 	r.table.Resize(o.MaxTargets)
 	r.all.let()
-	r.table.All((*room).let)
+	r.table.Each(func(_ string, one *room) bool { one.let(); return true })
 	return &InFlight{o, r, func(holdfast.Class, time.Duration) { r.all.exit() }}
 }
 
@@ -205,19 +205,17 @@ type InFlightStats struct {
 	Rejected          uint64
 }
 
-// Stats returns the figures of target; of all where there is no PerTarget.
+// Stats returns the figures of target, or of those that it shares its limit with; of all
+// where there is no PerTarget.
 func (l *InFlight) Stats(target string) (stats InFlightStats) {
 	switch {
 	case !l.made():
 	case !l.o.PerTarget:
 		return l.rooms.all.stats()
 	default:
-		l.rooms.table.Each(func(t string, r *room) bool {
-			if t == target {
-				stats = r.stats()
-			}
-			return t != target
-		})
+		if r, ok := l.rooms.table.Find(target); ok {
+			return r.stats()
+		}
 	}
 	return stats
 }

@@ -32,7 +32,7 @@ type RateOptions struct {
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
 	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one.
+	// ones share one, which figures call "other".
 	MaxTargets int
 }
 
@@ -64,7 +64,7 @@ type shared struct {
 func (s *shared) set(o *RateOptions) {
 	s.latest.Store(o)
 	s.buckets.Resize(o.MaxTargets)
-	s.buckets.All(func(b *bucket) { b.set(o) })
+	s.buckets.Each(func(_ string, b *bucket) bool { b.set(o); return true })
 }
 
 type bucket struct {

@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
-	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // Checks ask each node now and then whether it is healthy, whatever calls say. The
@@ -101,7 +100,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil {
 		most, what = p.o.Check.HealthyThreshold, "healthy"
 	} else {
-		why = scrub.Text(err.Error())
+		why = "its check failed" // the text of the error may hold what a log must not
 	}
 	if row < most && !first {
 		return row
@@ -110,7 +109,7 @@ func (p *Pool) checkedNow(n *Node, err error, row int, first bool) int {
 	if err == nil && p.o.SlowStart > 0 {
 		n.ramp.Store(clock.Now())
 	}
-	p.became(n, what, "check", why, 0)
+	p.became(n, what, "check", why, 0, err)
 	p.rebuild()
 	return 0
 }

@@ -156,7 +156,7 @@ func (p *Pool) probed(n *Node, probe int64, counted bool, res holdfast.Result) {
 		n.ramp.Store(clock.Now())
 		n.row.Store(0)
 		n.cost.Store(0) // what it took when it was ill says nothing any more
-		p.became(n, "back", "probe", "the probe succeeded", 0)
+		p.became(n, "back", "probe", "the probe succeeded", 0, nil)
 		p.rebuild()
 	case counted:
 		n.state.ejected = false // to be ejected again, for longer
@@ -190,7 +190,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 	if most := max(int(p.o.Eject.MaxShare*float64(len(p.order))), 1); ejected+1 > most || len(p.order) < 2 {
 		if !n.state.spared { // once an Interval
 			n.state.spared = true
-			p.became(n, "spared", rule, why, 0)
+			p.became(n, "spared", rule, why, 0, nil)
 		}
 		return
 	}
@@ -201,7 +201,7 @@ func (p *Pool) ejectNow(n *Node, rule, why string) {
 	n.state.ejected, n.state.waiting = true, false
 	n.row.Store(0)
 	n.state.timer = time.AfterFunc(d, func() { p.halfOpen(n) })
-	p.became(n, "ejected", rule, why, d)
+	p.became(n, "ejected", rule, why, d, nil)
 	p.rebuild()
 }
 
@@ -211,7 +211,7 @@ func (p *Pool) halfOpen(n *Node) {
 	if n.state.ejected && !p.closed && p.nodes[n.addr] == n {
 		n.state.waiting = true
 		n.state.probing.Store(0)
-		p.became(n, "probing", "due", "its time has passed", 0)
+		p.became(n, "probing", "due", "its time has passed", 0, nil)
 		p.rebuild()
 	}
 	p.mu.Unlock()

@@ -18,7 +18,7 @@ func (s *Set) Figures(yield func(holdfast.Figure) bool) {
 		if f.Sum {
 			kind = holdfast.Gauge
 		}
-		if !yield(holdfast.Figure{Name: f.Name, Help: f.Help, Kind: kind, Labels: map[string]string{"set": s.String()}, Value: f.Value}) {
+		if !yield(holdfast.Figure{Name: f.Name, Help: f.Help, Kind: kind, Labels: map[string]string{"set": s.String()}, Value: f.Value, Owner: s.source}) {
 			return
 		}
 	}
@@ -41,7 +41,7 @@ func (p *Pool) figures(set string, yield func(holdfast.Figure) bool) bool {
 	for _, health := range healths {
 		if !yield(holdfast.Figure{
 			Name: "endpoints", Help: "Endpoints of a balancer, by their health.",
-			Labels: map[string]string{"set": set, "health": health}, Value: float64(number[health]),
+			Labels: map[string]string{"set": set, "health": health}, Value: float64(number[health]), Owner: p,
 		}) {
 			return false
 		}
@@ -49,13 +49,13 @@ func (p *Pool) figures(set string, yield func(holdfast.Figure) bool) bool {
 	for _, s := range nodes {
 		if !yield(holdfast.Figure{
 			Name: "endpoint_picks_total", Help: "Attempts that a balancer has sent to an endpoint.", Kind: holdfast.Counter,
-			Labels: map[string]string{"set": set, "endpoint": s.Addr}, Value: float64(s.Picks),
+			Labels: map[string]string{"set": set, "endpoint": s.Addr}, Value: float64(s.Picks), Owner: p,
 		}) {
 			return false
 		}
 	}
 	return yield(holdfast.Figure{
 		Name: "panic_picks_total", Help: "Picks among all endpoints of a priority, since too few were well.", Kind: holdfast.Counter,
-		Labels: map[string]string{"set": set}, Value: float64(p.panics.Load()),
+		Labels: map[string]string{"set": set}, Value: float64(p.panics.Load()), Owner: p,
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
 	"github.com/holdfast-go/holdfast/internal/names"
-	"github.com/holdfast-go/holdfast/internal/scrub"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
@@ -64,9 +63,9 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
 	} else {
-		e.Level, e.Detail, e.Reason = slog.LevelWarn, scrub.Text(bad.Error()), "error"
-		if err == nil {
-			e.Reason = "empty"
+		e.Level, e.Reason, e.Detail = slog.LevelWarn, "empty", bad.Error()
+		if err != nil { // its text may hold what a log must not
+			e.Reason, e.Detail = "error", "the resolver returned an error"
 		}
 		var stale time.Duration
 		if !is.Stale.IsZero() {
@@ -106,6 +105,14 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 		return func() {}
 	}
 	return s.Pool.Watch(f)
+}
+
+// Owner returns what all have in common that are made around s: to watch one of them is to watch it.
+func (s *Set) Owner() any {
+	if s == nil {
+		return nil
+	}
+	return s.Pool
 }
 
 // String names the Set by its Resolver.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/inside"
 )
 
 // An Observer is told of everything: NewLog makes one, and observe/prometheus and
@@ -16,17 +17,16 @@ type Observer interface {
 
 // Watch puts o around the policies: outside them all it sees calls, inside them all
 // attempts, and it hears what each decides, and what becomes of the state of those that
-// tell (holdfast.Observable). Use what it returns in one place, and for as long as the
+// tell (holdfast.Observable), within a Group too, each once. Use what it returns in one place, and for as long as the
 // policies live: the listening ends with them. Several observers stand around each
 // other: Watch(a, Watch(b, policies...)...). A nil o changes nothing.
 func Watch(o Observer, policies ...holdfast.Policy) []holdfast.Policy {
 	if o == nil {
 		return policies
 	}
-	for _, p := range policies {
-		if tells, ok := p.(holdfast.Observable); ok {
-			tells.Watch(o.Event)
-		}
+	tell, _ := inside.Tellers[holdfast.Observable](policies)
+	for _, p := range tell {
+		p.Watch(o.Event)
 	}
 	all := append([]holdfast.Policy{New(Options{Done: o.Call, Event: o.Event})}, policies...)
 	return append(all, New(Options{Done: o.Attempt, Wire: true}))

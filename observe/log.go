@@ -18,8 +18,8 @@ type LogOptions struct {
 	// not said again after it was said; how often it was left out is said the next
 	// time. 0 means 10 s; negative: everything is said.
 	Interval time.Duration
-	// Error writes an error for the log; nil: errors are left out, since their text may
-	// hold what a log must not, and what came of a call is in its code. What it
+	// Error writes an error for the log, of calls and of events; nil: errors are left out, since
+	// their text may hold what a log must not, and what came of a call is in its code. What it
 	// returns is freed of URLs' credentials and queries as all else.
 	Error func(error) string
 	// Level overrules the level of an event where it returns true. nil: each has its own.
@@ -113,7 +113,11 @@ func (l *log) Event(ctx context.Context, e holdfast.Event) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
-	l.say(ctx, level, e.Kind, e.LogValue().Group())
+	attrs := e.LogValue().Group()
+	if e.Err != nil && l.o.Error != nil {
+		attrs = append(attrs, slog.String("error", l.o.Error(e.Err)))
+	}
+	l.say(ctx, level, e.Kind, attrs)
 }
 
 // say writes a line, unless the same was said a short while ago.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -53,6 +54,42 @@ func TestEventsAreSaidAtTheirLevels(t *testing.T) {
 	if log.Event(t.Context(), holdfast.Event{}); b.Len() == 0 {
 		t.Error("one's own level counts for nothing")
 	}
+}
+
+// badly is a Resolver, and a check, whose errors have a text that no log should have.
+type badly struct{}
+
+func (badly) Error() string { return `Get "http://me:sesame@registry.test/": refused; password=sesame` }
+func (b badly) Watch(ctx context.Context) iter.Seq2[[]discovery.Endpoint, error] {
+	return func(yield func([]discovery.Endpoint, error) bool) {
+		if yield([]discovery.Endpoint{{Addr: "a"}}, nil) && yield(nil, b) {
+			<-ctx.Done()
+		}
+	}
+}
+
+// The text of an error is in no event, and in the log where it is asked for.
+func TestErrorsOfEventsAreLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, b := logged(slog.LevelDebug, observe.LogOptions{})
+		with, asked := logged(slog.LevelDebug, observe.LogOptions{Error: func(error) string { return "as I say" }})
+		var plain bytes.Buffer
+		set := loadbalance.New(badly{}, nil, loadbalance.Options{Check: loadbalance.Checks{Probe: func(context.Context, discovery.Endpoint) error { return badly{} }}})
+		set.Watch(func(_ context.Context, e holdfast.Event) {
+			slog.New(slog.NewTextHandler(&plain, nil)).Info("x", "event", e)
+		})
+		observe.Watch(log, observe.Watch(with, set)...)
+		synctest.Wait()
+		set.Close()
+		for name, out := range map[string]*bytes.Buffer{"the log": b, "slog": &plain} {
+			if got := out.String(); strings.Contains(got, "sesame") || !strings.Contains(got, "its check failed") || !strings.Contains(got, "the resolver returned an error") {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		if n := strings.Count(asked.String(), `error="as I say"`); n != 2 {
+			t.Errorf("%d errors are said: %s", n, asked)
+		}
+	})
 }
 
 // What repeats is said once in ten seconds, and then how often it was.

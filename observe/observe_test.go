@@ -212,7 +212,7 @@ func TestABalancerTells(t *testing.T) {
 			!slices.EqualFunc(found.Attrs, []slog.Attr{slog.Int("endpoints", 2), slog.Int("added", 2), slog.Int("removed", 0)}, slog.Attr.Equal) {
 			t.Errorf("%+v", found)
 		}
-		if failed.Level != slog.LevelWarn || failed.Policy != "balance" || failed.Target != "source" || failed.Err != errDown || failed.Reason != "error" || failed.Detail != "down" ||
+		if failed.Level != slog.LevelWarn || failed.Policy != "balance" || failed.Target != "source" || failed.Err != errDown || failed.Reason != "error" || failed.Detail != "the resolver returned an error" ||
 			!slices.EqualFunc(failed.Attrs, []slog.Attr{slog.Int("endpoints", 2), slog.Duration("stale", 0)}, slog.Attr.Equal) {
 			t.Errorf("%+v", failed)
 		}

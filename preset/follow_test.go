@@ -285,7 +285,6 @@ func TestFollowKeepsWhatJSONCannotSay(t *testing.T) {
 
 func TestANilStackDoesNothing(t *testing.T) {
 	for _, s := range []*preset.Stack{nil, {}} {
-		s.Watch(func(context.Context, holdfast.Event) { t.Error("told") })()
 		s.OnDrained(func(string) { t.Error("told") })
 		if s.Inside() != nil {
 			t.Error("there is something inside")

@@ -68,7 +68,7 @@ func (p *perMethod) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Ha
 	}
 }
 
-// Inside, Watch and OnDrained are a Stack's: the policies of all methods share their
+// Inside and OnDrained are a Stack's: the policies of all methods share their
 // state, but for hedges, which not all of them have.
 func (p *perMethod) Inside() []holdfast.Policy {
 	list := p.rest.list()
@@ -91,9 +91,6 @@ func (p *perMethod) chains() [][]holdfast.Policy {
 }
 
 func (p *perMethod) OnDrained(f func(addr string)) { onDrained(p.rest.config.Inner, f) }
-func (p *perMethod) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	return p.rest.observe(f)
-}
 
 // split tells service and method of a call: "/users.v1.Users/Get" of gRPC, and
 // target and method of HTTP.

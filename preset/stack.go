@@ -93,30 +93,6 @@ func (s *Stack) Inside() []holdfast.Policy {
 	return s.now().list()
 }
 
-// Watch has f told of what becomes of the circuits, also of those that Update leaves,
-// and of the state of the Outer and Inner policies that there are now, until stop is
-// called.
-func (s *Stack) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil || s.now() == nil {
-		return func() {}
-	}
-	return s.now().observe(f)
-}
-
-func (p *parts) observe(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	var stops []func()
-	for _, one := range p.list() {
-		if o, ok := one.(holdfast.Observable); ok {
-			stops = append(stops, o.Watch(f))
-		}
-	}
-	return func() {
-		for _, stop := range stops {
-			stop()
-		}
-	}
-}
-
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies, and by those that Update brings. A door asks for it.
 func (s *Stack) OnDrained(f func(addr string)) {

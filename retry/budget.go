@@ -30,7 +30,7 @@ type BudgetOptions struct {
 	// MaxTargets is how many targets have an account of their own: 0 and negative
 	// mean 1024. Past it, one that nobody used lately and that is as good as
 	// new, or that nobody used for ten windows, makes room for another; targets
-	// that find none share one account.
+	// that find none share one account, which figures call "other".
 	MaxTargets int
 }
 
@@ -169,8 +169,8 @@ type BudgetStats struct {
 	Refunded  uint64  // repeats granted and never sent
 }
 
-// Stats returns the figures of target. Asking makes no account: a target never
-// called has the figures of a new one.
+// Stats returns the figures of target, or of the account that it shares. Asking makes
+// no account: a target never called has the figures of a new one.
 func (b *Budget) Stats(target string) BudgetStats {
 	if !b.made() {
 		return BudgetStats{}
@@ -179,12 +179,9 @@ func (b *Budget) Stats(target string) BudgetStats {
 	if b.unlimited {
 		stats.Tokens = math.Inf(1)
 	}
-	b.s.accounts.Each(func(t string, a *account) bool {
-		if t == target {
-			stats = a.stats(b)
-		}
-		return t != target
-	})
+	if a, ok := b.s.accounts.Find(target); ok {
+		return a.stats(b)
+	}
 	return stats
 }
 

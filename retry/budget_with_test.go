@@ -65,12 +65,14 @@ func TestBudgetWithBoundsTheTargets(t *testing.T) {
 	for i := range 5 {
 		b.Withdraw(fmt.Sprint(i))
 	}
-	n := 0
-	for i := range 5 {
-		n += int(b.Stats(fmt.Sprint(i)).Withdrawn)
+	withdrawn := map[string]float64{}
+	for f := range b.Figures {
+		if f.Name == "retry_budget_withdrawn_total" {
+			withdrawn[f.Labels["target"]] = f.Value
+		}
 	}
-	if n != 2 || b.Options().MaxTargets != 2 {
-		t.Errorf("%d targets have an account", n)
+	if len(withdrawn) != 3 || withdrawn["other"] != 3 || b.Options().MaxTargets != 2 {
+		t.Errorf("%v", withdrawn)
 	}
 }
 

@@ -36,3 +36,21 @@ func TestTheBudgetIsTold(t *testing.T) {
 		t.Error("nobody has a budget")
 	}
 }
+
+// The account that late targets share is told, and is the one of each of them.
+func TestTheAccountThatLateTargetsShareIsTold(t *testing.T) {
+	b := retry.NewBudget(retry.BudgetOptions{MaxTargets: 1})
+	for _, target := range []string{"t", "u", "v"} {
+		b.Withdraw(target)
+	}
+	values := map[string]float64{}
+	for f := range b.Figures {
+		values[f.Name+" "+f.Labels["target"]] = f.Value
+	}
+	if values["retry_budget_withdrawn_total t"] != 1 || values["retry_budget_withdrawn_total other"] != 2 || values["retry_budget_tokens other"] != 3 {
+		t.Errorf("%v", values)
+	}
+	if got, want := b.Stats("u"), (retry.BudgetStats{Tokens: 3, Withdrawn: 2}); got != want || b.Stats("w") != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -156,6 +157,65 @@ func TestARepeatThatIsNeverSentIsRefunded(t *testing.T) {
 		send(t.Context(), true, s, r, rejectSecond)
 		if got := r.Budget().Stats("t"); got.Withdrawn != 1 || got.Refunded != 1 || got.Tokens != 5 {
 			t.Errorf("budget %+v, want the token back", got)
+		}
+	})
+}
+
+// A callback that panics keeps no listener from being told.
+func TestACallbackThatPanicsStopsNoListener(t *testing.T) {
+	for kind, o := range map[string]retry.Options{
+		"retry":         {InitialInterval: -1, OnRetry: func(context.Context, holdfast.Event) { panic("mine") }},
+		"retry_stopped": {InitialInterval: -1, MaxAttempts: 1, OnStop: func(context.Context, holdfast.Event) { panic("mine") }},
+	} {
+		var heard []string
+		listener := holdfast.NewListener(func(_ context.Context, e holdfast.Event) { heard = append(heard, e.Kind) })
+		listen := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				call.Record.Listen(listener)
+				return next(ctx, call)
+			}
+		})
+		func() {
+			defer func() {
+				if recover() != "mine" {
+					t.Errorf("%s: the panic is lost", kind)
+				}
+			}()
+			_, _ = holdfast.Do(t.Context(), holdfast.Chain(listen, retry.New(o)), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) {
+				return 0, holdfast.Mark(errors.New("x"), holdfast.Failure, 0)
+			})
+		}()
+		if len(heard) != 1 || heard[0] != kind {
+			t.Errorf("%s: %q were heard", kind, heard)
+		}
+	}
+}
+
+// Why a retry stops is a word in lower case, also where the code is gRPC's.
+func TestTheReasonIsAWord(t *testing.T) {
+	var reasons []string
+	p := retry.New(retry.Options{OnStop: func(_ context.Context, e holdfast.Event) { reasons = append(reasons, e.Reason) }})
+	h := holdfast.Chain(p, holdfast.PolicyFunc(func(holdfast.Handler) holdfast.Handler {
+		return func(context.Context, *holdfast.Call) holdfast.Result {
+			return holdfast.Result{Err: context.Canceled, Class: holdfast.Ignored, Code: "CANCELLED"}
+		}
+	}))
+	_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: "t"}, func(context.Context) (int, error) { return 1, nil })
+	if len(reasons) != 1 || reasons[0] != "cancelled" {
+		t.Errorf("%q", reasons)
+	}
+}
+
+// What stops while it waits says what the attempt before came to.
+func TestWhatEndsWhileItWaitsTellsOfTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []holdfast.Event
+		p := retry.New(retry.Options{InitialInterval: time.Hour, MaxInterval: time.Hour, OnStop: func(_ context.Context, e holdfast.Event) { told = append(told, e) }})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		_, _ = holdfast.Do(ctx, holdfast.Chain(p), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 0, errors.New("x") })
+		if len(told) != 1 || told[0].Attempt != 1 || told[0].Class != holdfast.Failure || told[0].Code != holdfast.CodeError || told[0].Reason != "ended" || !errors.Is(told[0].Err, context.Canceled) {
+			t.Errorf("%+v", told)
 		}
 	})
 }

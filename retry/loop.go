@@ -18,6 +18,11 @@ type loop struct {
 	res   holdfast.Result // of the latest attempt
 	last  holdfast.Result // of the latest one before that which tells of the server; put by
 	had   bool            // there is a last
+	ended struct {        // what the attempt came to after which the call ended while it waited
+		attempt int // 0: it did not
+		class   holdfast.Class
+		code    holdfast.Code
+	}
 }
 
 // run goes on from the first attempt. When the user's schedule or callback panics,
@@ -54,8 +59,10 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		if why.word != "" {
 			return l.stop(ctx, call, made, why)
 		}
+		attempt, class, code := cmp.Or(l.res.Attempt, call.Attempt), l.res.Class, l.res.Code
 		again, err := l.again(ctx, call, wait)
 		if err != nil {
+			l.ended.attempt, l.ended.class, l.ended.code = attempt, class, code
 			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
 			l.forget()
 			return l.stop(ctx, call, made+1, reason{"ended", "ended while waiting"})
@@ -163,10 +170,21 @@ func (l *loop) stop(ctx context.Context, call *holdfast.Call, made int, why reas
 			level = slog.LevelWarn
 		}
 		e := event("retry_stopped", level, call, res)
+		if l.ended.attempt != 0 {
+			e.Attempt, e.Class, e.Code = l.ended.attempt, l.ended.class, l.ended.code
+		}
 		e.Reason, e.Detail = why.word, why.detail
 		tell(ctx, call, r.onStop, e)
 	}
 	return res
+}
+
+// tell tells the callback of the options, and then the listeners, also where that one panics.
+func tell(ctx context.Context, call *holdfast.Call, callback func(context.Context, holdfast.Event), e holdfast.Event) {
+	defer call.Tell(ctx, e)
+	if callback != nil {
+		callback(ctx, e)
+	}
 }
 
 // event tells of an attempt that did not succeed. Which one the Result says: it may be a
@@ -175,14 +193,6 @@ func event(kind string, level slog.Level, call *holdfast.Call, res holdfast.Resu
 	return holdfast.Event{
 		Kind: kind, Level: level, Policy: "retry", Target: call.Target, Method: call.Method, Attempt: cmp.Or(res.Attempt, call.Attempt),
 		Class: res.Class, Code: res.Code, Err: res.Err,
-	}
-}
-
-// tell tells the callback of the options and who listens; one that panics stops no other.
-func tell(ctx context.Context, call *holdfast.Call, callback func(context.Context, holdfast.Event), e holdfast.Event) {
-	defer call.Tell(ctx, e)
-	if callback != nil {
-		callback(ctx, e)
 	}
 }
 

@@ -78,7 +78,7 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, before *adaptive) *adaptive
 		a.learnt = l
 	}
 	a.learnt.window.Store(int64(a.Window))
-	a.learnt.targets.All(func(t *target) { t.window.Resize(a.Window) })
+	a.learnt.targets.Each(func(_ string, t *target) bool { t.window.Resize(a.Window); return true })
 	return a
 }
 

@@ -67,10 +67,10 @@ type Figure struct {
 func (s *Source) Figures() []Figure {
 	now, stale := s.Status(), 0.0
 	switch {
-	case !now.Stale.IsZero():
-		stale = time.Since(now.Stale).Seconds()
 	case now.Endpoints == 0 && (now.Known || now.Err != nil): // it has never had one
 		stale = time.Since(s.made).Seconds()
+	case !now.Stale.IsZero():
+		stale = time.Since(now.Stale).Seconds()
 	}
 	return []Figure{
 		{Name: "discovery_age_seconds", Help: "Time since the last answer of discovery that counts, or since the beginning.", Value: time.Since(now.Since).Seconds()},

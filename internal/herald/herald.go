@@ -17,11 +17,15 @@ type Herald[T any] struct {
 	mu        sync.Mutex
 	listeners []*listener[T] // in the order in which they came; never changed in place
 	pending   []T
+	noted     uint64 // how many news there were
 	telling   bool
 }
 
 // A listener is told of news. They belong to no call, and come with no context of one.
-type listener[T any] func(context.Context, T)
+type listener[T any] struct {
+	f     func(context.Context, T)
+	since uint64 // how many there had been before
+}
 
 // Listen adds f, and returns what takes it away again.
 func (h *Herald[T]) Listen(f func(context.Context, T)) (stop func()) {
@@ -30,7 +34,7 @@ func (h *Herald[T]) Listen(f func(context.Context, T)) (stop func()) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	own := (*listener[T])(&f)
+	own := &listener[T]{f, h.noted}
 	h.listeners = append(slices.Clip(h.listeners), own)
 	return func() {
 		h.mu.Lock()
@@ -51,46 +55,64 @@ func (h *Herald[T]) Note(news T) {
 		h.pending = h.pending[1:]
 	}
 	h.pending = append(h.pending, news)
+	h.noted++
 }
 
 // Tell tells what there is to be told, unless somebody does already. No lock is held.
 func (h *Herald[T]) Tell() {
 	h.mu.Lock()
-	if h.telling || len(h.pending) == 0 {
-		h.mu.Unlock()
-		return
-	}
-	h.telling = true
-	told := false
-	defer func() {
-		if !told { // by a panic, and without the lock
-			h.mu.Lock()
-			h.telling = false
-			h.mu.Unlock()
-		}
-	}()
-	for len(h.pending) > 0 {
-		news := h.pending[0]
-		h.pending = h.pending[1:]
-		to := h.listeners
-		h.mu.Unlock()
-		inTurn(to, news)
-		h.mu.Lock()
-	}
-	h.telling, told = false, true
+	busy := h.telling || len(h.pending) == 0
+	h.telling = h.telling || !busy
 	h.mu.Unlock()
+	if !busy {
+		h.tell()
+	}
 }
 
-// inTurn calls each listener even when an earlier one panics or exits its
-// goroutine; the panic then goes on its way.
-func inTurn[T any](told []*listener[T], news T) {
+// tell goes on with the next news when a listener panics or exits its goroutine: nobody else
+// would tell them.
+func (h *Herald[T]) tell() {
+	over := false
+	defer func() {
+		if !over {
+			h.tell()
+		}
+	}()
+	for {
+		news, n, to := h.next()
+		if n == 0 {
+			break
+		}
+		inTurn(to, news, n)
+	}
+	over = true
+}
+
+// next returns the oldest news, their number and who listens; no number: there are none.
+func (h *Herald[T]) next() (news T, n uint64, to []*listener[T]) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.pending) == 0 {
+		h.telling = false
+		return news, 0, nil
+	}
+	news, n = h.pending[0], h.noted-uint64(len(h.pending))+1
+	h.pending = h.pending[1:]
+	return news, n, h.listeners
+}
+
+// inTurn calls each listener that was there before the news, even when an earlier one panics or
+// exits its goroutine; the panic then goes on its way.
+func inTurn[T any](told []*listener[T], news T, n uint64) {
 	i := 0
 	defer func() {
 		if i < len(told) { // told[i] did not return
-			inTurn(told[i+1:], news)
+			inTurn(told[i+1:], news, n)
 		}
 	}()
 	for ; i < len(told); i++ {
-		(*told[i])(context.Background(), news)
+		if told[i].since < n {
+			told[i].f(context.Background(), news)
+		}
 	}
 }

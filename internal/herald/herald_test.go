@@ -2,6 +2,7 @@ package herald
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -34,5 +35,53 @@ func TestNewsAreToldInOrderAndBounded(t *testing.T) {
 	h.Tell()
 	if len(told) != 1+maxPending || others[len(others)-1] != 9 {
 		t.Error("who has stopped is told, or another is not")
+	}
+}
+
+// A listener that panics, or exits its goroutine, keeps nobody from what has happened meanwhile.
+func TestAPanicLeavesNoNews(t *testing.T) {
+	for _, ends := range []func(){func() { panic("mine") }, runtime.Goexit} {
+		var h Herald[int]
+		var told []int
+		h.Listen(func(_ context.Context, n int) {
+			if n < 3 {
+				h.Note(n + 1)
+				ends()
+			}
+		})
+		h.Listen(func(_ context.Context, n int) { told = append(told, n) })
+		h.Note(1)
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			h.Tell()
+		}()
+		<-done
+		if !slices.Equal(told, []int{1, 2, 3}) {
+			t.Errorf("%v", told)
+		}
+		h.Note(4)
+		h.Tell()
+		if len(told) != 4 {
+			t.Error("nothing is told any more")
+		}
+	}
+}
+
+// Who begins to listen is told of what happens from then on.
+func TestNewsFromBeforeAreNotTold(t *testing.T) {
+	var h Herald[int]
+	var told []int
+	h.Listen(func(_ context.Context, n int) {
+		if n == 1 {
+			h.Note(2)
+			h.Listen(func(_ context.Context, n int) { told = append(told, n) })
+			h.Note(3)
+		}
+	})
+	h.Note(1)
+	h.Tell()
+	if !slices.Equal(told, []int{3}) {
+		t.Errorf("%v", told)
 	}
 }

@@ -5,16 +5,23 @@ package keyed
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/names"
 )
+
+// Other is the key of what late keys share, as those who look at a table see it.
+const Other = names.Other
 
 // A Table makes a value for each key that it is asked for, and keeps at most Max
 // of them. When it is full, a new key takes the place of one that was not used
 // lately and that Idle lets go; when there is none among those it looked at, all
-// further keys share one value. Set the fields before the first Get; Resize changes Max later.
+// further keys share one value, until there is room again and that one is idle too.
+// Set the fields before the first Get; Resize changes Max later.
 type Table[V any] struct {
-	New  func(key string) V
-	Idle func(V) bool // may the value be forgotten? nil: yes
-	Max  int          // 0 or less: 1024
+	New    func(key string) V
+	Shared func() V     // makes what late keys share; nil: New(Other)
+	Idle   func(V) bool // may the value be forgotten? nil: yes
+	Max    int          // 0 or less: 1024
 
 	last  atomic.Pointer[entry[V]] // most clients have one target
 	mu    sync.RWMutex
@@ -25,6 +32,7 @@ type Table[V any] struct {
 type entry[V any] struct {
 	key  string
 	v    V
+	late bool // it is the one that late keys share
 	used atomic.Bool
 }
 
@@ -42,7 +50,7 @@ func (t *Table[V]) Get(key string) V {
 		if e == nil {
 			e = t.add(key)
 		}
-		if e.key == key { // and not the one that late keys share
+		if !e.late {
 			t.last.Store(e)
 		}
 	}
@@ -52,14 +60,27 @@ func (t *Table[V]) Get(key string) V {
 	return e.v
 }
 
-// Find returns the value of key where there is one, and makes none.
+// Find returns the value of key where there is one, and makes none. While late keys share
+// one, that is the value of a key that has none of its own and would find no room.
 func (t *Table[V]) Find(key string) (v V, ok bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.m[key]; e != nil {
 		return e.v, true
 	}
+	if t.other != nil && t.full() && t.spare(func(e *entry[V]) bool { return e.used.Load() }) == nil {
+		return t.other.v, true
+	}
 	return v, false
+}
+
+func (t *Table[V]) full() bool { return len(t.m) >= t.size() }
+
+func (t *Table[V]) size() int {
+	if t.Max <= 0 {
+		return 1024
+	}
+	return t.Max
 }
 
 func (t *Table[V]) add(key string) *entry[V] {
@@ -71,12 +92,12 @@ func (t *Table[V]) add(key string) *entry[V] {
 	if t.m == nil {
 		t.m = make(map[string]*entry[V])
 	}
-	for len(t.m) >= t.size() { // twice where Resize has lowered it
+	for t.full() { // twice where Resize has lowered it
 		if t.makeRoom() {
 			continue
 		}
 		if t.other == nil {
-			t.other = &entry[V]{v: t.New("")}
+			t.other = &entry[V]{key: Other, late: true, v: t.shared()}
 			t.other.used.Store(true)
 		}
 		return t.other
@@ -86,22 +107,36 @@ func (t *Table[V]) add(key string) *entry[V] {
 	return e
 }
 
-func (t *Table[V]) size() int {
-	if t.Max <= 0 {
-		return 1024
+func (t *Table[V]) shared() V {
+	if t.Shared != nil {
+		return t.Shared()
 	}
-	return t.Max
+	return t.New(Other)
 }
 
-// makeRoom drops one entry: of a few taken at random the first that was not used
-// since it was last looked at, else the last that is idle.
+// makeRoom drops an entry, and what late keys have shared where that is idle too: nobody would
+// find it again.
 func (t *Table[V]) makeRoom() bool {
-	var found *entry[V]
+	found := t.spare(func(e *entry[V]) bool { return e.used.Swap(false) })
+	if found == nil {
+		return false
+	}
+	delete(t.m, found.key)
+	t.last.CompareAndSwap(found, nil)
+	if t.other != nil && (t.Idle == nil || t.Idle(t.other.v)) {
+		t.other = nil
+	}
+	return true
+}
+
+// spare returns an entry that may be dropped: of a few taken at random the first that was not
+// used lately, else the last that is idle.
+func (t *Table[V]) spare(used func(*entry[V]) bool) (found *entry[V]) {
 	n := 0
 	for _, e := range t.m {
 		if t.Idle == nil || t.Idle(e.v) {
 			found = e
-			if !e.used.Swap(false) {
+			if !used(e) {
 				break
 			}
 		}
@@ -109,20 +144,19 @@ func (t *Table[V]) makeRoom() bool {
 			break
 		}
 	}
-	if found == nil {
-		return false
-	}
-	delete(t.m, found.key)
-	t.last.CompareAndSwap(found, nil)
-	return true
+	return found
 }
 
-// Each calls f for each key and value, in no order, until f returns false.
+// Each calls f for each key and value, in no order, until f returns false. What late keys share
+// is there as Other.
 func (t *Table[V]) Each(f func(key string, v V) bool) {
 	t.mu.RLock()
-	entries := make([]*entry[V], 0, len(t.m))
+	entries := make([]*entry[V], 0, len(t.m)+1)
 	for _, e := range t.m {
 		entries = append(entries, e)
+	}
+	if t.other != nil {
+		entries = append(entries, t.other)
 	}
 	t.mu.RUnlock()
 	for _, e := range entries {

@@ -86,7 +86,7 @@ func TestLateKeysShareAValueWhenNothingCanGo(t *testing.T) {
 		tab.Get(fmt.Sprint(i)).busy.Store(true)
 	}
 	late := tab.Get("late")
-	if tab.Get("later") != late || tab.Len() != 4 || late.key != "" || made.Load() != 5 {
+	if tab.Get("later") != late || tab.Len() != 4 || late.key != keyed.Other || made.Load() != 5 {
 		t.Errorf("late keys have no shared value: %d keys, %d made", tab.Len(), made.Load())
 	}
 	tab.Get("0").busy.Store(false)
@@ -98,8 +98,51 @@ func TestLateKeysShareAValueWhenNothingCanGo(t *testing.T) {
 	first.busy.Store(true)
 	late = tab.Get("late")
 	first.busy.Store(false)
-	if tab.Get("") == late {
-		t.Error("the empty key has the value of the late ones")
+	if tab.Get(keyed.Other) == late || tab.Get("") == late {
+		t.Error("a key has the value of the late ones")
+	}
+	tab.Shared = func() *state { return &state{key: "shared"} }
+	tab.Get(keyed.Other).busy.Store(true)
+	if s := tab.Get("late"); s.key != "shared" {
+		t.Errorf("late keys share %q", s.key)
+	}
+}
+
+// What late keys share is seen: by Each as Other, and by Find for as long as a key that has no
+// value of its own would get it.
+func TestWhatLateKeysShareIsSeen(t *testing.T) {
+	tab, _ := table(2)
+	for _, key := range []string{"a", "b", "late"} {
+		tab.Get(key).busy.Store(true)
+	}
+	late := tab.Get("late")
+	seen := map[string]*state{}
+	tab.Each(func(key string, s *state) bool { seen[key] = s; return true })
+	if len(seen) != 3 || seen[keyed.Other] != late {
+		t.Errorf("%v", seen)
+	}
+	n := 0
+	tab.Each(func(string, *state) bool { n++; return false })
+	a, own := tab.Find("a")
+	s, shared := tab.Find("never seen")
+	if n != 1 || !own || a != tab.Get("a") || !shared || s != late {
+		t.Errorf("%d told; a has %v, and one never seen %v, want %v", n, a, s, late)
+	}
+	tab.Get("a").busy.Store(false)
+	if s, shared := tab.Find("late"); shared {
+		t.Errorf("there is room, and a late key has %v", s)
+	}
+	tab.Get("late") // takes the place of a
+	if _, shared := tab.Find("never seen"); shared {
+		t.Error("there is room, and a key never seen has what late ones share")
+	}
+	late.busy.Store(false)
+	tab.Get("more") // takes the place of late
+	tab.Get("more").busy.Store(true)
+	seen = map[string]*state{}
+	tab.Each(func(key string, s *state) bool { seen[key] = s; return true })
+	if len(seen) != 2 || seen[keyed.Other] != nil {
+		t.Errorf("what nobody shares any more is kept: %v", seen)
 	}
 }
 
@@ -128,7 +171,7 @@ func TestATableIsRaceFree(t *testing.T) {
 			rng := rand.New(rand.NewPCG(g, 1))
 			for range 5000 {
 				key := fmt.Sprint(rng.IntN(40))
-				if s := tab.Get(key); s.key != key && s.key != "" {
+				if s := tab.Get(key); s.key != key && s.key != keyed.Other {
 					t.Errorf("key %s has the value of %s", key, s.key)
 				}
 				tab.Each(func(string, *state) bool { return false })
@@ -180,15 +223,15 @@ func FuzzTable(f *testing.F) {
 			switch was := known[key]; {
 			case tab.Len() > size:
 				t.Fatalf("%d keys, want at most %d", tab.Len(), size)
-			case s.key != key && (s.key != "" || !full):
+			case s.key != key && (s.key != keyed.Other || !full):
 				t.Fatalf("key %s has the value of %q", key, s.key)
 			case was != nil && was != s && (was.busy.Load() || !full):
 				t.Fatalf("key %s has lost its value", key)
 			}
-			if s.key == "" {
+			if s.key == keyed.Other {
 				busy := 0
-				tab.Each(func(_ string, s *state) bool {
-					if s.busy.Load() {
+				tab.Each(func(key string, s *state) bool {
+					if s.busy.Load() && key != keyed.Other {
 						busy++
 					}
 					return true
@@ -196,6 +239,10 @@ func FuzzTable(f *testing.F) {
 				if busy < size {
 					t.Fatalf("%d of %d keys are busy, and there is no room for another", busy, size)
 				}
+				if found, ok := tab.Find(key); !ok || found != s {
+					t.Fatalf("key %s has %v, and found %v", key, s, found)
+				}
+				s.busy.Store(b&16 != 0)
 				continue // what late keys share is never in the table
 			}
 			known[key] = s

@@ -17,14 +17,3 @@ func (t *Table[V]) Resize(size int) {
 		}
 	}
 }
-
-// All calls f for each value, also the one that late keys share.
-func (t *Table[V]) All(f func(v V)) {
-	t.mu.RLock()
-	other := t.other
-	t.mu.RUnlock()
-	t.Each(func(_ string, v V) bool { f(v); return true })
-	if other != nil {
-		f(other.v)
-	}
-}

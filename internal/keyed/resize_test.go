@@ -42,15 +42,15 @@ func TestATableIsResizedInUse(t *testing.T) {
 	}
 }
 
-// All sees what late keys share, too.
-func TestAllSeesTheSharedValue(t *testing.T) {
+// Each sees what late keys share, too.
+func TestEachSeesTheSharedValue(t *testing.T) {
 	tab, _ := table(1)
-	tab.All(func(*state) { t.Error("there is one") })
+	tab.Each(func(string, *state) bool { t.Error("there is one"); return true })
 	a := tab.Get("a")
 	a.busy.Store(true)
 	late := tab.Get("b")
 	seen := map[*state]int{}
-	tab.All(func(s *state) { seen[s]++ })
+	tab.Each(func(_ string, s *state) bool { seen[s]++; return true })
 	if len(seen) != 2 || seen[a] != 1 || seen[late] != 1 {
 		t.Errorf("%v", seen)
 	}
@@ -68,7 +68,7 @@ func TestResizeWhileOthersUseIt(t *testing.T) {
 	}
 	for i := range 200 {
 		tab.Resize(i%60 + 1)
-		tab.All(func(*state) {})
+		tab.Each(func(string, *state) bool { return true })
 	}
 	wg.Wait()
 	tab.Resize(7)

@@ -22,9 +22,9 @@ type Table struct {
 	mu    sync.Mutex
 }
 
-// Of returns the name that stands for raw: its own, or Other.
+// Of returns the name that stands for raw: its own, or Other. Other is its own, and takes no place.
 func (t *Table) Of(raw string) string {
-	if t.has(raw) {
+	if raw == Other || t.has(raw) {
 		return raw
 	}
 	name := raw

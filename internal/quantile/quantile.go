@@ -50,6 +50,9 @@ const (
 	fresh   = 64 // a reading is kept for this part of a half
 )
 
+// Longest stands for everything that is as long, or longer.
+var Longest = middle(buckets - 1)
+
 // New returns a Window that looks back between half of span and span; zero or
 // less means one minute.
 func New(span time.Duration) *Window {

@@ -26,14 +26,14 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 	case "replay":
 		m.replays.WithLabelValues(c.name, m.targets.Of(e.Target)).Inc()
 	case "circuit":
-		m.circuitChanges.WithLabelValues(c.name, m.keys.Of(e.Target), text(e.To)).Inc()
+		m.circuitChanges.WithLabelValues(c.name, m.keys.Of(e.Target), c.words.Of(e.To)).Inc()
 	case "endpoint":
-		m.endpointChanges.WithLabelValues(c.name, text(e.To)).Inc()
+		m.endpointChanges.WithLabelValues(c.name, c.words.Of(e.To)).Inc()
 		switch e.To {
 		case "ejected":
-			m.ejections.WithLabelValues(c.name, text(e.Reason), "true").Inc()
+			m.ejections.WithLabelValues(c.name, c.words.Of(e.Reason), "true").Inc()
 		case "spared":
-			m.ejections.WithLabelValues(c.name, text(e.Reason), "false").Inc()
+			m.ejections.WithLabelValues(c.name, c.words.Of(e.Reason), "false").Inc()
 		}
 	case "discovery":
 		result := "ok"

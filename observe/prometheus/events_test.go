@@ -3,12 +3,64 @@ package prometheus_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/holdfasttest"
 	holdprom "github.com/holdfast-go/holdfast/observe/prometheus"
 )
+
+// T89: the words of events are bounded, whoever makes them up.
+func TestT89_WordsOfEventsAreBounded(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	var tell func(context.Context, holdfast.Event)
+	m.Watch("c", &teller{tell: &tell})
+	for i := range 1000 {
+		for _, kind := range []string{"circuit", "endpoint", "rejection", "retry_stopped", "hedge_denied"} {
+			tell(t.Context(), holdfast.Event{Kind: kind, To: fmt.Sprint("to", i), Reason: fmt.Sprint("why", i), Policy: fmt.Sprint("who", i)})
+		}
+		for _, to := range []string{"ejected", "spared"} {
+			tell(t.Context(), holdfast.Event{Kind: "endpoint", To: to, Reason: fmt.Sprint("rule", i)})
+		}
+	}
+	tell(t.Context(), holdfast.Event{Kind: "circuit", To: "half-open"})
+	tell(t.Context(), holdfast.Event{Kind: "endpoint", To: "ejected", Reason: "success_rate"})
+	tell(t.Context(), holdfast.Event{Kind: "rejection", Policy: "limit", Reason: "queue"})
+	got := scraped(t, r)
+	if len(got) > 1000 {
+		t.Errorf("%d series", len(got))
+	}
+	check(t, got, map[string]float64{
+		"circuit_changes_total{client=c,target=,to=half-open}":         1,
+		"ejections_total{client=c,enforced=true,rule=success_rate}":    1,
+		"rejections_total{client=c,policy=limit,reason=queue,target=}": 1,
+	})
+	text, err := os.ReadFile("../../event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(text), "type Event struct")
+	for _, word := range holdprom.Words() {
+		if !regexp.MustCompile(`[\s,]` + word + `[\s,;(]`).MatchString(table) {
+			t.Errorf("%s is no word of an Event", word)
+		}
+	}
+}
+
+// A teller tells what it is made to.
+type teller struct {
+	gauged
+	tell *func(context.Context, holdfast.Event)
+}
+
+func (p *teller) Watch(f func(context.Context, holdfast.Event)) func() {
+	*p.tell = f
+	return func() {}
+}
 
 // Each kind of event is counted in its series, whoever tells it.
 func TestEventsAreCountedByTheirKinds(t *testing.T) {

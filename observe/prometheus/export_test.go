@@ -1,10 +1,23 @@
 package prometheus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// Ours are the labels of the figures that are known from the start, and the others.
+func Ours() map[string][]string {
+	all := map[string][]string{}
+	for _, s := range ours {
+		all[s.name] = s.labels
+	}
+	return all
+}
+
+// Words are those of events that are known from the start.
+func Words() []string { return slices.Clone(words) }
 
 // A Histogram is one of ours alone, named "ours".
 type Histogram struct{ histogramVec }

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,16 +14,16 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// A family is what all figures of one name have alike. The first one that comes decides.
+// A family is what all figures of one name have alike. Of others' the first one that comes decides.
 type family struct {
-	name   string
-	kind   holdfast.FigureKind
+	shape  // its labels are those besides the client
+	ours   bool
 	desc   *prometheus.Desc
-	labels []string       // besides the client, in the order of the alphabet
-	tables []*names.Table // what bounds the values of each; nil: endpoints are bounded otherwise
+	tables []*names.Table   // what bounds the values of each label; nil: endpoints are bounded otherwise
+	users  map[*client]bool // whose policies have told some; of others' alone
 }
 
-// families are those of all figures that were seen. It is safe for concurrent use.
+// families are those of all figures that were seen, and ours. It is safe for concurrent use.
 type families struct {
 	m      *Metrics
 	mu     sync.Mutex
@@ -31,7 +32,7 @@ type families struct {
 	tables map[[2]string]*names.Table // by what the values are, and the label
 }
 
-// mostFamilies bounds how many there are, whatever the policies make up.
+// mostFamilies bounds how many there are besides ours, whatever the policies make up.
 const mostFamilies = 200
 
 var wellNamed = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
@@ -41,9 +42,17 @@ var wellNamed = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
 func stem(name string) string { return strings.TrimSuffix(name, "_total") }
 
 func (fs *families) init(m *Metrics) {
-	fs.m, fs.known = m, map[string]*family{}
-	fs.tables = map[[2]string]*names.Table{
+	fs.m, fs.known, fs.tables = m, map[string]*family{}, map[[2]string]*names.Table{}
+	fs.bound()
+}
+
+// bound has the labels bounded that calls and events have too.
+func (fs *families) bound() {
+	m := fs.m
+	for at, t := range map[[2]string]*names.Table{
 		{"", "target"}: &m.targets, {"", "method"}: &m.methods, {"", "set"}: &m.sets, {"circuit", "target"}: &m.keys,
+	} {
+		fs.tables[at] = t
 	}
 }
 
@@ -55,21 +64,30 @@ func (fs *families) take(name string) {
 	fs.taken[stem(name)] = true
 }
 
-// of returns the family of a figure, or why it can have none.
-func (fs *families) of(f *holdfast.Figure) (of *family, why string) {
+// of returns the family of a figure of a client, or why it can have none.
+func (fs *families) of(c *client, f *holdfast.Figure) (of *family, why string) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	at := stem(f.Name)
 	of = fs.known[at]
 	switch {
 	case of == nil:
-		return fs.add(f, at)
+		if of, why = fs.add(f, at); why != "" {
+			return nil, why
+		}
 	case of.name != f.Name:
 		return nil, "taken"
 	case of.kind != f.Kind:
 		return nil, "kind"
 	case !of.has(f.Labels):
 		return nil, "labels"
+	case of.desc == nil: // the first one of ours
+		if err := fs.describe(of, f.Help); err != nil {
+			return nil, "labels"
+		}
+	}
+	if !of.ours {
+		of.users[c] = true
 	}
 	return of, ""
 }
@@ -94,27 +112,57 @@ func (fs *families) add(f *holdfast.Figure, at string) (of *family, why string) 
 		return nil, "kind"
 	case len(f.Labels) > 2:
 		return nil, "labels"
-	case len(fs.known) == mostFamilies:
+	case len(fs.known) >= len(ours)+mostFamilies:
 		return nil, "many"
 	}
-	of = &family{name: f.Name, kind: f.Kind}
-	for l := range f.Labels {
-		if !wellNamed.MatchString(l) {
-			return nil, "labels"
-		}
-		of.labels = append(of.labels, l)
-	}
-	slices.Sort(of.labels)
-	o := &fs.m.o
-	of.desc = prometheus.NewDesc(prometheus.BuildFQName(o.Namespace, "", f.Name), text(f.Help), append([]string{"client"}, of.labels...), o.Labels)
-	if _, err := of.metric(make([]string, 1+len(of.labels)), 0); err != nil { // a label "client", or one of Options.Labels
+	of = &family{shape: shape{f.Name, f.Kind, f.Keys, slices.Sorted(maps.Keys(f.Labels))}, users: map[*client]bool{}}
+	if slices.ContainsFunc(of.labels, func(l string) bool { return !wellNamed.MatchString(l) }) || fs.describe(of, f.Help) != nil {
 		return nil, "labels"
-	}
-	for _, l := range of.labels {
-		of.tables = append(of.tables, fs.table(f.Keys, l))
 	}
 	fs.known[at] = of
 	return of, ""
+}
+
+// describe makes what a registry knows of a family. An error: it has a label "client", or one of
+// Options.Labels.
+func (fs *families) describe(of *family, help string) error {
+	o := &fs.m.o
+	of.desc = prometheus.NewDesc(prometheus.BuildFQName(o.Namespace, "", of.name), text(help), append([]string{"client"}, of.labels...), o.Labels)
+	if _, err := of.metric(make([]string, 1+len(of.labels)), 0); err != nil {
+		return err
+	}
+	of.tables = nil
+	for _, l := range of.labels {
+		of.tables = append(of.tables, fs.table(of.keys, l))
+	}
+	return nil
+}
+
+// forget frees the names that only the policies of c have told, and what bounded their labels.
+func (fs *families) forget(c *client) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for at, of := range fs.known {
+		if delete(of.users, c); !of.ours && len(of.users) == 0 {
+			delete(fs.known, at)
+		}
+	}
+	tables := fs.tables
+	fs.tables = map[[2]string]*names.Table{}
+	fs.bound()
+	for at, of := range fs.known {
+		if of.ours && of.keys == leftOutKeys { // which may be full of theirs, and is begun anew
+			anew := *of
+			anew.desc = nil
+			fs.known[at] = &anew
+			continue
+		}
+		for _, l := range of.labels {
+			if t := tables[[2]string{of.keys, l}]; t != nil {
+				fs.tables[[2]string{of.keys, l}] = t
+			}
+		}
+	}
 }
 
 // table is what bounds the values of a label.

@@ -20,7 +20,7 @@ type Options struct {
 	// Namespace begins the names of all metrics; empty: "holdfast".
 	Namespace string
 	// Labels are those that all of them have besides: none of "client", "target",
-	// "method" and the other names of docs/observe.md.
+	// "method" and the other labels of docs/observe.md, which Register refuses.
 	Labels map[string]string
 	// MaxTargets and MaxMethods are how many of each have series of their own, in the order
 	// in which they come: 0 and negative mean 100. The rest is "other". Pairs of a
@@ -75,6 +75,9 @@ type Metrics struct {
 
 	mu      sync.Mutex
 	clients map[string]*client
+
+	reading sync.Mutex // what counters were at the last one is known to the next
+	counted map[line]*tally
 }
 
 // Register makes Metrics and registers them; nil means prometheus.DefaultRegisterer. It
@@ -157,10 +160,7 @@ func newMetrics(o Options) (*Metrics, error) {
 		func() float64 { n, _ := holdfast.Pauses(); return float64(n) })
 	process("process_paused_seconds_total", "Seconds that it stood still.",
 		func() float64 { _, stood := holdfast.Pauses(); return stood.Seconds() })
-	if _, why := m.families.of(leftOut("", "")); why != "" {
-		return nil, fmt.Errorf("holdfast: metrics cannot be registered: Options.Namespace or Options.Labels: %s", why)
-	}
-	return m, nil
+	return m, m.families.know()
 }
 
 // table makes what bounds the values of a label that only figures have: states, say, which are
@@ -195,12 +195,14 @@ func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Pol
 }
 
 // Forget takes the state of a client's policies out of the metrics, and no longer
-// listens to them. What was counted stays.
+// listens to them. Names of figures that nobody else tells are free again. What was counted stays.
 func (m *Metrics) Forget(name string) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c := m.clients[text(name)]; c != nil {
+	c := m.clients[text(name)]
+	m.mu.Unlock()
+	if c != nil {
 		c.forget()
+		m.families.forget(c)
 	}
 }
 

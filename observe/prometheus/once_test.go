@@ -68,9 +68,6 @@ func TestT89_NoSecretsInEndpoints(t *testing.T) {
 type stack struct{ holdfast.Policy }
 
 func (s *stack) Inside() []holdfast.Policy { return []holdfast.Policy{s.Policy} }
-func (s *stack) Watch(f func(context.Context, holdfast.Event)) func() {
-	return s.Policy.(holdfast.Observable).Watch(f)
-}
 
 // What several policies of a client share counts once.
 func TestWhatIsSharedCountsOnce(t *testing.T) { synctest.Test(t, sharedCountsOnce) }

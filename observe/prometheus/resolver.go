@@ -17,7 +17,7 @@ import (
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
 	c := m.client(name)
 	w := &watched{Resolver: r, c: c, name: names.Own(r), source: freshness.New()}
-	c.open(w)
+	c.open(&opened{w, func() {}})
 	if refresher, ok := r.(discovery.Refresher); ok {
 		return struct {
 			*watched

@@ -1,10 +1,13 @@
 package prometheus
 
 import (
+	"fmt"
+	"maps"
 	"math"
-	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/holdfast-go/holdfast/internal/inside"
 	"github.com/holdfast-go/holdfast/internal/names"
 	"github.com/holdfast-go/holdfast/internal/scrub"
 
@@ -22,29 +25,31 @@ func (state) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the figures of all policies.
 func (s state) Collect(ch chan<- prometheus.Metric) {
-	r := &reading{m: s.m, values: map[*family]map[[3]string]float64{}, read: map[sight]int{}, endpoints: map[[3]string]map[string]bool{}}
+	s.m.reading.Lock()
+	defer s.m.reading.Unlock()
+	r := &reading{m: s.m, values: map[line]float64{}, counters: map[line]map[origin]float64{}, panicked: map[string]bool{}, read: map[sight]int{}, endpoints: map[[3]string]map[string]bool{}}
 	s.m.mu.Lock()
-	clients := make([]*client, 0, len(s.m.clients))
-	for _, c := range s.m.clients {
-		clients = append(clients, c)
-	}
+	clients := slices.Collect(maps.Values(s.m.clients))
 	s.m.mu.Unlock()
 	for _, c := range clients {
 		c.mu.Lock()
 		policies, others := c.policies, c.others // to which is only ever appended
 		c.mu.Unlock()
-		for _, p := range policies {
-			r.policy(c, p, 0)
-		}
+		inside.Each(policies, func(p holdfast.Policy) (inner []holdfast.Policy) {
+			if m, ok := p.(holdfast.Measured); ok {
+				r.guard(c, p, func() { r.figures(c, m) })
+			}
+			r.guard(c, p, func() { inner = inside.Of(p) })
+			return inner
+		})
 		for _, o := range others {
-			r.figures(c, o.Measured)
+			r.guard(c, o.Measured, func() { r.figures(c, o.Measured) })
 		}
 	}
-	for of, values := range r.values {
-		for k, v := range values {
-			if metric, err := of.metric(k[:1+len(of.labels)], v); err == nil {
-				ch <- metric
-			}
+	r.addUp()
+	for l, v := range r.values {
+		if metric, err := l.of.metric(l.labels[:1+len(l.of.labels)], v); err == nil {
+			ch <- metric
 		}
 	}
 }
@@ -53,10 +58,18 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 // several policies have the same labels.
 type reading struct {
 	m         *Metrics
-	values    map[*family]map[[3]string]float64
-	read      map[sight]int // in which turn
-	turn      int           // grows with each policy
+	values    map[line]float64
+	counters  map[line]map[origin]float64
+	panicked  map[string]bool // clients of whose policies one did
+	read      map[sight]int   // in which turn
+	turn      int             // grows with each policy
 	endpoints map[[3]string]map[string]bool
+}
+
+// A line is one series of figures: the client, and the values of the family's labels.
+type line struct {
+	of     *family
+	labels [3]string
 }
 
 // A sight is a client's part that was read: what several policies share counts once.
@@ -65,21 +78,16 @@ type sight struct {
 	owner  any
 }
 
-// maxDepth bounds groups within groups.
-const maxDepth = 8
-
-func (r *reading) policy(c *client, p holdfast.Policy, depth int) {
-	if of := reflect.ValueOf(p); of.Kind() == reflect.Pointer && of.IsNil() {
-		return
-	}
-	if m, ok := p.(holdfast.Measured); ok {
-		r.figures(c, m)
-	}
-	if g, ok := p.(holdfast.Group); ok && depth < maxDepth {
-		for _, inner := range g.Inside() {
-			r.policy(c, inner, depth+1)
+// guard runs what a policy does. A registry collects on goroutines of its own, where nobody else
+// could recover from a panic.
+func (r *reading) guard(c *client, p any, f func()) {
+	defer func() {
+		if recover() != nil {
+			r.panicked[c.name] = true
+			r.add(c, leftOut(fmt.Sprintf("%T", p), "panic"))
 		}
-	}
+	}()
+	f()
 }
 
 func (r *reading) figures(c *client, m holdfast.Measured) {
@@ -88,7 +96,7 @@ func (r *reading) figures(c *client, m holdfast.Measured) {
 		if f.Owner == nil {
 			f.Owner = m
 		}
-		if r.first(sight{c, f.Owner}) && !math.IsNaN(f.Value) {
+		if r.first(sight{c, inside.Identity(f.Owner)}) && !math.IsNaN(f.Value) {
 			r.add(c, &f)
 		}
 	}
@@ -96,8 +104,8 @@ func (r *reading) figures(c *client, m holdfast.Measured) {
 
 // first reports whether nobody before has told of that owner.
 func (r *reading) first(s sight) bool {
-	if reflect.TypeOf(s.owner).Kind() != reflect.Pointer {
-		return true // there is no telling, and it may be of a type that cannot be compared
+	if s.owner == nil {
+		return true // there is no telling
 	}
 	turn, read := r.read[s]
 	if !read {
@@ -108,15 +116,15 @@ func (r *reading) first(s sight) bool {
 
 // add takes a figure in, or has it counted among those that cannot be shown.
 func (r *reading) add(c *client, f *holdfast.Figure) {
-	of, why := r.m.families.of(f)
+	of, why := r.m.families.of(c, f)
 	if why != "" {
 		f = leftOut(f.Name, why)
-		of, _ = r.m.families.of(f)
+		of, _ = r.m.families.of(c, f)
 	}
-	k := [3]string{c.name}
+	k := line{of, [3]string{c.name}}
 	for i, l := range of.labels {
 		if of.tables[i] != nil {
-			k[1+i] = of.tables[i].Of(f.Labels[l])
+			k.labels[1+i] = of.tables[i].Of(f.Labels[l])
 		}
 	}
 	for i, l := range of.labels {
@@ -124,16 +132,17 @@ func (r *reading) add(c *client, f *holdfast.Figure) {
 			if r.m.o.MaxEndpoints < 0 {
 				return
 			}
-			k[1+i] = r.endpoint(k, f.Labels[l])
+			k.labels[1+i] = r.endpoint(k.labels, f.Labels[l])
 		}
 	}
-	if r.values[of] == nil {
-		r.values[of] = map[[3]string]float64{}
+	if of.kind == holdfast.Counter {
+		r.count(k, f)
+		return
 	}
-	if old, there := r.values[of][k]; there {
-		r.values[of][k] = of.both(old, f.Value)
+	if old, there := r.values[k]; there {
+		r.values[k] = of.both(old, f.Value)
 	} else {
-		r.values[of][k] = f.Value
+		r.values[k] = f.Value
 	}
 }
 
@@ -152,14 +161,6 @@ func (r *reading) endpoint(among [3]string, raw string) string {
 		there[name] = true
 	}
 	return name
-}
-
-// leftOut says of a figure that it cannot be shown, and why.
-func leftOut(name, why string) *holdfast.Figure {
-	return &holdfast.Figure{
-		Name: "figures_left_out", Help: "Figures of policies that cannot be shown: the name or the labels are not valid, or not those of the figures of that name before.",
-		Labels: map[string]string{"figure": name, "reason": why}, Value: 1,
-	}
 }
 
 // text is s as a label.
