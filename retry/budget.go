@@ -142,7 +142,9 @@ func (b *Budget) Refund(target string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refunded++
-	a.tokens++ // bounded when it is next looked at
+	if !b.unlimited { // which takes none
+		a.tokens++ // bounded when it is next looked at
+	}
 }
 
 // Deposit pays in for one call to target that succeeded.

@@ -32,7 +32,6 @@ type Table[V any] struct {
 type entry[V any] struct {
 	key  string
 	v    V
-	late bool // it is the one that late keys share
 	used atomic.Bool
 }
 
@@ -45,13 +44,12 @@ func (t *Table[V]) Get(key string) V {
 	e := t.last.Load()
 	if e == nil || e.key != key {
 		t.mu.RLock()
-		e = t.m[key]
+		if e = t.m[key]; e != nil {
+			t.last.Store(e) // under the lock, which whoever forgets one has alone
+		}
 		t.mu.RUnlock()
 		if e == nil {
 			e = t.add(key)
-		}
-		if !e.late {
-			t.last.Store(e)
 		}
 	}
 	if !e.used.Load() {
@@ -97,13 +95,14 @@ func (t *Table[V]) add(key string) *entry[V] {
 			continue
 		}
 		if t.other == nil {
-			t.other = &entry[V]{key: Other, late: true, v: t.shared()}
+			t.other = &entry[V]{key: Other, v: t.shared()}
 			t.other.used.Store(true)
 		}
 		return t.other
 	}
 	e := &entry[V]{key: key, v: t.New(key)}
 	t.m[key] = e
+	t.last.Store(e)
 	return e
 }
 
