@@ -55,7 +55,7 @@ func (p *Pool) figures(set string, yield func(holdfast.Figure) bool) bool {
 		}
 	}
 	return yield(holdfast.Figure{
-		Name: "panic_picks_total", Help: "Picks among all endpoints of a priority, since too few were well.", Kind: holdfast.Counter,
+		Name: "panic_picks_total", Help: "Picks among all endpoints of a priority, since too few were healthy.", Kind: holdfast.Counter,
 		Labels: map[string]string{"set": set}, Value: float64(p.panics.Load()), Owner: p,
 	})
 }

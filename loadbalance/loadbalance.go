@@ -1,5 +1,5 @@
 // Package loadbalance chooses, for each attempt of a call, one of the servers that
-// discovery has found: by a Strategy, among those that are well. A Set is a
+// discovery has found: by a Strategy, among those that are healthy. A Set is a
 // holdfast.Policy for HTTP and plain functions; a Pool is the same without a
 // Resolver, for a transport that has its own, such as gRPC.
 package loadbalance

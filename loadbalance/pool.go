@@ -35,17 +35,17 @@ type Options struct {
 	// connections are closed under them: 0 and negative mean no limit.
 	// It holds for doors that ask for OnDrained, as the HTTP one does.
 	Drain time.Duration
-	// Await is how long an attempt waits in a Set for a node that is well, as long as
+	// Await is how long an attempt waits in a Set for a node that is healthy, as long as
 	// its context allows, where there is none: no endpoint at all, or all of them ejected
-	// or ill. Then it goes on as without. When an ejected one is due, one of those who wait
+	// or unhealthy. Then it goes on as without. When an ejected one is due, one of those who wait
 	// shows whether it is back, and the others wait on. 0 and negative mean not at all.
 	// gRPC has this of its own, by WaitForReady, for connections.
 	Await time.Duration
 	// Guard makes the guard of a node; nil: none has one.
 	Guard func(discovery.Endpoint) Guard
-	// Check is asked about each node now and then whether it is well; see Checks.
+	// Check is asked about each node now and then whether it is healthy; see Checks.
 	Check Checks
-	// OnChange is told when a node is ejected, is back, or turns ill or well by a
+	// OnChange is told when a node is ejected, is back, or turns unhealthy or healthy by a
 	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
 	// the Pool, but for Close, which waits for it.
 	OnChange func(ctx context.Context, e holdfast.Event)

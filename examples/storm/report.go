@@ -155,7 +155,7 @@ func (r report) verdict() string {
 
 func (r report) comparison(bareOne, oursOne int) string {
 	bare, ours := r.figures(bareOne, r.storm), r.figures(oursOne, r.storm)
-	text := fmt.Sprintf("Outside the outage %s lost %s of %s calls, %s %s, for %.2f attempts per call;\n"+
+	text := fmt.Sprintf("Outside the outage and the moment after it %s lost %s of %s calls, %s %s, for %.2f attempts per call;\n"+
 		"the slowest in a hundred took %s or longer with the former, %s with the latter.",
 		r.clients[bareOne].name, lost(bare), thousands(bare.calls), r.clients[oursOne].name, lost(ours), ours.perCall(), ms(bare.p99), ms(ours.p99))
 	if out := r.figures(oursOne, r.outage); out.calls > 0 {

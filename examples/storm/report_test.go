@@ -92,7 +92,7 @@ func TestTextSaysTheDifference(t *testing.T) {
 		"                    http holdfast      2  100.00 %     8 ms  12.5 ms  12.5 ms      1.50",
 		"ALL BUT THE OUTAGE  http bare          4   50.00 %     5 ms   1.00 s   1.00 s      1.00  1 x 503, 1 x timed out",
 		"all six down       -                      1,234 x 3 attempts made, 2 x budget empty  - 1 x attempt",
-		"Outside the outage http bare lost 2 (1 in 2) of 4 calls, http holdfast none, for 1.50 attempts per call;",
+		"Outside the outage and the moment after it http bare lost 2 (1 in 2) of 4 calls, http holdfast none, for 1.50 attempts per call;",
 		"the slowest in a hundred took 1.00 s or longer with the former, 259 ms with the latter.",
 		"In the outage http holdfast made 3.00 attempts per call, of 4 that it may: its breaker rejected 0 calls.",
 	} {
