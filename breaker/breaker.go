@@ -283,20 +283,31 @@ func (b *Breaker) byHand(key string, to State, why cause) {
 	if !b.made() {
 		return
 	}
-	c := b.s.circuits.Get(key)
-	c.mu.Lock()
-	if State(c.state.Load()) != to || to == Closed {
-		c.machine = newMachine()
-		c.began, c.closed, c.stayed = time.Time{}, time.Time{}, 0
-		if from := State(c.state.Load()); from != to {
-			c.become(to, why)
-		} else {
-			c.age.Add(1)
-			c.row.Store(0)
-			c.broken.Store(0)
-			c.window.clear()
-		}
+	for {
+		c := b.s.circuits.Get(key)
+		c.byHand(to, why)
+		if to == Closed || b.s.circuits.Get(key) == c {
+			return
+		} // else it was forgotten before it was isolated
 	}
-	c.mu.Unlock()
-	c.herald.Tell()
+}
+
+func (c *circuit) byHand(to State, why cause) {
+	defer c.herald.Tell()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from := State(c.state.Load())
+	if from == to && to != Closed {
+		return
+	}
+	c.machine = newMachine()
+	c.began, c.closed, c.stayed = time.Time{}, time.Time{}, 0
+	if from != to {
+		c.become(to, why)
+		return
+	}
+	c.age.Add(1)
+	c.row.Store(0)
+	c.broken.Store(0)
+	c.window.clear()
 }

@@ -71,22 +71,24 @@ func (w *window) sum(at time.Time) (c counts) {
 // turn numbers the stretches of time that a bucket counts, each as long as width. It can
 // be negative: that of a bubble of testing/synctest is. The lock is held.
 func (s *shard) turn(at time.Time, width int64) int64 {
+	now := clock.Turn(clock.At(at), width)
 	if s.width != width {
-		s.divide(width)
+		s.divide(width, now)
 	}
-	return clock.At(at) / width
+	return now
 }
 
-// divide numbers by another width what was counted; of what meets in a bucket and is not of one
+// divide numbers by another width what was counted, going by the middle of each bucket: its
+// beginning would make all older with each change. Of what meets in a bucket and is not of one
 // time the newer stays.
-func (s *shard) divide(width int64) {
+func (s *shard) divide(width, now int64) {
 	was, step := s.buckets, s.width
 	s.width, s.buckets = width, [buckets]bucket{}
 	for _, b := range was {
 		if b.counts == (counts{}) {
 			continue
 		}
-		turn := b.turn * step / width
+		turn := min(clock.Turn(b.turn*step+step/2, width), now)
 		to := &s.buckets[(turn%buckets+buckets)%buckets]
 		switch {
 		case to.counts == (counts{}) || to.turn < turn:

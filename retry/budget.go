@@ -215,7 +215,7 @@ func (a *account) roll(b *Budget) {
 		a.width = width
 	}
 	now := clock.Now()
-	a.turn(now / int64(a.width))
+	a.turn(clock.Turn(now, int64(a.width)))
 	if a.width != width {
 		a.divide(width, now)
 	}
@@ -241,11 +241,11 @@ func (a *account) turn(now int64) {
 // window reaches now.
 func (a *account) divide(width time.Duration, now int64) {
 	newest, step, at, window := a.bucket, int64(a.width), a.at, a.window
-	a.width, a.bucket, a.at = width, now/int64(width), 0
+	a.width, a.bucket, a.at = width, clock.Turn(now, int64(width)), 0
 	a.window, a.inWindow = [buckets]uint64{}, 0
 	for i := range buckets { // the i-th before the newest
-		began := (newest - int64(i)) * step
-		if back := max(a.bucket-began/int64(width), 0); back < buckets {
+		middle := (newest-int64(i))*step + step/2 // its beginning would make all older with each change
+		if back := max(a.bucket-clock.Turn(middle, int64(width)), 0); back < buckets {
 			n := window[(at-i+buckets)%buckets]
 			a.window[(buckets-int(back))%buckets] += n
 			a.inWindow += n
@@ -263,7 +263,7 @@ func (a *account) cap(b *Budget) float64 {
 func (a *account) idle(b *Budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.width > 0 && clock.Now()/int64(a.width)-a.bucket > 10*buckets {
+	if a.width > 0 && clock.Turn(clock.Now(), int64(a.width))-a.bucket > 10*buckets {
 		return true
 	}
 	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack

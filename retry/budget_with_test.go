@@ -87,3 +87,24 @@ func TestTraitsTellWhetherItRetries(t *testing.T) {
 		}
 	}
 }
+
+// What was paid in stays however often the Window changes.
+func TestBudgetWindowsBackAndForthLoseNothing(t *testing.T) {
+	paid := func(t *testing.T) {
+		t.Helper()
+		o := retry.BudgetOptions{Ratio: 1, Min: -1, Window: 10 * time.Second}
+		b := retry.NewBudget(o)
+		for range 200 {
+			b.Deposit("t")
+		}
+		for i := range 20 {
+			o.Window = 10*time.Second + time.Duration(i%2)*10*time.Millisecond
+			b = b.With(o)
+			if got := b.Stats("t").Tokens; got < 199 {
+				t.Fatalf("after %d changes %v tokens, want 200", i+1, got)
+			}
+		}
+	}
+	paid(t)
+	synctest.Test(t, paid)
+}

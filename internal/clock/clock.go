@@ -14,6 +14,16 @@ var epoch = time.Now().Add(-time.Minute)
 // never 0. In a bubble of testing/synctest it is decades off, and negative.
 func Now() int64 { return int64(time.Since(epoch)) }
 
+// Turn is the number of the stretch of time in which at is, each as long as width: rounded down,
+// also where at is negative, as in a bubble.
+func Turn(at, width int64) int64 {
+	turn := at / width
+	if turn*width > at {
+		turn--
+	}
+	return turn
+}
+
 // At is what Now was at the time t.
 func At(t time.Time) int64 { return int64(t.Sub(epoch)) }
 

@@ -78,7 +78,8 @@ func (w *Window) Resize(span time.Duration) {
 		return
 	}
 	now := clock.Now()
-	is := &seen{half: half, epoch: now - int64(half)} // so that now is the second turn
+	into := min((now-was.epoch)%int64(was.half), int64(half)-1) // of the newer half: it ends as if it were of the new span
+	is := &seen{half: half, epoch: now - int64(half) - into}    // so that now is in the second turn
 	turn := was.turn(now)
 	for i := range was.halves {
 		h := &was.halves[i]
