@@ -47,3 +47,17 @@ func TestBothAreGuards(t *testing.T) {
 		t.Error("the place has not come back")
 	}
 }
+
+// A place that is taken and given back by hand costs no memory.
+func TestAPlaceByHandAllocatesNothing(t *testing.T) {
+	l := limit.NewInFlight(limit.InFlightOptions{Max: 10})
+	if n := testing.AllocsPerRun(1000, func() {
+		release, err := l.Acquire(t.Context(), "a")
+		if err != nil {
+			t.Error(err)
+		}
+		release()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -16,7 +16,7 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 	if !l.made() {
 		return
 	}
-	more, owner := true, any(&l.rooms.all) // With may have made others, with PerTarget or without, that count apart
+	more, owner := true, any(l.rooms.all) // With may have made others, with PerTarget or without, that count apart
 	if l.o.PerTarget {
 		owner = &l.rooms.table
 	}
@@ -37,7 +37,7 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 	if l.o.PerTarget {
 		l.rooms.table.Each(each)
 	} else {
-		each("", &l.rooms.all)
+		each("", l.rooms.all)
 	}
 	if more && l.o.Max > 0 {
 		yield(holdfast.Figure{Name: "limit_max", Help: "Calls that may be under way at once.", Kind: holdfast.Most, Value: float64(l.o.Max)})

@@ -59,21 +59,21 @@ func inFlight(o InFlightOptions, r *rooms) *InFlight {
 // rooms are those of an InFlight, and of all that With has made of it.
 type rooms struct {
 	most  atomic.Int64 // of the latest of them: who waits goes by it
-	all   room         // without PerTarget
+	all   *room        // without PerTarget
 	table keyed.Table[*room]
 }
 
 func newRooms() *rooms {
 	r := new(rooms)
-	r.all.most = &r.most
-	r.table.New = func(string) *room { return &room{most: &r.most} }
+	r.all = newRoom(&r.most)
+	r.table.New = func(string) *room { return newRoom(&r.most) }
 	r.table.Idle = (*room).empty
 	return r
 }
 
 func (l *InFlight) room(target string) *room {
 	if !l.o.PerTarget {
-		return &l.rooms.all
+		return l.rooms.all
 	}
 	return l.rooms.table.Get(target)
 }
@@ -113,10 +113,12 @@ func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), 
 	defer p.stop()
 	r, err := l.acquire(ctx, target, &p)
 	if r == nil {
-		return func() {}, err
+		return nothing, err
 	}
-	return r.exit, nil
+	return r.release, nil
 }
+
+func nothing() {}
 
 // acquire returns the room that the call is in; nil: in none.
 func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (*room, error) {

@@ -15,10 +15,17 @@ import (
 // A room holds the calls under way, and those that wait in turn to be.
 type room struct {
 	most     *atomic.Int64 // how many may be inside when one of those who wait is let in; negative: all
+	release  func()        // is exit: one for all calls, which then allocate none
 	mu       sync.Mutex
 	inside   int
 	queue    []*waiter
 	rejected uint64
+}
+
+func newRoom(most *atomic.Int64) *room {
+	r := &room{most: most}
+	r.release = r.exit
+	return r
 }
 
 type waiter struct{ let chan struct{} }
