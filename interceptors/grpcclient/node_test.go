@@ -25,11 +25,16 @@ import (
 // noted is a balancer that lets everybody in and notes what the ends of the attempts say
 // of their node.
 var (
-	charges charged
+	charges sync.Map // of *charged, by address: what comes late of one server is none of another's
 	noted   = grpcclient.Balancer("holdfast_test_noted", loadbalance.RoundRobin, loadbalance.Options{
-		Guard: func(discovery.Endpoint) loadbalance.Guard { return &charges },
+		Guard: func(e discovery.Endpoint) loadbalance.Guard { return chargesAt(e.Addr) },
 	})
 )
+
+func chargesAt(addr string) *charged {
+	c, _ := charges.LoadOrStore(addr, new(charged))
+	return c.(*charged)
+}
 
 type charged struct {
 	mu  sync.Mutex
@@ -94,19 +99,19 @@ func TestANodeIsChargedWithWhatItDid(t *testing.T) {
 			}
 			cc := dialed(t, addr, append(w.DialOptions(), grpc.WithDefaultServiceConfig(noted))...)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			charges.take()
+			chargesAt(addr).take()
 			if streams {
 				_, _ = read(lister(t, ctx, cc, c.ask, c.opts...))
 			} else {
 				_ = cc.Invoke(ctx, get, say(c.ask), new(message), c.opts...)
 			}
 			cancel()
-			if got := charges.take(); !slices.Equal(got, c.want) {
+			if got := chargesAt(addr).take(); !slices.Equal(got, c.want) {
 				t.Errorf("%s, stream %v: %v, want %v", name, streams, got, c.want)
 			}
 			// What is not sent at all goes to no node.
 			_ = cc.Invoke(metadata.AppendToOutgoingContext(t.Context(), "tenant", "caf\u00e9"), get, say("x"), new(message))
-			if got := charges.take(); got != nil {
+			if got := chargesAt(addr).take(); got != nil {
 				t.Errorf("illegal metadata: %v", got)
 			}
 		}
@@ -135,10 +140,10 @@ func TestANodeIsNotChargedWithACancel(t *testing.T) {
 		}, holdfast.Failure},
 	} {
 		ctx, cancel := c.end(t.Context())
-		charges.take()
+		chargesAt(addr).take()
 		_ = cc.Invoke(ctx, get, say("x"), new(message))
 		cancel()
-		if got := charges.take(); len(got) != 1 || got[0] != c.want {
+		if got := chargesAt(addr).take(); len(got) != 1 || got[0] != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -152,11 +157,11 @@ func TestANodeIsNotChargedWithWhatAStreamCannotSend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	charges.take()
+	chargesAt(addr).take()
 	if err := stream.SendMsg(say("a\xff")); status.Code(err) != codes.Internal {
 		t.Error(err)
 	}
-	if got := charges.take(); !slices.Equal(got, []holdfast.Class{holdfast.LocalFault}) {
+	if got := chargesAt(addr).take(); !slices.Equal(got, []holdfast.Class{holdfast.LocalFault}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -176,9 +181,9 @@ func TestANodeIsJudgedByTheDeadlineItWasTold(t *testing.T) {
 	})
 	p := &probe{}
 	cc := dialed(t, addr, append(all.DialOptions(p, moves), grpc.WithDefaultServiceConfig(noted))...)
-	charges.take()
+	chargesAt(addr).take()
 	_ = cc.Invoke(t.Context(), get, say("x"), new(message))
-	if got := charges.take(); !slices.Equal(got, []holdfast.Class{holdfast.Ignored}) || p.results[0].Class != holdfast.Ignored { // it had no chance
+	if got := chargesAt(addr).take(); !slices.Equal(got, []holdfast.Class{holdfast.Ignored}) || p.results[0].Class != holdfast.Ignored { // it had no chance
 		t.Errorf("%v, %+v", got, p.results)
 	}
 }
