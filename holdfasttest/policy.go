@@ -37,6 +37,10 @@ import (
 // tells. One that waits for a lock for ever ends with the test's own time limit. Replies
 // stay open until all calls that were made at once have returned, and these have no
 // deadline: give a policy that has calls wait for a place a bound for that wait.
+//
+// What it does not check, test yourself: that a place comes back at the end of a Reply and
+// not sooner, that calls within a call share it (Call.Share), and that waits are noted
+// (Call.Waited). The subtest "events" runs in real time.
 func TestPolicy(t *testing.T, policy func() holdfast.Policy) {
 	t.Helper()
 	for _, c := range policyChecks {
