@@ -102,7 +102,7 @@ func TestTheWallClockIsLookedAtAgainWhenItWasSet(t *testing.T) {
 func setBack(t *testing.T, at time.Time, d time.Duration) time.Time {
 	(*[2]int64)(unsafe.Pointer(&at))[1] -= int64(d) // the monotonic reading
 	if got := time.Until(at) + d; got.Abs() > time.Minute {
-		t.Skip("a time is made in another way than was thought")
+		t.Fatal("package time keeps a time in another way now: setBack must follow")
 	}
 	return at
 }
