@@ -41,7 +41,7 @@ func (f PolicyFunc) Wrap(next Handler) Handler {
 
 var (
 	errNoCall   = errors.New("holdfast: the Call is nil; pass a *Call with a Sender")
-	errNoSender = errors.New("holdfast: the Call has no Sender; a door supplies one, for a plain function use holdfast.Do")
+	errNoSender = errors.New("holdfast: the Call has no Sender: send it through httpclient or grpcclient, or use holdfast.Do for a plain function")
 )
 
 // Chain builds the Handler that runs a call through the policies, the first one

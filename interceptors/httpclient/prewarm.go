@@ -50,7 +50,7 @@ func (d *door) warm(ctx context.Context, req *http.Request, addr string) error {
 	x := &exchange{door: d, req: req}
 	rt := x.to(&holdfast.Call{Endpoint: addr})
 	if rt == nil {
-		return errors.New("httpclient: the base is no *http.Transport, and cannot be sent there by that name")
+		return x.unreachable()
 	}
 	out := req.Clone(ctx)
 	if addr != req.URL.Host {

@@ -138,9 +138,9 @@ func (x *exchange) readdress(inside context.Context, call *holdfast.Call, s *sen
 func (x *exchange) unreachable() error {
 	u := x.req.URL
 	if x.door.endpoints != nil {
-		return fmt.Errorf("httpclient: %s is one name too many: one door speaks to chosen endpoints by %d names over TLS, each with connections of its own; use a door for each part of them", u.Host, maxNames)
+		return fmt.Errorf("httpclient: %s is one name too many: a wrapped base speaks to chosen endpoints by at most %d names over TLS, since each name has connections of its own; Wrap another base for some of the names", u.Host, maxNames)
 	}
-	return fmt.Errorf("httpclient: a request to %s by %s cannot be sent to a chosen endpoint through a base that is no *http.Transport: the certificate would be checked against the endpoint's name", u.Host, u.Scheme)
+	return fmt.Errorf("httpclient: the request to %s by %s cannot be sent to the endpoint that was chosen: the base is no *http.Transport, and would check the certificate against the endpoint's name; Wrap an *http.Transport", u.Host, u.Scheme)
 }
 
 // addr is where the attempt goes.
