@@ -143,18 +143,28 @@ func (d *doorCheck) readToEnd() {
 	}
 }
 
-// closedEarly: a reply that its reader closes has ended well.
-func (d *doorCheck) closedEarly() {
+// stalled is a reply that does not go on after its first byte, which was read; nil where the
+// transport has none.
+func (d *doorCheck) stalled(ctx context.Context, s *spy) io.ReadCloser {
 	if !d.has(Stalling) {
-		return
+		return nil
 	}
-	s := new(spy)
-	body, err := d.call(context.Background(), d.client(s), Stalling)
+	body, err := d.call(ctx, d.client(s), Stalling)
 	if err != nil || body == nil {
 		d.Errorf("a call that is %s returned %v, %v", Stalling, body, err)
-		return
+		return nil
 	}
 	d.first(body)
+	return body
+}
+
+// closedEarly: a reply that its reader closes has ended well.
+func (d *doorCheck) closedEarly() {
+	s := new(spy)
+	body := d.stalled(context.Background(), s)
+	if body == nil {
+		return
+	}
 	if s.done() != 0 {
 		d.Errorf("hooks ran while the reply was being read")
 	}
@@ -168,18 +178,13 @@ func (d *doorCheck) closedEarly() {
 
 // cancelledReading: a caller's cancel says nothing about the server.
 func (d *doorCheck) cancelledReading() {
-	if !d.has(Stalling) {
-		return
-	}
-	s := new(spy)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	body, err := d.call(ctx, d.client(s), Stalling)
-	if err != nil || body == nil {
-		d.Errorf("a call that is %s returned %v, %v", Stalling, body, err)
+	s := new(spy)
+	body := d.stalled(ctx, s)
+	if body == nil {
 		return
 	}
-	d.first(body)
 	timer := time.AfterFunc(soon, cancel)
 	defer timer.Stop()
 	d.readError(body, "cancelled")
@@ -191,18 +196,13 @@ func (d *doorCheck) cancelledReading() {
 // cancelledThenClosed: nor does one that comes while nobody reads, though Close is what ends
 // the reply.
 func (d *doorCheck) cancelledThenClosed() {
-	if !d.has(Stalling) {
-		return
-	}
-	s := new(spy)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	body, err := d.call(ctx, d.client(s), Stalling)
-	if err != nil || body == nil {
-		d.Errorf("a call that is %s returned %v, %v", Stalling, body, err)
+	s := new(spy)
+	body := d.stalled(ctx, s)
+	if body == nil {
 		return
 	}
-	d.first(body)
 	cancel()
 	d.must("Close", func() { _ = body.Close() })
 	d.ended(s, "closed after a cancel", true, holdfast.Ignored)
