@@ -130,20 +130,12 @@ func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
 			}
 			for _, p := range []holdfast.Policy{inFlight, rate} {
 				asked := false
-				limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
-					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-						ctx, cancel := context.WithTimeoutCause(ctx, time.Second, call.TimedOut(time.Second, "attempt"))
-						defer cancel()
-						call.Limit(time.Second)
-						res := next(ctx, call)
-						if want := map[bool]holdfast.Class{true: holdfast.Success, false: holdfast.Ignored}[asked]; res.Class != want {
-							t.Errorf("%T: asked: %v, judged as %v", p, asked, res.Class)
-						}
-						return res
-					}
-				})
+				var got holdfast.Class
 				go func() {
-					_, _ = holdfast.Do(t.Context(), holdfast.Chain(limited, p), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { asked = true; return 0, nil })
+					_, _ = holdfast.Do(t.Context(), holdfast.Chain(aSecondFor(&got), p), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { asked = true; return 0, nil })
+					if want := map[bool]holdfast.Class{true: holdfast.Success, false: holdfast.Ignored}[asked]; got != want {
+						t.Errorf("%T: asked: %v, judged as %v", p, asked, got)
+					}
 				}()
 			}
 			time.Sleep(2 * time.Second)
@@ -197,26 +189,30 @@ func TestAWaitBeforeTheTimeIsSpentFurtherIn(t *testing.T) {
 	})
 }
 
-// spentFurtherIn is how a call through p is judged that has a second, all of which is spent right
-// inside p.
-func spentFurtherIn(ctx context.Context, p holdfast.Policy) (got holdfast.Class) {
-	limited := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+// aSecondFor limits each call to a second, as package timeout does, and notes how it was judged.
+func aSecondFor(got *holdfast.Class) holdfast.Policy {
+	return holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			ctx, cancel := context.WithTimeoutCause(ctx, time.Second, call.TimedOut(time.Second, "attempt"))
 			defer cancel()
 			call.Limit(time.Second)
 			res := next(ctx, call)
-			got = res.Class
+			*got = res.Class
 			return res
 		}
 	})
+}
+
+// spentFurtherIn is how a call through p is judged that has a second, all of which is spent right
+// inside p.
+func spentFurtherIn(ctx context.Context, p holdfast.Policy) (got holdfast.Class) {
 	lag := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 		return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 			<-ctx.Done()
 			return next(ctx, call)
 		}
 	})
-	_, _ = holdfast.Do(ctx, holdfast.Chain(limited, p, lag), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { return 1, nil })
+	_, _ = holdfast.Do(ctx, holdfast.Chain(aSecondFor(&got), p, lag), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { return 1, nil })
 	return got
 }
 
