@@ -3,6 +3,7 @@ package loadbalance
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // A choice is the better of some nodes drawn at random.
@@ -61,7 +62,7 @@ func (c *choice) Pick(info PickInfo) int {
 	best, least, ties := -1, 0.0, 1
 	for k := range d {
 		i := c.draw()
-		for tries := 0; contains(drawn[:k], i); tries++ {
+		for tries := 0; slices.Contains(drawn[:k], i); tries++ {
 			if i = rand.IntN(n); tries < 2 {
 				i = c.draw()
 			}
@@ -134,13 +135,4 @@ func (c *choice) drawOther(a int) int {
 		b++
 	}
 	return b
-}
-
-func contains(list []int, i int) bool {
-	for _, v := range list {
-		if v == i {
-			return true
-		}
-	}
-	return false
 }
