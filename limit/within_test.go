@@ -146,6 +146,47 @@ func TestAWaitThatEndsWithTheCallsTime(t *testing.T) {
 	}
 }
 
+// overUnseen is over after a second, which its Done has not shown yet: the moment in which a wait
+// and the call's time end together.
+type overUnseen struct {
+	context.Context
+	at time.Time
+}
+
+func (c overUnseen) Err() error {
+	if time.Since(c.at) < time.Second {
+		return nil
+	}
+	return context.Canceled
+}
+
+// A place or a token that comes as the caller's time ends is given back or used up, and not handed
+// to a call that is over.
+func TestNothingIsHadWithAContextThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := overUnseen{t.Context(), time.Now()}
+		inFlight := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute, Queue: 1})
+		release, _ := inFlight.Acquire(t.Context(), "")
+		time.AfterFunc(time.Second, release)
+		if _, err := inFlight.Acquire(ctx, ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("a place: %v", err)
+		}
+		if s := inFlight.Stats(""); s.InFlight != 0 {
+			t.Errorf("%+v is left", s)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx := overUnseen{t.Context(), time.Now()}
+		rate := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, Queue: 1})
+		if err := rate.Acquire(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := rate.Acquire(ctx, ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("a token: %v", err)
+		}
+	})
+}
+
 // Nor does a wait after which a policy further in spends what is left of the call's time.
 func TestAWaitBeforeTheTimeIsSpentFurtherIn(t *testing.T) {
 	for name, c := range map[string]struct {
