@@ -8,7 +8,8 @@
 // limits and hedges report when they are late as well.
 //
 // In a bubble of testing/synctest no timer is ever late, and the clock is not that of
-// the process: there is nothing to know, and no timer is started.
+// the process, even where a test has moved it to today: there is nothing to know, and no
+// timer is started.
 package pause
 
 import (
@@ -52,7 +53,7 @@ var (
 // Note takes in that a timer which was due ran now, by package clock. It reports
 // whether that was late.
 func Note(due, now int64) (late bool) {
-	if now-due < int64(Late) || clock.InBubble(now) || clock.InBubble(due) {
+	if now-due < int64(Late) || clock.Bubble() {
 		return false
 	}
 	mu.Lock()
@@ -78,7 +79,7 @@ func Note(due, now int64) (late bool) {
 // Between returns for how much of the time from one moment to another the process did
 // not run, and how much of that was in one piece.
 func Between(from, to int64) (stood, longest time.Duration) {
-	if latest.Load() <= from || clock.InBubble(from) {
+	if latest.Load() <= from || clock.Bubble() {
 		return 0, 0
 	}
 	mu.Lock()
@@ -97,7 +98,7 @@ func Between(from, to int64) (stood, longest time.Duration) {
 // during returns how long the pauses were that began while a limit counted, which each of them
 // extends: most at most.
 func during(began int64, limit, most time.Duration) (more time.Duration) {
-	if latest.Load() <= began || clock.InBubble(began) {
+	if latest.Load() <= began || clock.Bubble() {
 		return 0
 	}
 	mu.Lock()
@@ -119,7 +120,7 @@ func during(began int64, limit, most time.Duration) (more time.Duration) {
 // Within returns the end of the pause during which a moment was; ok is false where the
 // process ran then, as far as is known.
 func Within(at int64) (end int64, ok bool) {
-	if latest.Load() < at || clock.InBubble(at) {
+	if latest.Load() < at || clock.Bubble() {
 		return 0, false
 	}
 	mu.Lock()

@@ -146,6 +146,31 @@ func TestABubbleKnowsNoPauses(t *testing.T) {
 	})
 }
 
+// A bubble whose clock was moved to today, or beyond, takes the process's late timer for none of
+// its own, knows none of its pauses, and leaves none behind.
+func TestABubbleOfTodayKnowsNoPauses(t *testing.T) {
+	reset()
+	w := Begin(clock.Now()) // the timer is armed
+	defer w.End()
+	now := clock.Now()
+	Note(now-100*ms, now)
+	for _, ahead := range []time.Duration{0, time.Hour} {
+		today := time.Now().Add(ahead)
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(today))
+			Look(clock.Now())
+			stood, _ := Between(now-200*ms, clock.Now())
+			_, within := Within(now - 50*ms)
+			if stood != 0 || within || during(now-200*ms, time.Second, time.Second) != 0 {
+				t.Errorf("a pause of %v in a bubble, within %v", stood, within)
+			}
+		})
+	}
+	if end, _ := Within(clock.Now() + int64(time.Minute)); end != 0 {
+		t.Errorf("the process stands still for another %v", time.Duration(end-clock.Now()))
+	}
+}
+
 // Without a pause the question costs next to nothing.
 func TestAskingAllocatesNothing(t *testing.T) {
 	reset()
