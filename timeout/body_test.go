@@ -334,7 +334,7 @@ func TestEndingsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := holdfast.Chain(claim, timeout.New(timeout.Options{Limit: time.Second}))
 		var wg sync.WaitGroup
-		for range 500 {
+		for range 100 { // more at once are more than the race detector can count
 			wg.Go(func() {
 				b := h(t.Context(), &holdfast.Call{Sender: takes(0)}).Reply.(*body)
 				wg.Go(func() { b.read(time.Second) })
