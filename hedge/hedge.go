@@ -71,7 +71,7 @@ func (h *Hedge) made() bool { return h != nil && h.s != nil }
 // Stats are the figures of one target. The counts only grow.
 type Stats struct {
 	Calls  uint64        // first attempts that could have been hedged
-	Hedges uint64        // sent
+	Hedges uint64        // sent, once they are over
 	Won    uint64        // of them
 	Denied uint64        // by the share, the budget or another layer
 	Delay  time.Duration // at present; 0 where too little is known
@@ -107,10 +107,7 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)
-		if deadline, limited := ctx.Deadline(); ok && limited && time.Until(deadline)-max(h.o.MinAttempt, 0) <= delay {
-			ok = false // there would be no time for it
-		}
-		if !ok {
+		if !ok || !h.o.fits(ctx, delay) {
 			res := next(ctx, call)
 			t.observe(now, since(now), res, false)
 			return res

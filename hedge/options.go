@@ -31,7 +31,7 @@ type Options struct {
 	// negative: no bound but the Budget. At most 1.
 	Share float64
 	// MinAttempt is the time that must be left before the deadline for a hedge to
-	// be sent: 0 means 5 ms; negative: none.
+	// be sent, for each of them: 0 means 5 ms; negative: none.
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
@@ -62,4 +62,14 @@ func (o Options) filled() Options {
 	o.MinAttempt = option.Span(o.MinAttempt, 5*time.Millisecond, option.Off)
 	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)
 	return o
+}
+
+// fits reports whether a hedge that is sent after d has the time that it needs.
+func (o *Options) fits(ctx context.Context, d time.Duration) bool {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return true
+	}
+	left := time.Until(deadline) - d
+	return left > 0 && left >= o.MinAttempt
 }

@@ -31,8 +31,8 @@ func (l *loop) run(ctx context.Context, call *holdfast.Call) (res holdfast.Resul
 	returned := false
 	defer func() {
 		if !returned {
+			defer l.forget() // also where a hook of the other one panics
 			l.res.Discard()
-			l.forget()
 		}
 	}()
 	res = l.repeat(ctx, call)
@@ -118,8 +118,9 @@ func (l *loop) putBy(res holdfast.Result) {
 		res.Discard()
 		return
 	}
-	if res.Keep() {
-		l.last, l.had = res, true
+	l.last, l.had = res, true // before, since a hook that runs may panic
+	if !res.Keep() {
+		l.last, l.had = holdfast.Result{}, false
 	}
 }
 
