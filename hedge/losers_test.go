@@ -219,3 +219,58 @@ func TestEachHedgeHasItsTimeLeft(t *testing.T) {
 		})
 	}
 }
+
+// A reply counts what becomes of it, and panics where it is put by.
+type reply struct {
+	holdfast.Ending
+	panics          bool
+	keeps, discards atomic.Int32
+}
+
+func (r *reply) Discard() { r.discards.Add(1) }
+
+func (r *reply) Keep() {
+	if r.keeps.Add(1); r.panics {
+		panic("kept")
+	}
+}
+
+// Where a hook of what is put by panics, all answers are let go of.
+func TestAnAnswerWhoseKeepingPanicsLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		replies := []*reply{{}, {}, {panics: true}}
+		s := senderOf(func(call *holdfast.Call) holdfast.Result {
+			time.Sleep([]time.Duration{100, 15, 15}[call.Attempt-1] * time.Millisecond)
+			return holdfast.Result{Reply: replies[call.Attempt-1], Class: holdfast.Failure, Code: "503"}
+		})
+		defer func() {
+			if thrown := recover(); thrown != "kept" {
+				t.Errorf("thrown: %v", thrown)
+			}
+			for i, r := range replies {
+				if r.discards.Load() == 0 {
+					t.Errorf("the answer of attempt %d is open", i+1)
+				}
+			}
+		}()
+		holdfast.Chain(fixed(hedge.Options{MaxHedges: 2}))(t.Context(), &holdfast.Call{Target: "t", Repeatable: true, Sender: s})
+	})
+}
+
+// An answer is not put by for the sake of a hedge that has exited its goroutine.
+func TestAHedgeThatHasExitedIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := new(reply)
+		s := senderOf(func(call *holdfast.Call) holdfast.Result {
+			if call.Hedge {
+				runtime.Goexit()
+			}
+			time.Sleep(time.Second)
+			return holdfast.Result{Reply: answer, Class: holdfast.Failure, Code: "503"}
+		})
+		res := holdfast.Chain(fixed(hedge.Options{}))(t.Context(), &holdfast.Call{Target: "t", Repeatable: true, Sender: s})
+		if res.Reply != answer || answer.keeps.Load() != 0 || answer.discards.Load() != 0 {
+			t.Errorf("%+v, put by %d times, discarded %d times", res, answer.keeps.Load(), answer.discards.Load())
+		}
+	})
+}

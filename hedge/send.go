@@ -130,7 +130,7 @@ func (g *group) begin() (a *attempt, by int) {
 	g.attempts = append(g.attempts, a)
 	g.sent++
 	g.running++
-	if g.sent < g.o.MaxHedges && g.o.fits(g.ctx, g.delay) {
+	if g.sent < g.o.MaxHedges {
 		g.hedges.Add(1)
 		g.set(clock.Now(), g.delay)
 	}
