@@ -2,6 +2,7 @@ package hedge
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,12 +29,15 @@ type Hedge struct {
 type shared struct {
 	targets keyed.Table[*target]
 	window  atomic.Int64 // of the latest of them
+	with    sync.Mutex   // held while the targets follow another one
 }
 
 // latest has the times follow what Hedges that share them cannot have each for itself.
 func (s *shared) latest(o *Options) {
+	s.with.Lock()
+	defer s.with.Unlock()
 	s.targets.Resize(o.MaxTargets)
-	s.window.Store(int64(o.Window))
+	s.window.Store(int64(o.Window)) // before the targets that there are: others are made by it
 	s.targets.Each(func(_ string, t *target) bool { t.times.Resize(o.Window); return true })
 }
 
@@ -104,7 +108,13 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 			return next(ctx, call)
 		}
 		now := clock.Now()
-		t := h.s.targets.Get(call.Target)
+		entry, late := h.s.targets.Hold(call.Target)
+		defer entry.Release()
+		if late > 0 {
+			tellLate(ctx, call, late)
+			call.Waited() // for listeners, if they are slow
+		}
+		t := entry.Value
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)

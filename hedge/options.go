@@ -35,8 +35,10 @@ type Options struct {
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
-	// MaxTargets is how many targets have times of their own: 0 and negative mean
-	// 1024; further ones share theirs.
+	// MaxTargets is how many targets have times, and a Share, of their own: 0 and
+	// negative mean 1024. Past it, one that no call is using makes room; further ones
+	// share theirs. Metrics count them, and an event ("table_full", of holdfast.Event)
+	// tells of them.
 	MaxTargets int
 	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
 	// it is denied ("hedge_denied"). It runs beside the first attempt, on a goroutine of
