@@ -66,27 +66,18 @@ func (k *kept) next(ctx context.Context) (upload, error) {
 func (k *kept) again() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.want > int64(k.limit) && slices.ContainsFunc(k.readers, func(r *keptReader) bool { return !r.answered }) {
-		return false
-	}
-	return !k.lost()
+	tooLong := k.limit <= 0 || k.want > int64(k.limit)
+	return !k.lost() && !(tooLong && slices.ContainsFunc(k.readers, (*keptReader).unanswered))
 }
 
-// takes reports whether r, were it to read on, would take from an older attempt what that one has
-// not read yet. The lock is held.
+// takes reports whether r, were it to read on, would take from an attempt under way that is older
+// what cannot be kept for it. The lock is held.
 func (k *kept) takes(r *keptReader) bool {
 	if k.room() > 0 || !k.held || k.want > 0 && k.total >= k.want {
 		return false
 	}
-	for _, older := range k.readers {
-		if older == r {
-			break
-		}
-		if older.at < k.total && older.ctx.Err() == nil {
-			return true
-		}
-	}
-	return false
+	older := k.readers[:max(slices.Index(k.readers, r), 0)]
+	return slices.ContainsFunc(older, (*keptReader).unanswered)
 }
 
 func (k *kept) cause() error {
@@ -206,6 +197,9 @@ func (r *keptReader) unread() bool {
 	defer r.of.mu.Unlock()
 	return !r.asked
 }
+
+// unanswered reports whether the attempt is under way, and may still read. The lock is held.
+func (r *keptReader) unanswered() bool { return !r.answered && r.ctx.Err() == nil }
 
 // Read returns what was kept, and then what comes from the caller's Body. It
 // returns when the attempt's context is done, too.
