@@ -210,7 +210,7 @@ func (b *Budget) Stats(target string) BudgetStats {
 	if !b.made() {
 		return BudgetStats{}
 	}
-	stats := BudgetStats{Tokens: b.floor}
+	stats := BudgetStats{Tokens: min(b.floor, b.s.last.Load().floor)}
 	if b.unlimited {
 		stats.Tokens = math.Inf(1)
 	}
