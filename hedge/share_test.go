@@ -45,8 +45,12 @@ func TestAShareBesideTheModel(t *testing.T) {
 			return n
 		}
 		for step := range 5000 {
-			newest = max(newest, now/int64(shareWidth))
-			switch rng.IntN(8) {
+			op := rng.IntN(8)
+			if op < 6 { // it sees the time
+				s.roll(now)
+				newest = max(newest, now/int64(shareWidth))
+			}
+			switch op {
 			case 0, 1, 2:
 				s.call(now)
 				calls = append(calls, newest)
