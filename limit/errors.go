@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -14,17 +15,30 @@ var ErrLimited = errors.New("holdfast: limited")
 
 // An Error says that a call was not sent, since a limit was reached.
 type Error struct {
-	Target string // "" where the limit is not PerTarget
-	limit  string // which: "1000 calls in flight", "50 calls a second"
-	reason string // "no room", "the queue is full", "waited 100ms", "the wait would pass the deadline"
+	Target string        // "" where the limit is not PerTarget
+	limit  string        // which: "1000 calls in flight", "50 calls a second"
+	reason string        // "no room", "the queue is full", "waited 100ms", "the wait would pass the deadline"
+	wait   time.Duration // until it would have been its turn; 0: not known
 }
 
-// Error names the limit, and why there was no room.
+// Error names the limit, why there was no room, and how long the call would have had to wait
+// where that is known.
 func (e *Error) Error() string {
 	if e.Target == "" {
-		return fmt.Sprintf("holdfast: limited to %s: %s", e.limit, e.reason)
+		return fmt.Sprintf("holdfast: limited to %s: %s", e.limit, e.why())
 	}
-	return fmt.Sprintf("holdfast: %q is limited to %s: %s", e.Target, e.limit, e.reason)
+	return fmt.Sprintf("holdfast: %q is limited to %s: %s", e.Target, e.limit, e.why())
+}
+
+func (e *Error) why() string {
+	if e.wait <= 0 {
+		return e.reason
+	}
+	wait := e.wait
+	if wait > 10*time.Millisecond {
+		wait = wait.Round(time.Millisecond)
+	}
+	return fmt.Sprintf("%s; its turn would come in %v", e.reason, wait)
 }
 
 // Is reports whether target is ErrLimited.
@@ -47,7 +61,7 @@ func rejected(ctx context.Context, call *holdfast.Call, policy string, err error
 	why := holdfast.Event{Policy: policy, Err: err}
 	var limited *Error
 	if errors.As(err, &limited) {
-		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.reason
+		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.why()
 	}
 	return call.Reject(ctx, why)
 }

@@ -47,7 +47,7 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 // Figures tells how many tokens are left and how many calls wait for one, of each target where
 // it has a rate of its own.
 func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
-	if !l.made() || l.o.PerSecond < 0 {
+	if !l.bounds() {
 		return
 	}
 	l.s.buckets.Each(func(target string, b *bucket) bool {

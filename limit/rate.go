@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
@@ -46,9 +45,11 @@ func (o RateOptions) filled() RateOptions {
 }
 
 // A Rate is a Policy that bounds the calls that begin in a second: a token bucket
-// of golang.org/x/time/rate. A call that would have to wait past its deadline, or
-// for longer than Wait, is rejected at once and takes no token. It is safe for
-// concurrent use. One that NewRate has not made, nil too, bounds nothing.
+// of golang.org/x/time/rate, with a queue for those who wait. They get their tokens in
+// the order in which they came, and one that gives up leaves its turn to those behind.
+// A call that would have to wait past its deadline, or for longer than Wait, is rejected
+// at once and takes no token. It is safe for concurrent use. One that NewRate has not
+// made, nil too, bounds nothing.
 type Rate struct {
 	o RateOptions
 	s *shared
@@ -56,21 +57,18 @@ type Rate struct {
 
 // shared is what Rates share that With has made of each other.
 type shared struct {
+	mu      sync.Mutex                  // of set: what is in force is of one of them, and not of several
 	latest  atomic.Pointer[RateOptions] // of the latest of them: the rate is one for all
 	buckets keyed.Table[*bucket]
 }
 
 // set gives the buckets another rate, those that are yet to come too.
 func (s *shared) set(o *RateOptions) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.latest.Store(o)
 	s.buckets.Resize(o.MaxTargets)
 	s.buckets.Each(func(_ string, b *bucket) bool { b.set(o); return true })
-}
-
-type bucket struct {
-	tokens   *rate.Limiter
-	waiting  atomic.Int64
-	rejected atomic.Uint64
 }
 
 var _ holdfast.Policy = (*Rate)(nil)
@@ -78,36 +76,24 @@ var _ holdfast.Policy = (*Rate)(nil)
 // NewRate makes a Rate. Every value of every option means something.
 func NewRate(o RateOptions) *Rate {
 	s := new(shared)
-	s.buckets.New = func(string) *bucket {
-		o := s.latest.Load()
-		return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)}
-	}
-	s.buckets.Idle = func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) } // as good as new
+	s.buckets.New = func(string) *bucket { return newBucket(s.latest.Load()) }
+	s.buckets.Idle = (*bucket).idle
 	l := &Rate{o.filled(), s}
 	s.set(&l.o)
 	return l
 }
 
-// With returns a Rate with other options and the tokens of l, which goes by the new rate
-// and MaxTargets, too. A rate that there was none of before begins anew, and one that is
-// switched off leaves l as it is.
+// With returns a Rate with other options and the tokens of l, which goes by the new PerSecond,
+// Burst and MaxTargets, too. Those who wait get their turns by the new rate; who would now wait
+// for too long is rejected at once, and where there is no rate any more all are let in. A rate
+// that is switched on begins with all of its Burst.
 func (l *Rate) With(o RateOptions) *Rate {
-	with := &Rate{o: o.filled()}
-	if !l.made() || l.o.PerSecond < 0 || with.o.PerSecond < 0 {
+	if !l.made() {
 		return NewRate(o)
 	}
-	with.s = l.s
+	with := &Rate{o.filled(), l.s}
 	l.s.set(&with.o)
 	return with
-}
-
-func (b *bucket) set(o *RateOptions) {
-	if b.tokens.Limit() != rate.Limit(o.PerSecond) {
-		b.tokens.SetLimit(rate.Limit(o.PerSecond))
-	}
-	if b.tokens.Burst() != o.Burst {
-		b.tokens.SetBurst(o.Burst)
-	}
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -120,6 +106,9 @@ func (l *Rate) Options() RateOptions {
 
 func (l *Rate) made() bool { return l != nil && l.s != nil }
 
+// bounds reports whether there is a rate.
+func (l *Rate) bounds() bool { return l.made() && l.o.PerSecond >= 0 }
+
 func (l *Rate) bucket(target string) *bucket {
 	if !l.o.PerTarget {
 		target = ""
@@ -130,73 +119,51 @@ func (l *Rate) bucket(target string) *bucket {
 // Acquire takes a token for a call to target, and waits for it as long as Wait
 // says. It returns an *Error, or the error of ctx.
 func (l *Rate) Acquire(ctx context.Context, target string) error {
-	if !l.made() || l.o.PerSecond < 0 {
+	if !l.bounds() {
 		return nil
 	}
 	b := l.bucket(target)
-	if b.tokens.Allow() {
+	if b.allow() {
 		return nil
-	}
-	return l.slowly(ctx, b, target)
-}
-
-// slowly waits for a token, where that is allowed.
-func (l *Rate) slowly(ctx context.Context, b *bucket, target string) error {
-	if l.o.Wait <= 0 {
-		return l.reject(b, target, "no token left")
 	}
 	return l.wait(ctx, b, target)
 }
 
-func (l *Rate) reject(b *bucket, target, reason string) error {
+// wait waits for a token, where that is allowed.
+func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
+	if l.o.Wait > 0 && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t, no := b.join(ctx, &l.o)
+	if t != nil {
+		select {
+		case <-t.over:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // also as its turn came
+			b.leave(t)
+			return context.Cause(ctx)
+		}
+		no = t.no
+	}
+	if no.reason == "" {
+		return nil
+	}
 	b.rejected.Add(1)
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", l.o.PerSecond), reason: reason}
-}
-
-func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	defer b.waiting.Add(-1)
-	if b.waiting.Add(1) > int64(l.o.Queue) {
-		return l.reject(b, target, "the queue is full")
-	}
-	now := time.Now()
-	turn := b.tokens.ReserveN(now, 1)
-	d := turn.DelayFrom(now)
-	deadline, limited := ctx.Deadline()
-	switch {
-	case d > l.o.Wait:
-		turn.CancelAt(now)
-		return l.reject(b, target, fmt.Sprintf("the next token is %v away", d.Round(time.Millisecond)))
-	case limited && deadline.Sub(now) <= d:
-		turn.CancelAt(now)
-		return l.reject(b, target, "the wait would pass the deadline")
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		turn.Cancel()
-	}
-	if ctx.Err() != nil { // also as its turn came
-		return context.Cause(ctx)
-	}
-	return nil
+	return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", no.rate), reason: no.reason, wait: no.wait}
 }
 
 // Wrap returns a Handler that sends a call when it is its turn.
 func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
-	if !l.made() || l.o.PerSecond < 0 {
+	if !l.bounds() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if b := l.bucket(call.Target); !b.tokens.Allow() {
-			if err := l.slowly(ctx, b, call.Target); err != nil {
+		if b := l.bucket(call.Target); !b.allow() {
+			if err := l.wait(ctx, b, call.Target); err != nil {
 				return rejected(ctx, call, "rate", err)
 			}
 			call.Waited()
@@ -207,11 +174,9 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Ready reports whether Enter would find a token now. With Enter a Rate guards one
 // node of a balancer; such a one is not PerTarget.
-func (l *Rate) Ready() bool {
-	return !l.made() || l.o.PerSecond < 0 || l.s.buckets.Get("").tokens.Tokens() >= 1
-}
+func (l *Rate) Ready() bool { return !l.bounds() || l.s.buckets.Get("").ready() }
 
 // Enter takes a token without waiting. There is nothing to give back: leave is nil.
 func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
-	return nil, !l.made() || l.o.PerSecond < 0 || l.s.buckets.Get("").tokens.Allow()
+	return nil, !l.bounds() || l.s.buckets.Get("").allow()
 }

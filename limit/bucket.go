@@ -1,0 +1,246 @@
+package limit
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A bucket has the tokens of one target, and the calls that wait for them in turn. Only the first
+// of those has its token reserved, so that whoever leaves the queue leaves nothing behind: a
+// reservation that others have built upon could not be taken back.
+type bucket struct {
+	tokens   *rate.Limiter
+	waiting  atomic.Int64 // the length of the queue: who comes while some wait waits as well
+	rejected atomic.Uint64
+
+	mu    sync.Mutex
+	queue list.List   // of *turn, in the order in which they came
+	next  time.Time   // when the token of the first of them is there
+	timer *time.Timer // runs until then; nil: nobody waits
+}
+
+// A turn is that of a call in the queue.
+type turn struct {
+	over            chan struct{} // closed when it has its token, or is refused
+	no              refusal
+	at              *list.Element // nil: it is over
+	until, deadline time.Time     // it waits no longer: by Wait, and by its context; zero: that has none
+}
+
+// A refusal says why a call gets no token; the zero value: it gets one.
+type refusal struct {
+	reason string
+	wait   time.Duration // what it would have had to wait
+	rate   rate.Limit
+}
+
+func newBucket(o *RateOptions) *bucket {
+	return &bucket{tokens: rate.NewLimiter(o.limit(), o.Burst)}
+}
+
+func (o RateOptions) limit() rate.Limit {
+	if o.PerSecond < 0 {
+		return rate.Inf
+	}
+	return rate.Limit(o.PerSecond)
+}
+
+// allow takes a token that is there and that nobody waits for.
+func (b *bucket) allow() bool { return b.waiting.Load() == 0 && b.tokens.Allow() }
+
+func (b *bucket) ready() bool {
+	return b.tokens.Limit() == rate.Inf || b.waiting.Load() == 0 && b.tokens.Tokens() >= 1
+}
+
+// idle reports whether the bucket is as good as a new one.
+func (b *bucket) idle() bool {
+	return b.waiting.Load() == 0 && (b.tokens.Limit() == rate.Inf || b.tokens.Tokens() >= float64(b.tokens.Burst()))
+}
+
+// join takes a token that is there by now, or puts a call into the queue and returns its turn.
+func (b *bucket) join(ctx context.Context, o *RateOptions) (*turn, refusal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.serve(now)
+	if b.queue.Len() == 0 {
+		if b.reserve(now); !b.next.After(now) {
+			return nil, refusal{}
+		}
+	}
+	t := &turn{until: now.Add(o.Wait)}
+	t.deadline, _ = ctx.Deadline()
+	switch wait := b.wait(b.queue.Len(), now); {
+	case o.Wait <= 0:
+		t.no = refusal{"no token left", wait, b.tokens.Limit()}
+	case b.queue.Len() >= o.Queue:
+		t.no = refusal{"the queue is full", wait, b.tokens.Limit()}
+	default:
+		t.no = b.refuse(t, now, wait)
+	}
+	if t.no.reason != "" {
+		b.emptied(now)
+		return nil, t.no
+	}
+	t.over = make(chan struct{})
+	t.at = b.queue.PushBack(t)
+	b.waiting.Add(1)
+	b.rewind(now)
+	return t, refusal{}
+}
+
+// refuse says why a call is not to wait that long.
+func (b *bucket) refuse(t *turn, now time.Time, wait time.Duration) refusal {
+	switch {
+	case wait > t.until.Sub(now):
+		return refusal{"the wait would be too long", wait, b.tokens.Limit()}
+	case !t.deadline.IsZero() && t.deadline.Sub(now) <= wait:
+		return refusal{"the wait would pass the deadline", wait, b.tokens.Limit()}
+	}
+	return refusal{}
+}
+
+// leave takes out a call that waits no more. Where it has its token already, that goes to the
+// first in the queue, or back.
+func (b *bucket) leave(t *turn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	switch {
+	case t.at != nil:
+		b.end(t)
+		b.emptied(now)
+	case t.no.reason != "":
+	case b.queue.Len() > 0:
+		b.end(b.first())
+		b.emptied(now)
+	default:
+		b.giveBack(now)
+	}
+	b.serve(now)
+}
+
+func (b *bucket) first() *turn { return b.queue.Front().Value.(*turn) } //nolint:errcheck // there is nothing else in it
+
+// end ends the turn of a call in the queue.
+func (b *bucket) end(t *turn) {
+	b.queue.Remove(t.at)
+	t.at = nil
+	b.waiting.Add(-1)
+	close(t.over)
+}
+
+// makeUp is for how much time tokens are handed out late that came while nobody looked, since the
+// timer was late or the process stood still: more than a Burst of a rate that is higher than timers
+// are exact, and no flood after a pause.
+const makeUp = 100 * time.Millisecond
+
+// serve hands out the tokens that have come by now, each when it came and not when it was noticed,
+// so that none is lost to a late timer; and sees to the timer.
+func (b *bucket) serve(now time.Time) {
+	for b.queue.Len() > 0 && !b.next.After(now) {
+		b.end(b.first())
+		if b.queue.Len() > 0 {
+			at := b.next
+			if earliest := now.Add(-makeUp); at.Before(earliest) {
+				at = earliest
+			}
+			b.reserve(at)
+		}
+	}
+	b.rewind(now)
+}
+
+// reserve takes the token of the first in the queue from the limiter, which may have to come yet.
+func (b *bucket) reserve(at time.Time) {
+	b.next = at.Add(b.tokens.ReserveN(at, 1).DelayFrom(at))
+}
+
+// giveBack puts a token back, as one of which less than none are taken. Reservation.Cancel would
+// not: the time of the token may have come.
+func (b *bucket) giveBack(now time.Time) { b.tokens.ReserveN(now, -1) }
+
+// rewind has the timer run for the first in the queue.
+func (b *bucket) rewind(now time.Time) {
+	switch {
+	case b.queue.Len() > 0 && b.timer != nil:
+		b.timer.Reset(b.next.Sub(now))
+	case b.queue.Len() > 0:
+		b.timer = time.AfterFunc(b.next.Sub(now), b.look)
+	case b.timer != nil:
+		b.timer.Stop()
+		b.timer = nil // the next one may be of another bubble of synctest
+	}
+}
+
+// look is the timer's.
+func (b *bucket) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.serve(time.Now())
+}
+
+// wait is how long who has that many before it waits.
+func (b *bucket) wait(before int, now time.Time) time.Duration {
+	limit := b.tokens.Limit()
+	if limit == rate.Inf {
+		return 0
+	}
+	more := float64(before) / float64(limit) * float64(time.Second)
+	first := max(b.next.Sub(now), 0)
+	if more >= float64(rate.InfDuration-first) {
+		return rate.InfDuration
+	}
+	return first + time.Duration(more)
+}
+
+// set changes the rate. Whoever waits keeps its place, and gets its turn by the new one.
+func (b *bucket) set(o *RateOptions) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.serve(now)
+	was := b.tokens.Limit()
+	if was != o.limit() {
+		b.tokens.SetLimitAt(now, o.limit())
+	}
+	if b.tokens.Burst() != o.Burst {
+		b.tokens.SetBurstAt(now, o.Burst)
+	}
+	if was == rate.Inf { // it has counted nothing: the bucket is full
+		b.tokens.ReserveN(now, -o.Burst)
+	}
+	if b.queue.Len() == 0 {
+		return
+	}
+	b.giveBack(now)
+	b.reserve(now)
+	if b.serve(now); b.queue.Len() == 0 {
+		return
+	}
+	before := 0
+	for e := b.queue.Front(); e != nil; {
+		t := e.Value.(*turn) //nolint:errcheck // there is nothing else in it
+		e = e.Next()
+		if t.no = b.refuse(t, now, b.wait(before, now)); t.no.reason == "" {
+			before++
+		} else {
+			b.end(t)
+		}
+	}
+	b.emptied(now)
+	b.rewind(now)
+}
+
+// emptied gives back the token that is reserved for the first in the queue, where nobody is left
+// in it or has come.
+func (b *bucket) emptied(now time.Time) {
+	if b.queue.Len() == 0 {
+		b.giveBack(now)
+	}
+}
