@@ -3,6 +3,7 @@ package limit
 import (
 	"container/list"
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,10 +27,10 @@ type bucket struct {
 
 // A turn is that of a call in the queue.
 type turn struct {
-	over            chan struct{} // closed when it has its token, or is refused
-	no              refusal
-	at              *list.Element // nil: it is over
-	until, deadline time.Time     // it waits no longer: by Wait, and by its context; zero: that has none
+	until
+	over chan struct{} // closed when it has its token, or is refused
+	no   refusal
+	at   *list.Element // nil: it is over
 }
 
 // A refusal says why a call gets no token; the zero value: it gets one.
@@ -68,41 +69,41 @@ func (b *bucket) join(ctx context.Context, o *RateOptions) (*turn, refusal) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.serve(now)
-	if b.queue.Len() == 0 {
-		if b.reserve(now); !b.next.After(now) {
-			return nil, refusal{}
-		}
+	wait, limit := b.wait(max(b.queue.Len(), 1), now)
+	if wait == 0 && b.queue.Len() == 0 && b.tokens.AllowN(now, 1) {
+		return nil, refusal{}
 	}
-	t := &turn{until: now.Add(o.Wait)}
-	t.deadline, _ = ctx.Deadline()
-	switch wait := b.wait(b.queue.Len(), now); {
+	deadline, _ := ctx.Deadline()
+	by := until{now.Add(o.Wait), deadline}
+	switch reason := by.short(now, wait); {
 	case o.Wait <= 0:
-		t.no = refusal{"no token left", wait, b.tokens.Limit()}
+		return nil, refusal{"no token left", wait, limit}
 	case b.queue.Len() >= o.Queue:
-		t.no = refusal{"the queue is full", wait, b.tokens.Limit()}
-	default:
-		t.no = b.refuse(t, now, wait)
+		return nil, refusal{"the queue is full", wait, limit}
+	case reason != "":
+		return nil, refusal{reason, wait, limit}
 	}
-	if t.no.reason != "" {
-		b.emptied(now)
-		return nil, t.no
-	}
-	t.over = make(chan struct{})
+	t := &turn{over: make(chan struct{}), until: by}
 	t.at = b.queue.PushBack(t)
-	b.waiting.Add(1)
-	b.rewind(now)
+	if b.waiting.Add(1); b.queue.Len() == 1 {
+		b.reserve(now)
+	}
+	b.serve(now)
 	return t, refusal{}
 }
 
-// refuse says why a call is not to wait that long.
-func (b *bucket) refuse(t *turn, now time.Time, wait time.Duration) refusal {
+// An until says until when a call waits: by Wait, and by its context, which may have no deadline.
+type until struct{ wait, deadline time.Time }
+
+// short says why a call is not to wait that long; "": it is.
+func (u until) short(now time.Time, wait time.Duration) string {
 	switch {
-	case wait > t.until.Sub(now):
-		return refusal{"the wait would be too long", wait, b.tokens.Limit()}
-	case !t.deadline.IsZero() && t.deadline.Sub(now) <= wait:
-		return refusal{"the wait would pass the deadline", wait, b.tokens.Limit()}
+	case wait > u.wait.Sub(now):
+		return "the wait would be too long"
+	case !u.deadline.IsZero() && u.deadline.Sub(now) <= wait:
+		return "the wait would pass the deadline"
 	}
-	return refusal{}
+	return ""
 }
 
 // leave takes out a call that waits no more. Where it has its token already, that goes to the
@@ -185,18 +186,19 @@ func (b *bucket) look() {
 	b.serve(time.Now())
 }
 
-// wait is how long who has that many before it waits.
-func (b *bucket) wait(before int, now time.Time) time.Duration {
+// wait is how long it takes until there are so many tokens, beside the one that the first in the
+// queue has taken in advance; and by which rate.
+func (b *bucket) wait(tokens int, now time.Time) (time.Duration, rate.Limit) {
 	limit := b.tokens.Limit()
 	if limit == rate.Inf {
-		return 0
+		return 0, limit
 	}
-	more := float64(before) / float64(limit) * float64(time.Second)
-	first := max(b.next.Sub(now), 0)
-	if more >= float64(rate.InfDuration-first) {
-		return rate.InfDuration
+	short := float64(tokens) - b.tokens.TokensAt(now)
+	wait := math.Round(short / float64(limit) * float64(time.Second))
+	if wait >= float64(rate.InfDuration) {
+		return rate.InfDuration, limit
 	}
-	return first + time.Duration(more)
+	return max(time.Duration(wait), 0), limit
 }
 
 // set changes the rate. Whoever waits keeps its place, and gets its turn by the new one.
@@ -227,7 +229,8 @@ func (b *bucket) set(o *RateOptions) {
 	for e := b.queue.Front(); e != nil; {
 		t := e.Value.(*turn) //nolint:errcheck // there is nothing else in it
 		e = e.Next()
-		if t.no = b.refuse(t, now, b.wait(before, now)); t.no.reason == "" {
+		wait, limit := b.wait(before, now)
+		if t.no = (refusal{t.short(now, wait), wait, limit}); t.no.reason == "" {
 			before++
 		} else {
 			b.end(t)
@@ -237,8 +240,7 @@ func (b *bucket) set(o *RateOptions) {
 	b.rewind(now)
 }
 
-// emptied gives back the token that is reserved for the first in the queue, where nobody is left
-// in it or has come.
+// emptied gives back the token that is reserved for the first in a queue in which nobody is left.
 func (b *bucket) emptied(now time.Time) {
 	if b.queue.Len() == 0 {
 		b.giveBack(now)
