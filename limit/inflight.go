@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,8 @@ type InFlight struct {
 // inFlight makes an InFlight with those rooms, which go by its bounds from then on. Who waits in
 // one that has become larger is let in.
 func inFlight(o InFlightOptions, r *rooms) *InFlight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.most.Store(int64(o.Max))
 	r.table.Resize(o.MaxTargets)
 	r.all.let()
@@ -58,7 +61,8 @@ func inFlight(o InFlightOptions, r *rooms) *InFlight {
 
 // rooms are those of an InFlight, and of all that With has made of it.
 type rooms struct {
-	most  atomic.Int64 // of the latest of them: who waits goes by it
+	mu    sync.Mutex   // of a change: what is in force is of one of them, and not of several
+	most  atomic.Int64 // of the latest of them, which all go by
 	all   *room        // without PerTarget
 	table keyed.Table[*room]
 }
@@ -86,8 +90,11 @@ func NewInFlight(o InFlightOptions) *InFlight {
 }
 
 // With returns an InFlight with other options that counts with l: what is under
-// way stays counted, but when PerTarget changes. Those who wait are let in by the
-// new Max, and MaxTargets holds for l as well.
+// way stays counted, but when PerTarget changes. Max and MaxTargets hold for l as
+// well: who waits is let in where there is room by the new Max, all of them where
+// there is no limit any more, and where there is less room nobody is until there is
+// some. Who waits goes on waiting as long as it was to. Calls that begin while there
+// is no limit are not counted.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
@@ -145,7 +152,7 @@ func (l *InFlight) refusal(target, reason string, err error) error {
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.o.Max), reason: reason}
+	return &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.rooms.most.Load()), reason: reason}
 }
 
 // Traits tells that it holds places.
@@ -190,7 +197,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 // Ready reports whether Enter would find room now. With Enter an InFlight guards one
 // node of a balancer, whatever PerTarget says.
 func (l *InFlight) Ready() bool {
-	return !l.made() || l.o.Max < 0 || l.rooms.all.ready(l.o.Max)
+	return !l.made() || l.o.Max < 0 || l.rooms.all.ready()
 }
 
 // Enter takes a place without waiting; leave gives it back, once. It allocates nothing.
@@ -198,7 +205,7 @@ func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) 
 	if !l.made() || l.o.Max < 0 {
 		return nil, true
 	}
-	return l.leave, l.rooms.all.try(l.o.Max)
+	return l.leave, l.rooms.all.try()
 }
 
 // InFlightStats are the figures of one target, or of all. Rejected only grows.

@@ -1,10 +1,10 @@
 package limit
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,11 +14,11 @@ import (
 
 // A room holds the calls under way, and those that wait in turn to be.
 type room struct {
-	most     *atomic.Int64 // how many may be inside when one of those who wait is let in; negative: all
+	most     *atomic.Int64 // how many may be inside; negative: all
 	release  func()        // is exit: one for all calls, which then allocate none
 	mu       sync.Mutex
 	inside   int
-	queue    []*waiter
+	queue    list.List // of *waiter, in the order in which they came
 	rejected uint64
 }
 
@@ -28,7 +28,11 @@ func newRoom(most *atomic.Int64) *room {
 	return r
 }
 
-type waiter struct{ let chan struct{} }
+// A waiter is a call in the queue.
+type waiter struct {
+	let chan struct{} // closed when it is let in
+	at  *list.Element // nil: it has been
+}
 
 // A patience is what a call waits by, which may be several times.
 type patience struct {
@@ -46,11 +50,17 @@ func (p *patience) stop() {
 	}
 }
 
+// room reports whether one more may be inside; the lock is held.
+func (r *room) room() bool {
+	most := r.most.Load()
+	return most < 0 || int64(r.inside) < most
+}
+
 // enter takes a place, or waits for one. reason says why there is none; err is
 // the error of ctx.
 func (r *room) enter(ctx context.Context, o *InFlightOptions, p *patience) (reason string, err error) {
 	r.mu.Lock()
-	if r.inside < o.Max && len(r.queue) == 0 {
+	if r.queue.Len() == 0 && r.room() {
 		r.inside++
 		r.mu.Unlock()
 		return "", nil
@@ -64,7 +74,7 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions, p *patience) (re
 	switch {
 	case o.Wait <= 0:
 		reason = "no room"
-	case len(r.queue) >= o.Queue:
+	case r.queue.Len() >= o.Queue:
 		reason = "the queue is full"
 	}
 	if reason != "" {
@@ -72,8 +82,8 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions, p *patience) (re
 		r.mu.Unlock()
 		return reason, nil
 	}
-	w := &waiter{make(chan struct{})}
-	r.queue = append(r.queue, w)
+	w := &waiter{let: make(chan struct{})}
+	w.at = r.queue.PushBack(w)
 	r.mu.Unlock()
 	return r.wait(ctx, o, w, p)
 }
@@ -102,8 +112,7 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.Index(r.queue, w)
-	if i < 0 { // let in, now or at this very moment
+	if w.at == nil { // let in, now or at this very moment
 		if err == nil {
 			return "", nil
 		}
@@ -111,7 +120,7 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 		r.letIn()
 		return "", err
 	}
-	r.queue = slices.Delete(r.queue, i, i+1)
+	r.queue.Remove(w.at)
 	if err != errFree {
 		r.rejected++
 	}
@@ -120,20 +129,18 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 
 // letIn lets in those who wait, in turn, while there is room; the lock is held.
 func (r *room) letIn() {
-	most := int(r.most.Load())
-	for len(r.queue) > 0 && (most < 0 || r.inside < most) {
+	for r.queue.Len() > 0 && r.room() {
 		r.inside++
-		close(r.queue[0].let)
-		r.queue = slices.Delete(r.queue, 0, 1)
+		w := r.queue.Remove(r.queue.Front()).(*waiter) //nolint:errcheck // there is nothing else in it
+		w.at = nil
+		close(w.let)
 	}
 }
 
 func (r *room) exit() {
 	r.mu.Lock()
 	r.inside--
-	if len(r.queue) > 0 {
-		r.letIn()
-	}
+	r.letIn()
 	r.mu.Unlock()
 }
 
@@ -147,16 +154,16 @@ func (r *room) let() {
 	r.letIn()
 }
 
-func (r *room) ready(most int) bool {
+func (r *room) ready() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inside < most
+	return r.room()
 }
 
-func (r *room) try(most int) bool {
+func (r *room) try() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inside >= most {
+	if !r.room() {
 		r.rejected++
 		return false
 	}
@@ -168,11 +175,11 @@ func (r *room) try(most int) bool {
 func (r *room) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inside == 0 && len(r.queue) == 0
+	return r.inside == 0 && r.queue.Len() == 0
 }
 
 func (r *room) stats() InFlightStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return InFlightStats{r.inside, len(r.queue), r.rejected}
+	return InFlightStats{r.inside, r.queue.Len(), r.rejected}
 }
