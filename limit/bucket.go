@@ -2,7 +2,6 @@ package limit
 
 import (
 	"container/list"
-	"context"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ type bucket struct {
 	waiting  atomic.Int64 // the length of the queue: who comes while some wait waits as well
 	rejected atomic.Uint64
 
+	moved chan struct{} // of what late targets share: closed when there may be room for some of them; else nil
 	mu    sync.Mutex
 	queue list.List   // of *turn, in the order in which they came
 	next  time.Time   // when the token of the first of them is there
@@ -28,9 +28,10 @@ type bucket struct {
 // A turn is that of a call in the queue.
 type turn struct {
 	until
-	over chan struct{} // closed when it has its token, or is refused
-	no   refusal
-	at   *list.Element // nil: it is over
+	over  chan struct{} // closed when it has its token, or is refused
+	moved chan struct{} // of its bucket
+	no    refusal
+	at    *list.Element // nil: it is over
 }
 
 // A refusal says why a call gets no token; the zero value: it gets one.
@@ -64,7 +65,7 @@ func (b *bucket) idle() bool {
 }
 
 // join takes a token that is there by now, or puts a call into the queue and returns its turn.
-func (b *bucket) join(ctx context.Context, o *RateOptions) (*turn, refusal) {
+func (b *bucket) join(by until, o *RateOptions) (*turn, refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -73,8 +74,6 @@ func (b *bucket) join(ctx context.Context, o *RateOptions) (*turn, refusal) {
 	if wait == 0 && b.queue.Len() == 0 && b.tokens.AllowN(now, 1) {
 		return nil, refusal{}
 	}
-	deadline, _ := ctx.Deadline()
-	by := until{now.Add(o.Wait), deadline}
 	switch reason := by.short(now, wait); {
 	case o.Wait <= 0:
 		return nil, refusal{"no token left", wait, limit}
@@ -83,7 +82,7 @@ func (b *bucket) join(ctx context.Context, o *RateOptions) (*turn, refusal) {
 	case reason != "":
 		return nil, refusal{reason, wait, limit}
 	}
-	t := &turn{over: make(chan struct{}), until: by}
+	t := &turn{over: make(chan struct{}), until: by, moved: b.moved}
 	t.at = b.queue.PushBack(t)
 	if b.waiting.Add(1); b.queue.Len() == 1 {
 		b.reserve(now)
@@ -109,21 +108,33 @@ func (u until) short(now time.Time, wait time.Duration) string {
 // leave takes out a call that waits no more. Where it has its token already, that goes to the
 // first in the queue, or back.
 func (b *bucket) leave(t *turn) {
+	if b.quit(t) || t.no.reason != "" {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	switch {
-	case t.at != nil:
-		b.end(t)
-		b.emptied(now)
-	case t.no.reason != "":
-	case b.queue.Len() > 0:
+	if b.queue.Len() > 0 {
 		b.end(b.first())
 		b.emptied(now)
-	default:
+	} else {
 		b.giveBack(now)
 	}
 	b.serve(now)
+}
+
+// quit takes a call out of the queue; it reports false where its turn is over already.
+func (b *bucket) quit(t *turn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.at == nil {
+		return false
+	}
+	now := time.Now()
+	b.end(t)
+	b.emptied(now)
+	b.serve(now)
+	return true
 }
 
 func (b *bucket) first() *turn { return b.queue.Front().Value.(*turn) } //nolint:errcheck // there is nothing else in it
@@ -245,4 +256,30 @@ func (b *bucket) emptied(now time.Time) {
 	if b.queue.Len() == 0 {
 		b.giveBack(now)
 	}
+}
+
+// nudge has late targets look whether there is room for them by now.
+func (b *bucket) nudge() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.moved != nil {
+		close(b.moved)
+		b.moved = make(chan struct{})
+	}
+}
+
+// changed returns what is closed at the next nudge.
+func (b *bucket) changed() chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.moved
+}
+
+// begin is for a bucket of a target that may have had its tokens from a shared one: it has as many
+// as that, and no Burst once more.
+func (b *bucket) begin(shared *bucket) {
+	now := time.Now()
+	level := max(shared.tokens.TokensAt(now), 0)
+	took := min(level/float64(b.tokens.Limit())*float64(time.Second), float64(rate.InfDuration/2))
+	b.tokens.ReserveN(now.Add(-time.Duration(took)), b.tokens.Burst()) // it was empty then
 }

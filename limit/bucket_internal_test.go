@@ -13,7 +13,7 @@ func late(t *testing.T, calls int, by time.Duration) (served int, b *bucket) {
 	b = newBucket(&o)
 	b.allow()
 	for range calls {
-		if _, no := b.join(t.Context(), &o); no.reason != "" {
+		if _, no := b.join(until{wait: time.Now().Add(o.Wait)}, &o); no.reason != "" {
 			t.Fatal(no)
 		}
 	}
@@ -54,8 +54,8 @@ func TestATimerRunsForThoseWhoWait(t *testing.T) {
 		o := RateOptions{PerSecond: 1, Burst: 1, Wait: time.Hour, Queue: 10}.filled()
 		b := newBucket(&o)
 		b.allow()
-		one, _ := b.join(t.Context(), &o)
-		two, _ := b.join(t.Context(), &o)
+		one, _ := b.join(until{wait: time.Now().Add(o.Wait)}, &o)
+		two, _ := b.join(until{wait: time.Now().Add(o.Wait)}, &o)
 		b.leave(one)
 		if b.timer == nil {
 			t.Error("no timer runs for the second")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -64,4 +65,27 @@ func rejected(ctx context.Context, call *holdfast.Call, policy string, err error
 		why.Code, why.Reason, why.Detail = holdfast.CodeLimited, limited.word(), limited.why()
 	}
 	return call.Reject(ctx, why)
+}
+
+// telling is next, after those who listen were told that calls share a limit, since their targets found none
+// of their own; late is how many they were so far, and 0: it is not to be told now.
+func telling(next holdfast.Handler, policy string, late uint64) holdfast.Handler {
+	if late == 0 {
+		return next
+	}
+	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		tellLate(ctx, call, policy, late)
+		return next(ctx, call)
+	}
+}
+
+func tellLate(ctx context.Context, call *holdfast.Call, policy string, late uint64) {
+	if late == 0 || !call.Heard() {
+		return
+	}
+	call.Tell(ctx, holdfast.Event{
+		Kind: "table_full", Policy: policy, Level: slog.LevelWarn, Target: call.Target, Method: call.Method, Reason: "max_targets",
+		Detail: fmt.Sprintf("calls whose target found no limit of its own and shares one, so far: %d; raise MaxTargets if the targets are not of an attacker's choosing", late),
+	})
+	call.Waited() // for listeners, if they are slow
 }

@@ -71,15 +71,18 @@ func newRooms() *rooms {
 	r := new(rooms)
 	r.all = newRoom(&r.most)
 	r.table.New = func(string) *room { return newRoom(&r.most) }
+	r.table.Shared = func() *room { return newShared(&r.most) }
 	r.table.Idle = (*room).empty
 	return r
 }
 
+// room returns the room of target, if there is one.
 func (l *InFlight) room(target string) *room {
 	if !l.o.PerTarget {
 		return l.rooms.all
 	}
-	return l.rooms.table.Get(target)
+	r, _ := l.rooms.table.Find(target)
+	return r
 }
 
 var _ holdfast.Policy = (*InFlight)(nil)
@@ -118,30 +121,60 @@ func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
 func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), err error) {
 	var p patience
 	defer p.stop()
-	r, err := l.acquire(ctx, target, &p)
-	if r == nil {
+	r, token, err := l.acquire(ctx, target, &p)
+	switch {
+	case r == nil:
 		return nothing, err
+	case token == 0:
+		return r.release, nil
 	}
-	return r.release, nil
+	return func() { r.Done(token, holdfast.End{}) }, nil
 }
 
 func nothing() {}
 
-// acquire returns the room that the call is in; nil: in none.
-func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (*room, error) {
-	if !l.made() || l.o.Max < 0 {
-		return nil, nil
+// acquire returns the room that the call is in, and the token by which it is to leave; nil: in none.
+func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *room, token uint64, err error) {
+	switch {
+	case !l.made() || l.o.Max < 0:
+		return nil, 0, nil
+	case !l.o.PerTarget:
+		r = l.rooms.all
+		w, reason := r.enter(&l.o)
+		if w != nil {
+			reason, err = r.wait(ctx, &l.o, w, p, nil)
+		}
+		if err != nil || reason != "" {
+			return nil, 0, l.refusal(target, reason, err)
+		}
+		return r, 0, nil
 	}
 	for {
-		r := l.room(target)
-		if reason, err := r.enter(ctx, &l.o, p); err != nil || reason != "" {
-			return nil, l.refusal(target, reason, err)
+		e, late := l.rooms.table.Hold(target)
+		p.late = max(p.late, late)
+		r = e.Value
+		w, reason := r.enter(&l.o)
+		if w != nil {
+			e.Release() // who waits has nothing that counts: its target may move
+			reason, err = r.wait(ctx, &l.o, w, p, func() bool { now, ok := l.rooms.table.Find(target); return ok && now == r })
+			if err == errMoved {
+				continue
+			}
+			if err == nil && reason == "" {
+				if e, _ = l.rooms.table.Hold(target); e.Value != r {
+					e.Release()
+					r.exit()
+					continue
+				}
+			}
 		}
-		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
-			r.exit()
-			continue
+		if err != nil || reason != "" {
+			if w == nil {
+				e.Release()
+			}
+			return nil, 0, l.refusal(target, reason, err)
 		}
-		return r, nil
+		return r, r.keep(e), nil
 	}
 }
 
@@ -170,15 +203,18 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		var p patience
 		for {
+			p.free = nil
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				res, ok, free := call.Share(ctx, next, l.room(call.Target))
-				if ok {
-					p.stop()
-					return res
+				if r := l.room(call.Target); r != nil {
+					res, ok, free := call.Share(ctx, next, r)
+					if ok {
+						p.stop()
+						return res
+					}
+					p.free = free
 				}
-				p.free = free
 			}
-			r, err := l.acquire(ctx, call.Target, &p)
+			r, token, err := l.acquire(ctx, call.Target, &p)
 			if p.timer != nil {
 				call.Waited()
 			}
@@ -187,9 +223,10 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 			p.stop()
 			if err != nil {
+				tellLate(ctx, call, "limit", p.late)
 				return rejected(ctx, call, "limit", err)
 			}
-			return call.Hold(ctx, next, r, 0)
+			return call.Hold(ctx, telling(next, "limit", p.late), r, token)
 		}
 	}
 }

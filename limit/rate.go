@@ -68,7 +68,11 @@ func (s *shared) set(o *RateOptions) {
 	defer s.mu.Unlock()
 	s.latest.Store(o)
 	s.buckets.Resize(o.MaxTargets)
-	s.buckets.Each(func(_ string, b *bucket) bool { b.set(o); return true })
+	s.buckets.Each(func(_ string, b *bucket) bool {
+		b.set(o)
+		b.nudge()
+		return true
+	})
 }
 
 var _ holdfast.Policy = (*Rate)(nil)
@@ -77,6 +81,12 @@ var _ holdfast.Policy = (*Rate)(nil)
 func NewRate(o RateOptions) *Rate {
 	s := new(shared)
 	s.buckets.New = func(string) *bucket { return newBucket(s.latest.Load()) }
+	s.buckets.Shared = func() *bucket {
+		b := newBucket(s.latest.Load())
+		b.moved = make(chan struct{})
+		return b
+	}
+	s.buckets.Moved = func(own, shared *bucket) { own.begin(shared) }
 	s.buckets.Idle = (*bucket).idle
 	l := &Rate{o.filled(), s}
 	s.set(&l.o)
@@ -109,11 +119,13 @@ func (l *Rate) made() bool { return l != nil && l.s != nil }
 // bounds reports whether there is a rate.
 func (l *Rate) bounds() bool { return l.made() && l.o.PerSecond >= 0 }
 
-func (l *Rate) bucket(target string) *bucket {
+// hold returns the bucket of target, which the table keeps until it is released; late is other than
+// 0 where that is to be told of one that has none of its own.
+func (l *Rate) hold(target string) (e *keyed.Entry[*bucket], late uint64) {
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return l.s.buckets.Get(target)
+	return l.s.buckets.Hold(target)
 }
 
 // Acquire takes a token for a call to target, and waits for it as long as Wait
@@ -122,38 +134,72 @@ func (l *Rate) Acquire(ctx context.Context, target string) error {
 	if !l.bounds() {
 		return nil
 	}
-	b := l.bucket(target)
-	if b.allow() {
-		return nil
-	}
-	return l.wait(ctx, b, target)
+	_, _, err := l.take(ctx, target)
+	return err
 }
 
-// wait waits for a token, where that is allowed.
-func (l *Rate) wait(ctx context.Context, b *bucket, target string) error {
+// take takes a token. late is as from hold.
+func (l *Rate) take(ctx context.Context, target string) (waited bool, late uint64, err error) {
+	e, late := l.hold(target)
+	if e.Value.allow() {
+		e.Release()
+		return false, late, nil
+	}
+	return true, late, l.wait(ctx, e, target)
+}
+
+// wait waits for a token, where that is allowed; it releases e.
+func (l *Rate) wait(ctx context.Context, e *keyed.Entry[*bucket], target string) error {
 	if l.o.Wait > 0 && ctx.Err() != nil {
+		e.Release()
 		return context.Cause(ctx)
 	}
-	t, no := b.join(ctx, &l.o)
-	if t != nil {
+	by := until{wait: time.Now().Add(l.o.Wait)}
+	by.deadline, _ = ctx.Deadline()
+	for {
+		b := e.Value
+		t, no := b.join(by, &l.o)
+		e.Release() // a queue is not forgotten
+		if t != nil {
+			var again bool
+			if again, no = l.await(ctx, b, t, target); again {
+				e, _ = l.hold(target)
+				continue
+			}
+			if ctx.Err() != nil { // also as its turn came
+				b.leave(t)
+				return context.Cause(ctx)
+			}
+		}
+		if no.reason == "" {
+			return nil
+		}
+		b.rejected.Add(1)
+		if !l.o.PerTarget {
+			target = ""
+		}
+		return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", no.rate), reason: no.reason, wait: no.wait}
+	}
+}
+
+// await waits until a turn is over, or the time of ctx. again says that it has been given up, since
+// the target has tokens of its own now.
+func (l *Rate) await(ctx context.Context, b *bucket, t *turn, target string) (again bool, no refusal) {
+	for moved := t.moved; ; {
+		if moved != nil {
+			if now, ok := l.s.buckets.Find(target); (!ok || now != b) && b.quit(t) {
+				return true, no
+			}
+		}
 		select {
 		case <-t.over:
+			return false, t.no
 		case <-ctx.Done():
+			return false, no
+		case <-moved:
+			moved = b.changed()
 		}
-		if ctx.Err() != nil { // also as its turn came
-			b.leave(t)
-			return context.Cause(ctx)
-		}
-		no = t.no
 	}
-	if no.reason == "" {
-		return nil
-	}
-	b.rejected.Add(1)
-	if !l.o.PerTarget {
-		target = ""
-	}
-	return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", no.rate), reason: no.reason, wait: no.wait}
 }
 
 // Wrap returns a Handler that sends a call when it is its turn.
@@ -162,10 +208,14 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if b := l.bucket(call.Target); !b.allow() {
-			if err := l.wait(ctx, b, call.Target); err != nil {
-				return rejected(ctx, call, "rate", err)
-			}
+		waited, late, err := l.take(ctx, call.Target)
+		if late != 0 {
+			tellLate(ctx, call, "rate", late)
+		}
+		if err != nil {
+			return rejected(ctx, call, "rate", err)
+		}
+		if waited {
 			call.Waited()
 		}
 		return next(ctx, call)
@@ -178,5 +228,10 @@ func (l *Rate) Ready() bool { return !l.bounds() || l.s.buckets.Get("").ready() 
 
 // Enter takes a token without waiting. There is nothing to give back: leave is nil.
 func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
-	return nil, !l.bounds() || l.s.buckets.Get("").allow()
+	if !l.bounds() {
+		return nil, true
+	}
+	e, _ := l.s.buckets.Hold("")
+	defer e.Release()
+	return nil, e.Value.allow()
 }

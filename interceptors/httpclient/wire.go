@@ -41,6 +41,15 @@ func newWire(base *http.Transport) *wire {
 	return w
 }
 
+// peer returns what is known of an address. Of one for which there is no room nothing is: what
+// others are like says nothing of it.
+func (w *wire) peer(addr string) *peer {
+	if p := w.peers.Get(addr); p != nil {
+		return p
+	}
+	return new(peer)
+}
+
 // look looks at the base, when the first request is about to go through it. Not before:
 // it has net/http fill in what the user has left out, and may still set.
 func (w *wire) look() *wire {
@@ -73,7 +82,7 @@ func (w *wire) saw(resp *http.Response, addr string) {
 	if resp.TLS == nil || !w.http2 {
 		return
 	}
-	p, version := w.peers.Get(addr), int32(1)
+	p, version := w.peer(addr), int32(1)
 	if resp.ProtoMajor >= 2 {
 		version = 2
 	}
@@ -118,7 +127,7 @@ func (w *wire) care(req *http.Request, addr string) care {
 	bodiless := req.Body == nil || req.Body == http.NoBody
 	speaks := w.speaks(req.URL.Scheme)
 	if speaks == 0 {
-		speaks = w.peers.Get(addr).spoke.Load()
+		speaks = w.peer(addr).spoke.Load()
 		switch {
 		case speaks == 2:
 		case bodiless || req.GetBody != nil:
