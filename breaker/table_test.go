@@ -40,6 +40,28 @@ func TestT52_WhatIsKept(t *testing.T) {
 			r.begin("t")
 		},
 		"closed a moment ago": func(t *testing.T, r *rig) { r.halfOpen(t); r.call(good) },
+		"broke off lately": func(_ *testing.T, r *rig) {
+			answer := new(reply)
+			r.call(holdfast.Result{Reply: answer, Class: holdfast.Success})
+			time.Sleep(time.Minute)
+			answer.Finish(holdfast.End{Class: holdfast.Failure})
+		},
+		"open for long, and not as long again": func(t *testing.T, r *rig) {
+			r.halfOpen(t)
+			res := bad
+			res.After = 5 * time.Minute
+			r.call(res)
+			time.Sleep(9 * time.Minute)
+		},
+		"closed after a long outage": func(t *testing.T, r *rig) {
+			r.halfOpen(t)
+			res := bad
+			res.After = 5 * time.Minute
+			r.call(res)
+			time.Sleep(5 * time.Minute)
+			r.call(good)
+			time.Sleep(4 * time.Minute)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
