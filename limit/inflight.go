@@ -135,57 +135,67 @@ func nothing() {}
 
 // acquire returns the room that the call is in, and the token by which it is to leave; nil: in none.
 func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *room, token uint64, err error) {
-	switch {
-	case !l.made() || l.o.Max < 0:
+	if !l.made() || l.o.Max < 0 {
 		return nil, 0, nil
-	case !l.o.PerTarget:
-		r = l.rooms.all
-		w, reason := r.enter(&l.o)
-		if w != nil {
-			reason, err = r.wait(ctx, &l.o, w, p, nil)
-		}
-		if err != nil || reason != "" {
-			return nil, 0, l.refusal(target, reason, err)
-		}
-		return r, 0, nil
-	}
-	for {
-		e, late := l.rooms.table.Hold(target)
-		p.late = max(p.late, late)
-		r = e.Value
-		w, reason := r.enter(&l.o)
-		if w != nil {
-			e.Release() // who waits has nothing that counts: its target may move
-			reason, err = r.wait(ctx, &l.o, w, p, func() bool { now, ok := l.rooms.table.Find(target); return ok && now == r })
-			if err == errMoved {
-				continue
-			}
-			if err == nil && reason == "" {
-				if e, _ = l.rooms.table.Hold(target); e.Value != r {
-					e.Release()
-					r.exit()
-					continue
-				}
-			}
-		}
-		if err != nil || reason != "" {
-			if w == nil {
-				e.Release()
-			}
-			return nil, 0, l.refusal(target, reason, err)
-		}
-		return r, r.keep(e), nil
-	}
-}
-
-func (l *InFlight) refusal(target, reason string, err error) error {
-	if err != nil {
-		return err
 	}
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.rooms.most.Load()), reason: reason}
+	for {
+		r, e := l.hold(target, p)
+		w, reason := r.enter(&l.o)
+		if w == nil && reason == "" {
+			return r, r.keep(e), nil
+		}
+		release(e) // who waits has nothing that counts yet: its target may move
+		if w != nil {
+			r, token, reason, err = l.wait(ctx, r, w, target, p)
+		}
+		switch {
+		case err == errMoved:
+			continue
+		case err != nil:
+			return nil, 0, err
+		case reason != "":
+			return nil, 0, &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.rooms.most.Load()), reason: reason}
+		}
+		return r, token, nil
+	}
+}
+
+// hold returns the room of target, and its entry, which the table keeps until it is released; nil:
+// it is in none.
+func (l *InFlight) hold(target string, p *patience) (*room, *keyed.Entry[*room]) {
+	if !l.o.PerTarget {
+		return l.rooms.all, nil
+	}
+	e, late := l.rooms.table.Hold(target)
+	p.late = max(p.late, late)
+	return e.Value, e
+}
+
+func release(e *keyed.Entry[*room]) {
+	if e != nil {
+		e.Release()
+	}
+}
+
+// wait waits for a place in r, which it returns if target is still to be there then.
+func (l *InFlight) wait(ctx context.Context, r *room, w *waiter, target string, p *patience) (in *room, token uint64, reason string, err error) {
+	reason, err = r.wait(ctx, &l.o, w, p, func() bool {
+		now, ok := l.rooms.table.Find(target)
+		return ok && now == r
+	})
+	if reason != "" || err != nil {
+		return nil, 0, reason, err
+	}
+	now, e := l.hold(target, p)
+	if now != r {
+		release(e)
+		r.exit()
+		return nil, 0, "", errMoved
+	}
+	return r, r.keep(e), "", nil
 }
 
 // Traits tells that it holds places.

@@ -177,7 +177,7 @@ func (r *room) Done(token uint64, _ holdfast.End) {
 // the token, by Done. It takes over e, which others are free to forget: r is not empty.
 func (r *room) keep(e *keyed.Entry[*room]) (token uint64) {
 	if r.guests == nil {
-		e.Release()
+		release(e)
 		return 0
 	}
 	r.mu.Lock()
