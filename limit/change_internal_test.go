@@ -12,10 +12,13 @@ import (
 func TestChangesAtOnceLeaveOneInForce(t *testing.T) {
 	rate := NewRate(RateOptions{PerSecond: 1000, Wait: time.Hour, Queue: 100, PerTarget: true})
 	inFlight := NewInFlight(InFlightOptions{Max: 1, Wait: time.Hour, Queue: 100, PerTarget: true})
-	for round := range 20 {
+	for i := range 50 { // which each change takes a while to go through
+		_ = rate.Acquire(t.Context(), fmt.Sprint(i))
+	}
+	for round := range 300 {
 		var wg sync.WaitGroup
 		for i := range 4 {
-			n := 1000 + 4*round + i
+			n := 2000 + 4*round + i
 			wg.Go(func() { rate.With(RateOptions{PerSecond: float64(n), Burst: n, MaxTargets: n, PerTarget: true}) })
 			wg.Go(func() { inFlight.With(InFlightOptions{Max: n % 8, MaxTargets: n, PerTarget: true}) })
 			wg.Go(func() {
@@ -49,6 +52,21 @@ func TestChangesAtOnceLeaveOneInForce(t *testing.T) {
 		})
 		if most, size := inFlight.rooms.most.Load(), inFlight.rooms.table.Max; most != int64(size%8) && (size%8 != 0 || most != 1000) {
 			t.Errorf("a limit of %d, and a table of %d", most, size)
+		}
+	}
+}
+
+// The same for what is changed in a moment.
+func TestChangesOfAnInFlightAtOnce(t *testing.T) {
+	l := NewInFlight(InFlightOptions{PerTarget: true})
+	for range 3000 {
+		var wg sync.WaitGroup
+		for n := range 4 {
+			wg.Go(func() { l.With(InFlightOptions{Max: n + 1, MaxTargets: n + 1, PerTarget: true}) })
+		}
+		wg.Wait()
+		if most, size := l.rooms.most.Load(), l.rooms.table.Max; most != int64(size) {
+			t.Fatalf("a limit of %d, and a table of %d", most, size)
 		}
 	}
 }

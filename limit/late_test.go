@@ -131,6 +131,34 @@ func TestWaitersOfLateTargetsMoveWhenThereIsRoom(t *testing.T) {
 	})
 }
 
+// Who waits in what late targets share, and gets a place there when its target has come to have a
+// room of its own, goes into that.
+func TestAPlaceAmongStrangersIsNotForATargetThatHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Hour, PerTarget: true, MaxTargets: 1, Queue: 10})
+		early, busy := enter(t, l, "early"), enter(t, l, "busy")
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			start := time.Now()
+			enter(t, l, "late")()
+			if took := time.Since(start); took != time.Second {
+				t.Errorf("it waited %v, want a second", took)
+			}
+		})
+		synctest.Wait()
+		early()
+		own := enter(t, l, "late")
+		busy()
+		synctest.Wait()
+		if got := told(l); got["limit_in_flight late"] != 1 || got["limit_waiting late"] != 1 || got["limit_in_flight other"] != 0 {
+			t.Errorf("%v", got)
+		}
+		time.Sleep(time.Second)
+		own()
+		wg.Wait()
+	})
+}
+
 // A target that moves to a bucket of its own has as many tokens there as in the shared one, and no
 // Burst once more.
 func TestARateHoldsWhenATargetMoves(t *testing.T) {

@@ -172,6 +172,11 @@ func TestT85_AWaitIsKnownByThePlaceInTheQueue(t *testing.T) {
 		rejected(l2, t.Context(), "the queue is full; its turn would come in 380ms")
 		rejected(none, t.Context(), "no token left; its turn would come in 380ms")
 		wg.Wait()
+		exact := limit.NewRate(limit.RateOptions{PerSecond: 10, Burst: 1, Wait: 100 * ms, Queue: 10})
+		_ = exact.Acquire(t.Context(), "")
+		if err := exact.Acquire(t.Context(), ""); err != nil {
+			t.Errorf("one that may wait as long as it must: %v", err)
+		}
 		slow := limit.NewRate(limit.RateOptions{PerSecond: 1e-300, Burst: 1, Wait: time.Hour, Queue: 1})
 		_ = slow.Acquire(t.Context(), "")
 		if err := slow.Acquire(t.Context(), ""); !errors.Is(err, limit.ErrLimited) {
