@@ -259,7 +259,7 @@ func TestNamesOverTLSAreBounded(t *testing.T) {
 		asked.Go(func() { get("asked", i) })
 	}
 	for dialling.Load() < 256 {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	if !get("late", 0) {
 		t.Error("256 names are asked for, and there is room for another")
