@@ -58,6 +58,28 @@ func (e *Error) word() string {
 	return "full"
 }
 
+// A waitError says that the time of a call was over while it waited: the call was not sent, and no
+// server was slow. It is the error of the context in all other respects.
+type waitError struct {
+	limit string
+	err   error
+}
+
+func (e *waitError) Error() string {
+	return fmt.Sprintf("holdfast: limited to %s: while it waited for its turn: %v", e.limit, e.err)
+}
+
+func (e *waitError) Unwrap() error { return e.err }
+
+// Timeout reports whether it was time that ran out; url.Error and net.Error ask that.
+func (e *waitError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.err, &t) && t.Timeout()
+}
+
+// Temporary is Timeout, as for context.DeadlineExceeded.
+func (e *waitError) Temporary() bool { return e.Timeout() }
+
 func rejected(ctx context.Context, call *holdfast.Call, policy string, err error) holdfast.Result {
 	why := holdfast.Event{Policy: policy, Err: err}
 	var limited *Error

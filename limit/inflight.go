@@ -117,7 +117,7 @@ func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
 
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says; release gives it back and is to be called once, and is never nil. It
-// returns an *Error, or the error of ctx.
+// returns an *Error, or one that wraps the error of ctx.
 func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), err error) {
 	var p patience
 	defer p.stop()
@@ -145,7 +145,8 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *
 		r, e := l.hold(target, p)
 		w, reason := r.enter(&l.o)
 		if w == nil && reason == "" {
-			return r, r.keep(e), nil
+			token = r.keep(e)
+			return r, token, nil
 		}
 		release(e) // who waits has nothing that counts yet: its target may move
 		if w != nil {
@@ -154,14 +155,18 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *
 		switch {
 		case err == errMoved:
 			continue
-		case err != nil:
+		case err == errFree:
 			return nil, 0, err
+		case err != nil:
+			return nil, 0, &waitError{l.limit(), err}
 		case reason != "":
-			return nil, 0, &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.rooms.most.Load()), reason: reason}
+			return nil, 0, &Error{Target: target, limit: l.limit(), reason: reason}
 		}
 		return r, token, nil
 	}
 }
+
+func (l *InFlight) limit() string { return fmt.Sprintf("%d calls in flight", l.rooms.most.Load()) }
 
 // hold returns the room of target, and its entry, which the table keeps until it is released; nil:
 // it is in none.
@@ -195,7 +200,8 @@ func (l *InFlight) wait(ctx context.Context, r *room, w *waiter, target string, 
 		r.exit()
 		return nil, 0, "", errMoved
 	}
-	return r, r.keep(e), "", nil
+	token = r.keep(e)
+	return r, token, "", nil
 }
 
 // Traits tells that it holds places.

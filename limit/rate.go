@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/option"
@@ -129,7 +131,7 @@ func (l *Rate) hold(target string) (e *keyed.Entry[*bucket], late uint64) {
 }
 
 // Acquire takes a token for a call to target, and waits for it as long as Wait
-// says. It returns an *Error, or the error of ctx.
+// says. It returns an *Error, or one that wraps the error of ctx.
 func (l *Rate) Acquire(ctx context.Context, target string) error {
 	if !l.bounds() {
 		return nil
@@ -168,7 +170,7 @@ func (l *Rate) wait(ctx context.Context, e *keyed.Entry[*bucket], target string)
 			}
 			if ctx.Err() != nil { // also as its turn came
 				b.leave(t)
-				return context.Cause(ctx)
+				return &waitError{perSecond(b.tokens.Limit()), context.Cause(ctx)}
 			}
 		}
 		if no.reason == "" {
@@ -178,9 +180,11 @@ func (l *Rate) wait(ctx context.Context, e *keyed.Entry[*bucket], target string)
 		if !l.o.PerTarget {
 			target = ""
 		}
-		return &Error{Target: target, limit: fmt.Sprintf("%v calls a second", no.rate), reason: no.reason, wait: no.wait}
+		return &Error{Target: target, limit: perSecond(no.rate), reason: no.reason, wait: no.wait}
 	}
 }
+
+func perSecond(r rate.Limit) string { return fmt.Sprintf("%v calls a second", r) }
 
 // await waits until a turn is over, or the time of ctx. again says that it has been given up, since
 // the target has tokens of its own now.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/limit"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // Whoever waits for a token and gives up leaves nothing behind, from wherever in the queue and
@@ -217,29 +218,70 @@ func TestRateUnderRaces(t *testing.T) {
 	}
 }
 
-// A wait that ends with the time of the call is no rejection by the limit: nobody is told of one,
-// and the Result says whose time it was.
+// A wait that ends with the time of the call is no rejection by the limit: the error is that of the
+// context, and says that the call has waited; no server is blamed.
 func TestTimeThatRunsOutInAQueueIsNoRejection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		inFlight := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute})
-		release, _ := inFlight.Acquire(t.Context(), "")
-		defer release()
-		rate := limit.NewRate(limit.RateOptions{PerSecond: 0.7, Burst: 1, Wait: time.Minute})
-		_ = rate.Acquire(t.Context(), "")
-		var wg sync.WaitGroup
-		for _, p := range []holdfast.Policy{inFlight, rate} {
-			wg.Go(func() {
+	gone := errors.New("gone")
+	for name, c := range map[string]struct {
+		policy func() (holdfast.Policy, string)
+		leave  time.Duration // when the caller does; 0: the call has a second
+		want   error
+		text   string
+	}{
+		"no place in time":     {full, 0, context.DeadlineExceeded, ": holdfast: call timed out after 1s"},
+		"no place":             {full, time.Second / 2, gone, ": gone"},
+		"no token":             {empty, time.Second / 2, gone, ": gone"},
+		"the caller's time":    {full, -time.Second / 2, context.DeadlineExceeded, ": context deadline exceeded"},
+		"the caller's, a rate": {empty, -time.Second / 2, context.DeadlineExceeded, ": context deadline exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, which := c.policy()
 				var class holdfast.Class
 				ctx, cancel := context.WithCancelCause(t.Context())
-				time.AfterFunc(time.Second/2, func() { cancel(errors.New("gone")) })
-				_, err := holdfast.Do(ctx, holdfast.Chain(judgedBy(&class), p), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { return 1, nil })
-				if err == nil || err.Error() != "gone" || errors.Is(err, limit.ErrLimited) || class != holdfast.Ignored {
-					t.Errorf("%T: %v, judged as %v", p, err, class)
+				defer cancel(nil)
+				outer := holdfast.Policy(timeout.New(timeout.Options{Limit: time.Second}))
+				switch {
+				case c.leave > 0:
+					time.AfterFunc(c.leave, func() { cancel(gone) })
+					outer = nil
+				case c.leave < 0:
+					short, cancel := context.WithTimeout(ctx, -c.leave)
+					defer cancel()
+					ctx, outer = short, nil
+					if name == "the caller's, a rate" {
+						ctx = withoutDeadline{ctx}
+					}
+				}
+				_, err := holdfast.Do(ctx, holdfast.Chain(judgedBy(&class), outer, p), holdfast.Call{Target: "a"}, func(context.Context) (int, error) { return 1, nil })
+				want := "holdfast: limited to " + which + ": while it waited for its turn" + c.text
+				if !errors.Is(err, c.want) || errors.Is(err, limit.ErrLimited) || class != holdfast.Ignored || err == nil || err.Error() != want {
+					t.Errorf("%v, judged as %v; want %s", err, class, want)
+				}
+				var timed interface{ Timeout() bool }
+				if ok := errors.As(err, &timed); !ok || timed.Timeout() != (c.want == context.DeadlineExceeded) {
+					t.Errorf("%v is a timeout: %v", err, ok && timed.Timeout())
 				}
 			})
-		}
-		wg.Wait()
-	})
+		})
+	}
+}
+
+// withoutDeadline ends by its deadline, and does not tell of it before: the wait is begun.
+type withoutDeadline struct{ context.Context }
+
+func (withoutDeadline) Deadline() (at time.Time, ok bool) { return at, false }
+
+func full() (holdfast.Policy, string) {
+	l := limit.NewInFlight(limit.InFlightOptions{Max: 1, Wait: time.Minute})
+	_, _ = l.Acquire(context.Background(), "")
+	return l, "1 calls in flight"
+}
+
+func empty() (holdfast.Policy, string) {
+	l := limit.NewRate(limit.RateOptions{PerSecond: 0.7, Burst: 1, Wait: time.Minute})
+	_ = l.Acquire(context.Background(), "")
+	return l, "0.7 calls a second"
 }
 
 // judgedBy notes how a call was judged.
