@@ -244,8 +244,11 @@ func mayMove(ctx context.Context, call *holdfast.Call) bool {
 
 // after is what a call has come to that has moved: several attempts are an AttemptsError.
 func after(call *holdfast.Call, res holdfast.Result, moved int) holdfast.Result {
-	if moved > 0 && res.Err != nil {
-		call.Record.Log(call, res)
+	if moved == 0 {
+		return res
+	}
+	call.Record.Log(call, res)
+	if res.Err != nil {
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
 	}
 	return res

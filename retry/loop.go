@@ -31,8 +31,8 @@ func (l *loop) run(ctx context.Context, call *holdfast.Call) (res holdfast.Resul
 	returned := false
 	defer func() {
 		if !returned {
+			defer l.forget() // also where a hook of the other one panics
 			l.res.Discard()
-			l.forget()
 		}
 	}()
 	res = l.repeat(ctx, call)
@@ -49,11 +49,11 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 			l.forget() // there is better now
 		}
 		if r.succeeded(l.res) {
-			r.budget.Deposit(call.Target)
+			r.deposit(ctx, call, l.res)
 			return l.res
 		}
 		wait, why := r.decide(ctx, call, l.res, made, &l.waits)
-		if why.word == "" && !r.budget.Withdraw(call.Target) {
+		if why.word == "" && !r.withdraw(ctx, call) {
 			why = reason{"budget", "budget empty"}
 		}
 		if why.word != "" {
@@ -101,7 +101,7 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	again = call.Again()
 	paid := call.Record.Replays()
 	l.res = l.next(ctx, again)
-	r.pay(call, paid)
+	r.pay(ctx, call, paid)
 	return again, nil
 }
 
@@ -118,8 +118,9 @@ func (l *loop) putBy(res holdfast.Result) {
 		res.Discard()
 		return
 	}
-	if res.Keep() {
-		l.last, l.had = res, true
+	l.last, l.had = res, true // before, since a hook that runs may panic
+	if !res.Keep() {
+		l.last, l.had = holdfast.Result{}, false
 	}
 }
 
@@ -130,9 +131,9 @@ func (l *loop) forget() {
 
 // pay draws what the transport has sent by itself from the budget, as far as there is
 // something in it: the server has had it all the same.
-func (r *Retry) pay(call *holdfast.Call, paid int) {
+func (r *Retry) pay(ctx context.Context, call *holdfast.Call, paid int) {
 	for n := call.Record.Replays(); paid < n; paid++ {
-		r.budget.Withdraw(call.Target)
+		r.withdraw(ctx, call)
 	}
 }
 

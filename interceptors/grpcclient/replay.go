@@ -181,12 +181,12 @@ func (r *replayed) Context() context.Context {
 // header where that was asked for.
 func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if !r.busy.CompareAndSwap(false, true) {
-		return overlapping()
+		return overlapping(call)
 	}
 	defer r.busy.Store(false)
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil {
-		return notSent(ctx)
+		return notSent(ctx, call)
 	}
 	if call.Attempt > 1 {
 		reset(r.into)

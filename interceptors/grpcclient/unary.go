@@ -82,13 +82,13 @@ func (u *unary) Protocol() string { return "grpc" }
 func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if !call.Hedge {
 		if !u.busy.CompareAndSwap(false, true) {
-			return overlapping()
+			return overlapping(call)
 		}
 		defer u.busy.Store(false)
 	}
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil {
-		return notSent(ctx)
+		return notSent(ctx, call)
 	}
 	if call.Hedge {
 		return u.hedge(ctx, call)

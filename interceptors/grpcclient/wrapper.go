@@ -126,13 +126,15 @@ var errForeign = errors.New("grpcclient: a policy returned a Reply that it did n
 // errNothing answers a policy that returned nothing at all.
 var errNothing = errors.New("grpcclient: a policy returned a Result with neither a Reply nor an error")
 
-func overlapping() holdfast.Result {
+func overlapping(call *holdfast.Call) holdfast.Result {
+	call.Unsent()
 	return holdfast.Result{Err: errOverlap, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 }
 
 // notSent answers an attempt whose context is over before it began. No server
 // was asked, so it says nothing about one.
-func notSent(ctx context.Context) holdfast.Result {
+func notSent(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	call.Unsent()
 	err := overError(ctx)
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
 }

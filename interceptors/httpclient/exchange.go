@@ -39,6 +39,7 @@ func (x *exchange) Base() http.RoundTripper { return x.door.base }
 func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	inside := call.Context(ctx)
 	if ctx.Err() != nil { // nothing is sent
+		call.Unsent()
 		err := context.Cause(ctx)
 		v := holdfast.VerdictOf(inside, err)
 		return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
@@ -46,6 +47,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	var s sending
 	res := x.request(ctx, inside, call, &s)
 	if s.out == nil {
+		call.Unsent()
 		return res
 	}
 	var resp *http.Response
