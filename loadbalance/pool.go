@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -113,7 +114,7 @@ func (p *Pool) Options() Options { return p.o }
 
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they
-// will.
+// will. An address that is empty or has a control character is left out.
 func (p *Pool) Update(endpoints []discovery.Endpoint) { p.update(endpoints) }
 
 func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
@@ -128,7 +129,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 	p.order = p.order[:0:0]
 	var begun []*Node
 	for _, e := range endpoints {
-		if next[e.Addr] != nil {
+		if next[e.Addr] != nil || input.Address(e.Addr) != nil {
 			continue
 		}
 		n := p.nodes[e.Addr]

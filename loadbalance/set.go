@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/names"
 )
 
@@ -19,7 +21,8 @@ import (
 // use. Close it when it is no longer needed.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
-// some, removes nobody; Status says since when the set is stale. The first calls
+// some, removes nobody; Status says since when the set is stale. An endpoint whose address
+// is empty or has a control character is left out, and told of. The first calls
 // wait for the first answer, as long as their contexts allow.
 type Set struct {
 	*Pool
@@ -57,11 +60,15 @@ func (s *Set) watch(ctx context.Context) {
 // answered takes in what the Resolver says.
 func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 	was := s.source.Status()
+	endpoints, refused, why := withoutRefused(endpoints)
 	is, bad := s.source.Answered(s.String(), len(endpoints), err)
 	e := holdfast.Event{Kind: "discovery", Policy: "balance", Target: s.String(), Err: bad, Attrs: []slog.Attr{slog.Int("endpoints", is.Endpoints)}}
 	if bad == nil {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
+		if refused > 0 {
+			e.Level, e.Detail = slog.LevelWarn, why
+		}
 	} else {
 		e.Level, e.Reason, e.Detail = slog.LevelWarn, "empty", bad.Error()
 		if err != nil { // its text may hold what a log must not
@@ -73,11 +80,28 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 		}
 		e.Attrs = append(e.Attrs, slog.Duration("stale", stale))
 	}
+	if refused > 0 {
+		e.Attrs = append(e.Attrs, slog.Int("refused", refused))
+	}
 	s.note(e)
 	if is.Known && !was.Known {
 		close(s.known)
 	}
 	s.tell()
+}
+
+// withoutRefused drops the endpoints whose addresses cannot be addresses, counts them, and says what
+// is wrong with one.
+func withoutRefused(endpoints []discovery.Endpoint) (good []discovery.Endpoint, refused int, why string) {
+	good = slices.DeleteFunc(endpoints, func(e discovery.Endpoint) bool {
+		err := input.Address(e.Addr)
+		if err != nil {
+			refused++
+			why = "an endpoint is refused for its address: " + err.Error()
+		}
+		return err != nil
+	})
+	return good, refused, why
 }
 
 // A Status says how a Set stands with its Resolver.
