@@ -90,14 +90,8 @@ func unknown(at, key string, names []string) error {
 	return fmt.Errorf("%s: there is no such field: use one of %s", at, strings.Join(names, ", "))
 }
 
-// longestKey is that of a key which may be a name with a slip in it.
-const longestKey = 60
-
 // nearest returns the name that is most like key, or "" when none is.
 func nearest(key string, names []string) (near string) {
-	if len(key) > longestKey {
-		return ""
-	}
 	least := len(key)/3 + 2 // so many letters may differ
 	for _, name := range names {
 		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < least {
