@@ -5,20 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/freshness"
-	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
 // finds: never to one twice for the same call while there is another. It stands
 // inside retry and hedge, around the attempt's timeout. It is safe for concurrent
-// use. Close it when it is no longer needed.
+// use. Close it when it is no longer needed. One that New has not made, nil too, has no
+// endpoints and lets calls through as they are.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
 // some, removes nobody; Status says since when the set is stale. An endpoint whose address
@@ -90,20 +89,6 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 	s.tell()
 }
 
-// withoutRefused drops the endpoints whose addresses cannot be addresses, counts them, and says what
-// is wrong with one.
-func withoutRefused(endpoints []discovery.Endpoint) (good []discovery.Endpoint, refused int, why string) {
-	good = slices.DeleteFunc(endpoints, func(e discovery.Endpoint) bool {
-		err := input.Address(e.Addr)
-		if err != nil {
-			refused++
-			why = "an endpoint is refused for its address: " + err.Error()
-		}
-		return err != nil
-	})
-	return good, refused, why
-}
-
 // A Status says how a Set stands with its Resolver.
 type Status struct {
 	Known     bool      // there was an answer
@@ -114,7 +99,12 @@ type Status struct {
 }
 
 // Status returns how the Set stands with its Resolver.
-func (s *Set) Status() Status { return Status(s.source.Status()) }
+func (s *Set) Status() Status {
+	if !s.made() {
+		return Status{}
+	}
+	return Status(s.source.Status())
+}
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {
@@ -125,7 +115,7 @@ func (s *Set) OnDrained(f func(addr string)) {
 
 // Watch is the Pool's; a nil Set tells nothing.
 func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil {
+	if !s.made() {
 		return func() {}
 	}
 	return s.Pool.Watch(f)
@@ -133,17 +123,25 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 
 // Owner returns what all have in common that are made around s: to watch one of them is to watch it.
 func (s *Set) Owner() any {
-	if s == nil {
+	if !s.made() {
 		return nil
 	}
 	return s.Pool
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return names.Own(s.resolver) }
+func (s *Set) String() string {
+	if s == nil {
+		return names.Own(nil)
+	}
+	return names.Own(s.resolver)
+}
 
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
+	if !s.made() {
+		return
+	}
 	s.stop()
 	<-s.stopped
 	s.Pool.Close()
@@ -225,12 +223,12 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Traits tells that it balances: it moves a call that did not connect, so that what stands
 // further in stands around an attempt.
-func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s != nil} }
+func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s.made()} }
 
 // WrapAt is Wrap for a place in a chain. Where nothing further out makes attempts, the
 // endpoint is chosen for all that are made further in.
 func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if s == nil {
+	if !s.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {

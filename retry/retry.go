@@ -118,7 +118,12 @@ func (r *Retry) Options() Options {
 }
 
 // Budget returns the Budget that r draws from, to share it or to read its figures.
-func (r *Retry) Budget() *Budget { return r.budget }
+func (r *Retry) Budget() *Budget {
+	if r == nil {
+		return nil
+	}
+	return r.budget
+}
 
 // Traits tells that it retries, also where one attempt is all: what stands further in
 // stands around an attempt.
