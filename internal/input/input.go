@@ -33,21 +33,20 @@ func shorten(text string, most int) string {
 		}
 		text, cut = text[:end], "…"
 	}
-	if !Printable(text) {
+	if !utf8.ValidString(text) || !Printable(text) {
 		text = strconv.Quote(text)
 	}
 	return text + cut
 }
 
-// Printable reports whether text is text, and has neither a control character nor one that cannot
-// be seen.
+// Printable reports whether text has neither a control character nor another one that cannot be
+// seen.
 func Printable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // Address returns an error for an address that cannot be one: it is empty, or has a control
-// character or what is no text. Such an address could end up in a protocol or in a log as a line
-// of its own.
+// character. Such an address could end up in a protocol or in a log as a line of its own.
 func Address(addr string) error {
 	switch {
 	case addr == "":
