@@ -24,6 +24,10 @@ import (
 //	circuit        breaker      the circuit Target went From closed, open,          consecutive_failures broken failure_ratio
 //	                            half-open or isolated To another; it is open        slow probe due hand
 //	                            for Wait
+//	table_full     breaker      the Target, a key of the policy, found no room      max_keys max_targets
+//	               limit, rate  among those that have a state of their own; Detail
+//	               retry, hedge says how many calls did not. It is told of the
+//	                            first one, and each time their number has doubled
 //	endpoint       balance      the Endpoint is To be ejected (for Wait),           consecutive_failures failure_ratio
 //	                            spared (too many are out), probing, back,           success_rate probe due check
 //	                            unhealthy or healthy

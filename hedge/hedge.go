@@ -43,6 +43,7 @@ var _ holdfast.Characterized = (*Hedge)(nil)
 func New(o Options) *Hedge {
 	h := &Hedge{o.filled(), new(shared)}
 	h.s.targets.New = func(string) *target { return &target{times: quantile.New(time.Duration(h.s.window.Load()))} }
+	h.s.targets.Shared = func() *target { return h.s.targets.New("") }
 	h.s.latest(&h.o)
 	return h
 }

@@ -67,6 +67,7 @@ func newRooms() *rooms {
 	r := new(rooms)
 	r.all = newRoom(&r.most)
 	r.table.New = func(string) *room { return newRoom(&r.most) }
+	r.table.Shared = func() *room { return newRoom(&r.most) }
 	r.table.Idle = (*room).empty
 	return r
 }

@@ -82,6 +82,7 @@ func NewRate(o RateOptions) *Rate {
 		o := s.latest.Load()
 		return &bucket{tokens: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst)}
 	}
+	s.buckets.Shared = func() *bucket { return s.buckets.New("") }
 	s.buckets.Idle = func(b *bucket) bool { return b.tokens.Tokens() >= float64(b.tokens.Burst()) } // as good as new
 	l := &Rate{o.filled(), s}
 	s.set(&l.o)

@@ -74,6 +74,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	s := b.s
 	s.latest(b)
 	s.accounts.New = func(string) *account { return &account{tokens: s.last.Load().floor} }
+	s.accounts.Shared = func() *account { return s.accounts.New("") }
 	s.accounts.Idle = func(a *account) bool { return a.idle(s.last.Load()) }
 	return b
 }

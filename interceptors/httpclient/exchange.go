@@ -107,15 +107,18 @@ func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 		if u.Scheme == "https" {
 			name = u.Hostname()
 		}
-		t := d.endpoints.of(name)
-		if t == nil {
+		n := d.endpoints.names.Get(name)
+		if n == nil {
 			return nil
 		}
-		rt = t
+		if elsewhere := call.Attempt > 1 && x.body.misdirected.Load(); elsewhere {
+			return once{n}
+		}
+		return n
 	}
 	if call.Attempt > 1 && x.body.misdirected.Load() {
 		if t, ok := rt.(*http.Transport); ok {
-			return d.wire.another(t)
+			return d.wire.spare.of(t)
 		}
 	}
 	return rt

@@ -130,7 +130,7 @@ func (d *door) CloseIdleConnections() {
 	}
 	if d.endpoints != nil {
 		d.endpoints.closeIdle()
-		d.wire.closeIdle()
+		d.wire.spare.closeIdle()
 	}
 }
 

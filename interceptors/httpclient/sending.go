@@ -138,7 +138,7 @@ func (x *exchange) readdress(inside context.Context, call *holdfast.Call, s *sen
 func (x *exchange) unreachable() error {
 	u := x.req.URL
 	if x.door.endpoints != nil {
-		return fmt.Errorf("httpclient: %s is one name too many: a wrapped base speaks to chosen endpoints by at most %d names over TLS, since each name has connections of its own; Wrap another base for some of the names", u.Host, maxNames)
+		return fmt.Errorf("httpclient: %s is one name too many: a wrapped base speaks to chosen endpoints by at most %d names at once over TLS, since each name has connections of its own; Wrap another base for some of the names", u.Host, maxNames)
 	}
 	return fmt.Errorf("httpclient: the request to %s by %s cannot be sent to the endpoint that was chosen: the base is no *http.Transport, and would check the certificate against the endpoint's name; Wrap an *http.Transport", u.Host, u.Scheme)
 }
