@@ -117,7 +117,8 @@ func (r *Retry) Options() Options {
 	}
 }
 
-// Budget returns the Budget that r draws from, to share it or to read its figures.
+// Budget returns the Budget that r draws from, to share it or to read its figures; nil, which
+// grants nothing, where New has not made r.
 func (r *Retry) Budget() *Budget {
 	if r == nil {
 		return nil
