@@ -52,7 +52,7 @@ func (c Config) Describe() string {
 			case from[path] == text:
 				origin = c.base
 			}
-			lines.add(path, show(v), origin)
+			lines.add(path, word(show(v)), origin)
 		})
 	}
 	return lines.text.String()

@@ -69,6 +69,9 @@ func build(c Config, before *parts) *parts {
 
 // find returns the policy of a type, of which there is one.
 func find[P holdfast.Policy](p *parts) (found P) {
+	if p == nil {
+		return found
+	}
 	for _, one := range p.made {
 		if is, ok := one.(P); ok {
 			return is

@@ -21,6 +21,9 @@ func (s *ServiceConfig) Policy(base Config) (holdfast.Policy, error) {
 		return nil, err
 	}
 	p.rest = build(rest, nil)
+	if s == nil {
+		return p, nil
+	}
 	for i := range s.methods {
 		c := s.config(base, &s.methods[i])
 		if err := c.Validate(); err != nil {

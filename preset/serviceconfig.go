@@ -8,7 +8,7 @@ import (
 
 // A ServiceConfig is what a gRPC service config says of calls
 // (grpc/service_config/service_config.proto, gRFC A6): for gRPC and for HTTP alike.
-// ParseServiceConfig reads one. What else it says, of balancing, health checks and the
+// ParseServiceConfig reads one; nil says nothing. What else it says, of balancing, health checks and the
 // sizes of messages, is gRPC's own affair.
 type ServiceConfig struct {
 	methods    []methodConfig
@@ -65,6 +65,9 @@ func (s *ServiceConfig) Config(base Config, service, method string) Config {
 
 func (s *ServiceConfig) config(base Config, m *methodConfig) Config {
 	c := base
+	if s == nil {
+		return c
+	}
 	if t := s.throttling; t != nil {
 		c.Budget.Ratio, c.Budget.Min = min(t.ratio, 1), max(int(t.maxTokens/2), 1)
 	}
@@ -111,6 +114,9 @@ func (s *ServiceConfig) WaitForReady(fullMethod string) (wait, said bool) {
 // find returns what holds for a method: its own, else its service's, else that of
 // all; nil: nothing.
 func (s *ServiceConfig) find(service, method string) (found *methodConfig) {
+	if s == nil {
+		return nil
+	}
 	best := 0
 	for i := range s.methods {
 		for _, n := range s.methods[i].names {

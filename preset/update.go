@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,6 +18,9 @@ import (
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
 // is as welcome.
 func (s *Stack) Update(c Config) ([]string, error) {
+	if s.now() == nil {
+		return nil, errNotMade
+	}
 	c = c.copied()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -37,6 +41,8 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	}
 	return changes, nil
 }
+
+var errNotMade = errors.New("preset: NewStack has not made this Stack, which has nothing to update")
 
 func change(path, was, is string) string {
 	if was == "" {
