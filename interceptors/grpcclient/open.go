@@ -51,7 +51,7 @@ func (s *session) run() (*open, error) {
 	res := s.settled(s.door.handle(s.ctx, &s.call))
 	if a, mine := res.Reply.(*open); mine {
 		s.won.Store(a)
-		if a.first == io.EOF {
+		if a.empty {
 			a.out.publish(a.attempt)
 		}
 		a.OnDone(s, 0)
@@ -126,8 +126,10 @@ type open struct {
 	due     time.Time // the deadline that the server was told; zero: none
 
 	waiters atomic.Int32 // how many of the caller's goroutines wait for the server
-	held    bool         // the first RecvMsg was the attempt's, and the caller is yet to learn of it
-	first   error        // what it came to: nil or io.EOF
+	header  metadata.MD  // what was read ahead of it: nil: none
+	first   *first       // the first message; nil: it is not read ahead
+	taken   bool         // the caller has come for it
+	empty   bool         // it has ended without a message
 }
 
 var (
@@ -193,6 +195,9 @@ func (a *open) Discard() {
 	}
 	a.unwatch()
 	a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
+	if a.first != nil {
+		<-a.first.done // it is nobody's any more
+	}
 }
 
 func (a *open) unwatch() {
@@ -241,11 +246,29 @@ func (a *open) arrived(err error) {
 	}
 }
 
+// next receives the next message: the first one may have been read already.
+func (a *open) next(m any) (err error) {
+	f := a.first
+	if f == nil || a.taken {
+		a.wait()
+		err = a.inner.RecvMsg(m)
+		a.arrived(err)
+		return err
+	}
+	a.taken = true
+	select {
+	case <-f.done:
+	default:
+		a.wait()
+		<-f.done
+		a.arrived(f.err)
+	}
+	return f.hand(m)
+}
+
 // RecvMsg receives the next message, or the end.
 func (a *open) RecvMsg(m any) error {
-	a.wait()
-	err := a.inner.RecvMsg(m)
-	a.arrived(err)
+	err := a.next(m)
 	switch {
 	case err != nil && err != io.EOF:
 		return a.ended(err, a.received())
@@ -269,10 +292,14 @@ func (a *open) SendMsg(m any) error {
 func (a *open) CloseSend() error { return a.inner.CloseSend() }
 
 // Header waits for the server's header.
-func (a *open) Header() (metadata.MD, error) {
-	a.wait()
-	md, err := a.inner.Header()
-	a.arrived(err)
+func (a *open) Header() (md metadata.MD, err error) {
+	if a.header != nil {
+		md = a.header.Copy()
+	} else {
+		a.wait()
+		md, err = a.inner.Header()
+		a.arrived(err)
+	}
 	if err != nil {
 		return md, a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
 	}
