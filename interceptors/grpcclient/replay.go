@@ -60,6 +60,7 @@ func (r *replayed) SendMsg(m any) error {
 		r.mu.Unlock()
 		return errSecondSend
 	case r.begun: // by the end of the caller's context
+		r.closed = true
 		r.mu.Unlock()
 		if kept != nil {
 			return nil
