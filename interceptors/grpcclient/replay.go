@@ -81,10 +81,8 @@ func (r *replayed) SendMsg(m any) error {
 	}
 	r.fault, r.broken.returned = errBrokenOff, true // on this goroutine
 	defer close(r.ready)
+	defer r.letGo() // the caller may change it now
 	_, r.fault = r.run()
-	r.mu.Lock()
-	r.request = nil // the caller's, who may change it now
-	r.mu.Unlock()
 	return r.fault
 }
 
@@ -117,6 +115,14 @@ func (r *replayed) through() {
 	defer r.broken.note()
 	_, r.fault = r.run()
 	r.broken.returned = true
+	r.letGo()
+}
+
+// letGo lets go of the request, which is not sent again.
+func (r *replayed) letGo() {
+	r.mu.Lock()
+	r.request = nil
+	r.mu.Unlock()
 }
 
 // wait waits until the policies are through. A call that ends before it was sent is theirs to
