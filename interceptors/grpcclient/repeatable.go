@@ -32,14 +32,18 @@ func ByIdempotencyLevel(fullMethod string) bool {
 var levels sync.Map // of declared methods
 
 // declared is the declaration of a method among the files that are linked in; nil: there is none.
+// Each method has one name alone by which it is found.
 func declared(fullMethod string) protoreflect.MethodDescriptor {
-	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(fullMethod, "/"), "/", "."))
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
+	service, method, ok := strings.Cut(strings.TrimPrefix(fullMethod, "/"), "/")
+	if !ok || fullMethod[0] != '/' || strings.Contains(method, "/") || strings.Contains(method, ".") || strings.Contains(service, "/") {
+		return nil
+	}
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))
 	if err != nil {
 		return nil
 	}
-	method, _ := d.(protoreflect.MethodDescriptor)
-	return method
+	declaration, _ := d.(protoreflect.MethodDescriptor)
+	return declaration
 }
 
 // Methods returns a Wrapper.Repeatable that names the methods, in full
