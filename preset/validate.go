@@ -39,6 +39,7 @@ func (c Config) Validate() error {
 	if first, longest := c.Retry.InitialInterval, in.Retry.MaxInterval; first > longest {
 		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", first, longest)
 	}
+	c.checkRoutes(bad)
 	return errors.Join(wrong...)
 }
 
