@@ -38,6 +38,8 @@ func keep(to, from reflect.Value) {
 		field, in, old := to.Type().Field(i), to.Field(i), from.Field(i)
 		switch {
 		case !field.IsExported():
+		case field.Type == routesType:
+			keepInRoutes(in, old)
 		case !hasJSON(field.Type):
 			if in.IsZero() {
 				in.Set(old)

@@ -114,7 +114,7 @@ func (s *Stack) OnDrained(f func(addr string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drained = append(s.drained, f)
-	onDrained(s.now().config.Inner, f)
+	onDrained(s.now().config.inner(), f)
 }
 
 func onDrained(inner []holdfast.Policy, f func(addr string)) {

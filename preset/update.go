@@ -29,12 +29,10 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	defer s.mu.Unlock()
 	was := s.now()
 	is := build(c, was)
-	changes := append(diff(was.effective(), is.effective()), diffCode(was.config, is.config)...)
-	changes = append(changes, diffPolicies("outer", was.config.Outer, c.Outer)...)
-	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
+	changes := append(differ(was, is), diffRoutes(was, is)...)
 	s.parts.Store(is)
-	come := slices.DeleteFunc(slices.Clone(c.Inner), func(p holdfast.Policy) bool {
-		return slices.ContainsFunc(was.config.Inner, func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
+	come := slices.DeleteFunc(c.inner(), func(p holdfast.Policy) bool {
+		return slices.ContainsFunc(was.config.inner(), func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)

@@ -47,6 +47,7 @@ func (c Config) Validate() error {
 	if first, longest := c.Retry.InitialInterval, in.Retry.MaxInterval; first > longest {
 		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", first, longest)
 	}
+	c.checkRoutes(bad)
 	return wrong.Err()
 }
 
