@@ -32,7 +32,7 @@ import (
 //	                            spared (too many are out), probing, back,           success_rate probe due check
 //	                            unhealthy or healthy
 //	discovery      balance      the resolver Target has answered, or Err; Attrs:    error empty
-//	                            endpoints, with added and removed, or for how
+//	                            endpoints, with added, removed and refused, or for how
 //	                            long it has been stale
 //	replay         transport    it has sent the Attempt once more by itself         –
 //	wire_attempt   transport    gRPC's attempt at the Endpoint ended with Code;     transparent

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -120,13 +121,13 @@ func neverLeft(class holdfast.Class) bool {
 }
 
 // begin enters a hedge, and sets the timer of the next one. nil: none is to be sent any more.
-func (g *group) begin() (a *attempt, by int) {
+func (g *group) begin() (a *attempt.Context, by int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.over || g.ctx.Err() != nil || !g.o.fits(g.ctx, 0) {
 		return nil, 0
 	}
-	a = &attempt{Context: g.ctx}
+	a = &attempt.Context{Context: g.ctx}
 	g.attempts = append(g.attempts, a)
 	g.sent++
 	g.running++

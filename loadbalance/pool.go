@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -108,15 +109,26 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	return p
 }
 
+// made reports whether NewPool has made it.
+func (p *Pool) made() bool { return p != nil && p.nodes != nil }
+
 // Options returns the options in force, with the defaults filled in.
-func (p *Pool) Options() Options { return p.o }
+func (p *Pool) Options() Options {
+	if p == nil {
+		return Options{}
+	}
+	return p.o
+}
 
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they
-// will.
+// will. An address that is empty or has a control character is left out.
 func (p *Pool) Update(endpoints []discovery.Endpoint) { p.update(endpoints) }
 
 func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
+	if !p.made() {
+		return 0, 0
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -128,7 +140,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 	p.order = p.order[:0:0]
 	var begun []*Node
 	for _, e := range endpoints {
-		if next[e.Addr] != nil {
+		if next[e.Addr] != nil || input.Address(e.Addr) != nil {
 			continue
 		}
 		n := p.nodes[e.Addr]
@@ -207,6 +219,9 @@ func (p *Pool) letGo(n *Node) {
 // OnDrained has f told the address of each endpoint that was removed once its last
 // call is over: its connections can be closed. There is one f.
 func (p *Pool) OnDrained(f func(addr string)) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drained = f
@@ -215,6 +230,9 @@ func (p *Pool) OnDrained(f func(addr string)) {
 // SetReady says which nodes can be sent to at all, for a transport that knows: gRPC,
 // of its connections. Nodes are ready until it says otherwise.
 func (p *Pool) SetReady(ready func(addr string) bool) {
+	if p == nil || ready == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := false
@@ -230,6 +248,9 @@ func (p *Pool) SetReady(ready func(addr string) bool) {
 
 // Close stops the checks and timers. Picks go on with what is known.
 func (p *Pool) Close() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	p.closed = true
 	opened := p.opened
@@ -256,6 +277,9 @@ func (p *Pool) Close() {
 
 // Ready returns how many nodes there are to pick from at present.
 func (p *Pool) Ready() (n int) {
+	if p == nil {
+		return 0
+	}
 	if s := p.now.Load(); s != nil {
 		for i := range s.levels {
 			n += len(s.levels[i].nodes)
@@ -266,6 +290,9 @@ func (p *Pool) Ready() (n int) {
 
 // Nodes returns the nodes, in discovery's order.
 func (p *Pool) Nodes() []*Node {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.order)
@@ -300,5 +327,8 @@ func (p *Pool) tell() { p.herald.Tell() }
 // what discovery says ("discovery"), from now on until stop is called: in order, with no lock
 // held and a context that is no call's. f may call the Pool, but for Close, which waits for it.
 func (p *Pool) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	if p == nil {
+		return func() {}
+	}
 	return p.herald.Listen(f)
 }

@@ -16,10 +16,12 @@ import (
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
 // finds: never to one twice for the same call while there is another. It stands
 // inside retry and hedge, around the attempt's timeout. It is safe for concurrent
-// use. Close it when it is no longer needed.
+// use. Close it when it is no longer needed. One that New has not made, nil too, has no
+// endpoints and lets calls through as they are.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
-// some, removes nobody; Status says since when the set is stale. The first calls
+// some, removes nobody; Status says since when the set is stale. An endpoint whose address
+// is empty or has a control character is left out, and told of. The first calls
 // wait for the first answer, as long as their contexts allow.
 type Set struct {
 	*Pool
@@ -57,11 +59,15 @@ func (s *Set) watch(ctx context.Context) {
 // answered takes in what the Resolver says.
 func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 	was := s.source.Status()
+	endpoints, refused, why := withoutRefused(endpoints)
 	is, bad := s.source.Answered(s.String(), len(endpoints), err)
 	e := holdfast.Event{Kind: "discovery", Policy: "balance", Target: s.String(), Err: bad, Attrs: []slog.Attr{slog.Int("endpoints", is.Endpoints)}}
 	if bad == nil {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
+		if refused > 0 {
+			e.Level, e.Detail = slog.LevelWarn, why
+		}
 	} else {
 		e.Level, e.Reason, e.Detail = slog.LevelWarn, "empty", bad.Error()
 		if err != nil { // its text may hold what a log must not
@@ -72,6 +78,9 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 			stale = time.Since(is.Stale).Round(time.Second)
 		}
 		e.Attrs = append(e.Attrs, slog.Duration("stale", stale))
+	}
+	if refused > 0 {
+		e.Attrs = append(e.Attrs, slog.Int("refused", refused))
 	}
 	s.note(e)
 	if is.Known && !was.Known {
@@ -90,7 +99,12 @@ type Status struct {
 }
 
 // Status returns how the Set stands with its Resolver.
-func (s *Set) Status() Status { return Status(s.source.Status()) }
+func (s *Set) Status() Status {
+	if !s.made() {
+		return Status{}
+	}
+	return Status(s.source.Status())
+}
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {
@@ -101,7 +115,7 @@ func (s *Set) OnDrained(f func(addr string)) {
 
 // Watch is the Pool's; a nil Set tells nothing.
 func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil {
+	if !s.made() {
 		return func() {}
 	}
 	return s.Pool.Watch(f)
@@ -109,17 +123,25 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 
 // Owner returns what all have in common that are made around s: to watch one of them is to watch it.
 func (s *Set) Owner() any {
-	if s == nil {
+	if !s.made() {
 		return nil
 	}
 	return s.Pool
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return names.Own(s.resolver) }
+func (s *Set) String() string {
+	if s == nil {
+		return names.Own(nil)
+	}
+	return names.Own(s.resolver)
+}
 
 // Close ends the watching, the checks and the timers, and waits for them.
 func (s *Set) Close() {
+	if !s.made() {
+		return
+	}
 	s.stop()
 	<-s.stopped
 	s.Pool.Close()
@@ -201,12 +223,12 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Traits tells that it balances: it moves a call that did not connect, so that what stands
 // further in stands around an attempt.
-func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s != nil} }
+func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s.made()} }
 
 // WrapAt is Wrap for a place in a chain. Where nothing further out makes attempts, the
 // endpoint is chosen for all that are made further in.
 func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if s == nil {
+	if !s.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {

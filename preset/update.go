@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,6 +18,9 @@ import (
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
 // is as welcome.
 func (s *Stack) Update(c Config) ([]string, error) {
+	if s.now() == nil {
+		return nil, errNotMade
+	}
 	c = c.copied()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -25,18 +29,18 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	defer s.mu.Unlock()
 	was := s.now()
 	is := build(c, was)
-	changes := append(diff(was.effective(), is.effective()), diffCode(was.config, is.config)...)
-	changes = append(changes, diffPolicies("outer", was.config.Outer, c.Outer)...)
-	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
+	changes := append(differ(was, is), diffRoutes(was, is)...)
 	s.parts.Store(is)
-	come := slices.DeleteFunc(slices.Clone(c.Inner), func(p holdfast.Policy) bool {
-		return slices.ContainsFunc(was.config.Inner, func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
+	come := slices.DeleteFunc(c.inner(), func(p holdfast.Policy) bool {
+		return slices.ContainsFunc(was.config.inner(), func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)
 	}
 	return changes, nil
 }
+
+var errNotMade = errors.New("preset: NewStack has not made this Stack, which has nothing to update")
 
 func change(path, was, is string) string {
 	if was == "" {

@@ -15,11 +15,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-type (
-	fieldDescriptor = protoreflect.FieldDescriptor
-	value           = protoreflect.Value
-)
-
 // Unary makes an interceptor of the policies, the first one outermost, for unary
 // calls. A nil policy is skipped. Build it once; it is safe for concurrent use.
 func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor {

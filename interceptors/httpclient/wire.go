@@ -21,8 +21,7 @@ type wire struct {
 
 	peers keyed.Table[*peer] // by address
 
-	mu     sync.Mutex
-	spares map[*http.Transport]*http.Transport // for repeats that must not use the connection of the attempt before
+	spare spare
 }
 
 // A peer is what is known of one address.
@@ -176,27 +175,3 @@ func (*nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
 // Close does nothing.
 func (*nothing) Close() error { return nil }
-
-// another returns a transport like t that uses each connection once.
-func (w *wire) another(t *http.Transport) *http.Transport {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	spare := w.spares[t]
-	if spare == nil {
-		spare = copyOf(t)
-		spare.DisableKeepAlives = true
-		if w.spares == nil {
-			w.spares = map[*http.Transport]*http.Transport{}
-		}
-		w.spares[t] = spare
-	}
-	return spare
-}
-
-func (w *wire) closeIdle() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, spare := range w.spares {
-		spare.CloseIdleConnections()
-	}
-}
