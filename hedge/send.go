@@ -77,7 +77,7 @@ func (g *group) hedge() {
 	var call *holdfast.Call
 	var res holdfast.Result
 	defer func() {
-		if call != nil && call.Sent() && !neverLeft(res.Class) {
+		if call != nil && call.Sent() && !neverLeft(call, res) {
 			g.t.hedges.Add(1)
 		} else {
 			g.giveBack(grant)
@@ -115,9 +115,10 @@ func (g *group) hedge() {
 	g.finish(by, call, res)
 }
 
-// neverLeft reports whether an attempt came to nothing before anything was sent.
-func neverLeft(class holdfast.Class) bool {
-	return class.Server() == holdfast.Unknown && class.Again(false)
+// neverLeft reports whether an attempt came to nothing before anything was sent. A Result of
+// another attempt, which a policy further in has made, does not say so of this one.
+func neverLeft(call *holdfast.Call, res holdfast.Result) bool {
+	return res.Attempt == call.Attempt && res.Class.Server() == holdfast.Unknown && res.Class.Again(false)
 }
 
 // begin enters a hedge, and sets the timer of the next one. nil: none is to be sent any more.
