@@ -70,7 +70,7 @@ func (g *group) fire() {
 // sent: the call is answered, cancelled or out of time by then, a policy further in rejects it,
 // its body cannot be had, or a callback panics.
 func (g *group) hedge() {
-	if g.ctx.Err() != nil || !g.o.fits(g.ctx, 0) { // there is nothing to tell
+	if g.ctx.Err() != nil || !fits(g.ctx, 0, g.o.MinAttempt) { // there is nothing to tell
 		return
 	}
 	var grant grant
@@ -125,7 +125,7 @@ func neverLeft(call *holdfast.Call, res holdfast.Result) bool {
 func (g *group) begin() (a *attempt.Context, by int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over || g.ctx.Err() != nil || !g.o.fits(g.ctx, 0) {
+	if g.over || g.ctx.Err() != nil || !fits(g.ctx, 0, g.o.MinAttempt) {
 		return nil, 0
 	}
 	a = &attempt.Context{Context: g.ctx}
