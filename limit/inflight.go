@@ -161,7 +161,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		var p patience
+		p := patience{call: call}
 		for {
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
 				res, ok, free := call.Share(ctx, next, l.room(call.Target))

@@ -196,7 +196,10 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		if b := l.bucket(call.Target); !b.tokens.Allow() {
-			if err := l.slowly(ctx, b, call.Target); err != nil {
+			wait, done := call.Waiting(ctx)
+			err := l.slowly(wait, b, call.Target)
+			done()
+			if err != nil {
 				return rejected(ctx, call, "rate", err)
 			}
 			call.Waited()

@@ -34,6 +34,7 @@ type waiter struct{ let chan struct{} }
 type patience struct {
 	free  <-chan struct{} // closed when there is something else to be had: errFree
 	timer *pause.Timer    // of the first wait on; nil: it has not waited
+	call  *holdfast.Call  // nil: it is of no call
 }
 
 // errFree ends a wait since there is something else.
@@ -81,6 +82,11 @@ func (r *room) queueUp(ctx context.Context, o *InFlightOptions, p *patience) (re
 func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patience) (reason string, err error) {
 	if p.timer == nil {
 		p.timer = pause.Start(o.Wait)
+	}
+	if p.call != nil {
+		var done func()
+		ctx, done = p.call.Waiting(ctx)
+		defer done()
 	}
 	let := false
 	for !let && reason == "" && err == nil {

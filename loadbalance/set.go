@@ -16,7 +16,8 @@ import (
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
 // finds: never to one twice for the same call while there is another. It stands
 // inside retry and hedge, around the attempt's timeout. It is safe for concurrent
-// use. Close it when it is no longer needed.
+// use. Close it when it is no longer needed: it watches, and runs timers. One that New has not
+// made, nil too, does nothing.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
 // some, removes nobody; Status says since when the set is stale. The first calls
@@ -25,6 +26,7 @@ type Set struct {
 	*Pool
 	resolver discovery.Resolver
 	stop     context.CancelFunc
+	closed   <-chan struct{} // by Close
 	stopped  chan struct{}
 	known    chan struct{} // closed at the first answer
 	source   *freshness.Source
@@ -35,7 +37,7 @@ var _ holdfast.Policy = (*Set)(nil)
 // New makes a Set and begins to watch. A nil strategy means PeakEWMA.
 func New(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, closed: ctx.Done(), stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
 	return s
 }
@@ -94,14 +96,14 @@ func (s *Set) Status() Status { return Status(s.source.Status()) }
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {
-	if s != nil {
+	if s.made() {
 		s.Pool.OnDrained(f)
 	}
 }
 
 // Watch is the Pool's; a nil Set tells nothing.
 func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil {
+	if !s.made() {
 		return func() {}
 	}
 	return s.Pool.Watch(f)
@@ -109,7 +111,7 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 
 // Owner returns what all have in common that are made around s: to watch one of them is to watch it.
 func (s *Set) Owner() any {
-	if s == nil {
+	if !s.made() {
 		return nil
 	}
 	return s.Pool
@@ -117,13 +119,6 @@ func (s *Set) Owner() any {
 
 // String names the Set by its Resolver.
 func (s *Set) String() string { return names.Own(s.resolver) }
-
-// Close ends the watching, the checks and the timers, and waits for them.
-func (s *Set) Close() {
-	s.stop()
-	<-s.stopped
-	s.Pool.Close()
-}
 
 // ErrNoEndpoint is what every NoEndpointError is to errors.Is.
 var ErrNoEndpoint = errors.New("holdfast: no endpoint")
@@ -166,25 +161,10 @@ func (e *NoEndpointError) Unwrap() []error {
 	return errs
 }
 
-// wait waits for the first answer.
-func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
-	select {
-	case <-s.known:
-		return nil
-	default:
-	}
-	select {
-	case <-s.known:
-		call.Waited()
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil { // also as the first answer came
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
+	if ended == holdfast.ErrClosed {
+		return call.Reject(ctx, holdfast.Event{Policy: "balance", Err: ended})
+	}
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, resolver: names.Own(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
@@ -201,12 +181,12 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Traits tells that it balances: it moves a call that did not connect, so that what stands
 // further in stands around an attempt.
-func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s != nil} }
+func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s.made()} }
 
 // WrapAt is Wrap for a place in a chain. Where nothing further out makes attempts, the
 // endpoint is chosen for all that are made further in.
 func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if s == nil {
+	if !s.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
