@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -28,8 +29,11 @@ type Gate struct {
 	shut   atomic.Bool
 	ready  sync.Once
 	empty  chan struct{} // closed when it is shut, and no call is under way
-	over   sync.Once     // closes empty
+	over   atomic.Bool   // empty is closed, or about to be
 	shards [gateShards]gateShard
+
+	mu  sync.Mutex
+	end []func() // told when it has nothing to send any more
 }
 
 // Calls at once on many processors rarely meet at a shard.
@@ -109,6 +113,34 @@ func (g *Gate) Close() error {
 	return nil
 }
 
+// OnClosed has f told when g is closed and the calls that were under way are over, and when
+// Shutdown or Close has ended some: for a transport, which can close its connections then. f may
+// be called several times, also at once with itself, by whoever closes g or by a call; at once where
+// that has come to pass already.
+func (g *Gate) OnClosed(f func()) {
+	if g == nil || f == nil {
+		return
+	}
+	g.begin()
+	g.mu.Lock()
+	g.end = append(g.end, f)
+	g.mu.Unlock()
+	select {
+	case <-g.empty:
+		f()
+	default:
+	}
+}
+
+func (g *Gate) tell() {
+	g.mu.Lock()
+	end := slices.Clone(g.end)
+	g.mu.Unlock()
+	for _, f := range end {
+		f()
+	}
+}
+
 func (g *Gate) close() {
 	g.begin()
 	if !g.shut.Swap(true) {
@@ -144,7 +176,10 @@ func (g *Gate) settle() {
 			return
 		}
 	}
-	g.over.Do(func() { close(g.empty) })
+	if !g.over.Swap(true) {
+		close(g.empty)
+		g.tell()
+	}
 }
 
 // cut ends the calls under way, and returns how many they were.
@@ -152,6 +187,9 @@ func (g *Gate) cut() int {
 	all := g.underWay(false)
 	for _, p := range all { // with no lock held: what ends by it leaves
 		p.end(ErrClosed)
+	}
+	if len(all) > 0 {
+		g.tell()
 	}
 	return len(all)
 }

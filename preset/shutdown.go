@@ -27,6 +27,14 @@ func (s *Stack) Close() error {
 	return s.gate.Close()
 }
 
+// OnClosed has f told when s is closed and has nothing under way any more, as that of a
+// holdfast.Gate. A door asks for it.
+func (s *Stack) OnClosed(f func()) {
+	if s != nil && s.now() != nil {
+		s.gate.OnClosed(f)
+	}
+}
+
 // close refuses updates; false: there is nothing to close.
 func (s *Stack) close() bool {
 	if s == nil || s.now() == nil {

@@ -144,7 +144,7 @@ func (a *answer) end(err error) holdfast.End {
 type reader answer
 
 // Read reads the body. When a time limit has cut it, the error is the
-// *holdfast.TimeoutError.
+// *holdfast.TimeoutError; when its client was closed, holdfast.ErrClosed.
 func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
 	a.ending.Progress(true)
@@ -165,7 +165,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	default:
 		if limit := ranOut(a.ctx); limit != nil {
 			err = limit
-		} else if err == io.EOF {
+		} else if err == io.EOF || context.Cause(a.ctx) == holdfast.ErrClosed {
 			err = context.Cause(a.ctx)
 		}
 		a.ending.Finish(a.end(err))
