@@ -16,7 +16,7 @@ import (
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
-// is as welcome.
+// is as welcome. A Stack that is closed takes none: holdfast.ErrClosed.
 func (s *Stack) Update(c Config) ([]string, error) {
 	if s.now() == nil {
 		return nil, errNotMade
@@ -27,6 +27,9 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, holdfast.ErrClosed
+	}
 	was := s.now()
 	is := build(c, was)
 	changes := append(differ(was, is), diffRoutes(was, is)...)
