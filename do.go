@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"sync/atomic"
 )
 
@@ -93,6 +94,7 @@ type doing[T any] struct {
 func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil { // f is not called
+		call.Unsent()
 		err := context.Cause(ctx)
 		v := VerdictOf(ctx, err)
 		return Result{Err: err, Class: v.Class, Code: v.Code}
@@ -151,8 +153,19 @@ func (v *value[T]) Discard() {
 	if v.gone.Swap(true) {
 		return
 	}
-	if c, ok := any(v.v).(io.Closer); ok {
+	if c, ok := any(v.v).(io.Closer); ok && !isNil(c) {
 		_ = c.Close() // nobody is left to be told
+	}
+}
+
+// isNil reports whether there is nothing in c to be closed: many functions return a nil
+// pointer for a value that is not there, and few Close methods expect one.
+func isNil(c io.Closer) bool {
+	switch v := reflect.ValueOf(c); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice, reflect.UnsafePointer:
+		return v.IsNil()
+	default:
+		return false
 	}
 }
 

@@ -220,7 +220,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		var p patience
+		p := patience{call: call}
 		for {
 			p.free = nil
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place

@@ -139,16 +139,21 @@ func (l *Rate) Acquire(ctx context.Context, target string) error {
 	if !l.bounds() {
 		return nil
 	}
-	_, _, err := l.take(ctx, target)
+	_, _, err := l.take(ctx, nil, target)
 	return err
 }
 
-// take takes a token. late is as from hold.
-func (l *Rate) take(ctx context.Context, target string) (waited bool, late uint64, err error) {
+// take takes a token; call is nil where it is for none. late is as from hold.
+func (l *Rate) take(ctx context.Context, call *holdfast.Call, target string) (waited bool, late uint64, err error) {
 	e, late := l.hold(target)
 	if e.Value.allow() {
 		e.Release()
 		return false, late, nil
+	}
+	if call != nil {
+		wait, done := call.Waiting(ctx)
+		defer done()
+		ctx = wait
 	}
 	return true, late, l.wait(ctx, e, target)
 }
@@ -215,7 +220,7 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		waited, late, err := l.take(ctx, call.Target)
+		waited, late, err := l.take(ctx, call, call.Target)
 		if late != 0 {
 			tellLate(ctx, call, "rate", late)
 		}

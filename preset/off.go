@@ -27,6 +27,9 @@ var noOff = map[string]string{
 
 // offMeans returns what to write in the place of "off", for a field that cannot be switched off.
 func offMeans(path string) (instead string, refused bool) {
+	if _, in, is := strings.Cut(path, "]."); is {
+		path = in // of a route
+	}
 	instead = noOff[path]
 	if instead == "" {
 		instead = noOff[path[strings.LastIndexByte(path, '.')+1:]]

@@ -20,6 +20,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/loadbalance"
 )
 
@@ -51,10 +52,10 @@ func (b *builder) Name() string { return b.name }
 func (b *builder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, fmt.Errorf("grpcclient: the config of %s: %w", b.name, err)
+		return nil, fmt.Errorf("grpcclient: the config of %s: %w", b.name, input.Brief(err))
 	}
 	for name := range fields {
-		return nil, fmt.Errorf("grpcclient: the config of %s has no field %s: it is {}", b.name, name)
+		return nil, fmt.Errorf("grpcclient: the config of %s has no field %s: it is {}", b.name, input.Show(name))
 	}
 	return nil, nil //nolint:nilnil // there is nothing to be known
 }
