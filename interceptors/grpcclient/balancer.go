@@ -193,17 +193,20 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	inner, ctx := res.Done, info.Ctx
 	due, _ := ctx.Deadline()
 	res.Done = func(done balancer.DoneInfo) {
-		out := resultOf(ctx, call, due, done)
+		var out holdfast.Result
+		defer func() { // also where a callback panics: the node has one call less
+			picked.Done(out.Class)
+			if inner != nil {
+				inner(done)
+			}
+		}()
+		out = resultOf(ctx, call, due, done)
 		switch {
 		case !done.BytesSent && !done.BytesReceived: // it was never sent, which says nothing
 		case call != nil && call.Stream: // gRPC tells of its end alone
 			picked.Ended(out)
 		default:
 			picked.Answered(out)
-		}
-		picked.Done(out.Class)
-		if inner != nil {
-			inner(done)
 		}
 	}
 	return res, nil
