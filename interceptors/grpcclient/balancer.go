@@ -193,20 +193,17 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	inner, ctx := res.Done, info.Ctx
 	due, _ := ctx.Deadline()
 	res.Done = func(done balancer.DoneInfo) {
-		var out holdfast.Result
-		defer func() { // also where a callback panics: the node has one call less
-			picked.Done(out.Class)
-			if inner != nil {
-				inner(done)
-			}
-		}()
-		out = resultOf(ctx, call, due, done)
+		out := resultOf(ctx, call, due, done)
 		switch {
 		case !done.BytesSent && !done.BytesReceived: // it was never sent, which says nothing
 		case call != nil && call.Stream: // gRPC tells of its end alone
 			picked.Ended(out)
 		default:
 			picked.Answered(out)
+		}
+		picked.Done(out.Class)
+		if inner != nil {
+			inner(done)
 		}
 	}
 	return res, nil
@@ -238,8 +235,19 @@ func resultOf(ctx context.Context, call *holdfast.Call, due time.Time, done bala
 			r, _ = s.about()
 		}
 	}
-	v := r.judge(ctx, said, at)
+	v := r.judged(ctx, said, at)
 	return holdfast.Result{Err: said, Class: v.Class, Code: v.Code, After: v.After}
+}
+
+// judged is judge where a callback that panics must not: gRPC holds locks, which nobody would open
+// again. It panics once more for the caller, whose interceptor asks it too.
+func (r *rpc) judged(ctx context.Context, err error, at arrival) (v holdfast.Verdict) {
+	defer func() {
+		if recover() != nil {
+			v = holdfast.Verdict{Class: holdfast.Ignored, Code: holdfast.CodePanic}
+		}
+	}()
+	return r.judge(ctx, err, at)
 }
 
 // errOK stands for the answer, which the balancer does not see.

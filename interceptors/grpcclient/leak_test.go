@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
 	"github.com/holdfast-go/holdfast/limit"
 	"github.com/holdfast-go/holdfast/timeout"
@@ -234,4 +235,35 @@ func inFlight(places *limit.InFlight) (n float64) {
 		}
 	}
 	return n
+}
+
+// Beneath our Balancer, where a callback is asked by gRPC with locks held, its panic leaves nothing
+// behind either: neither a call of the node nor a goroutine of gRPC's stream.
+func TestAPanicOfACallbackBeneathTheBalancer(t *testing.T) {
+	f := newFleet(t, 1, func(int) func(context.Context, int, string) (string, error) { return failsFirst(1<<30, unavailable) })
+	f.servers[0].list = sends(unavailable, "a")
+	w := grpcclient.Wrapper{Classify: func(string, *status.Status) (holdfast.Verdict, bool) { panic("mine") }}
+	cc := f.dial(t, discovery.Static(f.addrs...), byEWMA, w.DialOptions()...)
+	call := func(method string, do func(ctx context.Context)) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		defer func() {
+			if got := recover(); got != "mine" {
+				t.Errorf("%s: recovered %v", method, got)
+			}
+		}()
+		do(ctx)
+	}
+	unary := func(ctx context.Context) { _ = cc.Invoke(ctx, get, say("x"), new(message)) }
+	stream := func(ctx context.Context) {
+		s := asks(t, ctx, cc, list)
+		_, _ = read(s)
+	}
+	call(get, unary)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		call(get, unary)
+		call(list, stream)
+	}
+	eventually(t, "all is let go of", func() bool { return latest.Load().Nodes()[0].InFlight() == 0 && runtime.NumGoroutine() <= before+3 })
 }
