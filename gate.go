@@ -83,7 +83,7 @@ func (g *Gate) Shutdown(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
-	if ctx == nil { //nolint:staticcheck // no end, then
+	if ctx == nil { // no end, then
 		ctx = context.Background()
 	}
 	g.close()
