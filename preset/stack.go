@@ -17,9 +17,10 @@ import (
 // made, nil too, does nothing as a Policy, has no policies to return, and cannot be
 // updated.
 type Stack struct {
-	mu      sync.Mutex // of Update and OnDrained
+	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
 	drained []func(addr string)
+	heard   map[*hearing]bool
 }
 
 // wrapped is one use of the Stack, with the policies that it was last used with: it
