@@ -22,10 +22,11 @@ import (
 // among the Inner policies, is closed by whoever made it, after the Stack.
 type Stack struct {
 	gate    holdfast.Gate
-	mu      sync.Mutex // of Update and OnDrained
+	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
 	closed  bool
 	drained []func(addr string)
+	heard   map[*hearing]bool
 }
 
 // wrapped is one use of the Stack, with the policies that it was last used with: it

@@ -11,7 +11,8 @@ import (
 )
 
 // Update has all calls that begin from now on run through the policies of c;
-// those under way go on with what they began with. Circuits, what calls take,
+// those under way go on with what they began with, their callbacks too; who waits for a
+// place or a token goes by the new limit at once. Circuits, what calls take,
 // slots, and the tokens of the budget and of rates stay as they are. It returns
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where
@@ -39,6 +40,9 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)
+	}
+	for h := range s.heard {
+		h.follow(is.list())
 	}
 	return changes, nil
 }
