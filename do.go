@@ -49,6 +49,7 @@ var bare = Chain()
 //	time ran out, and it had none                Ignored     never                 timeout, deadline
 //	time ran out while this process stood still  LocalPause  if repeatable         timeout, deadline
 //	cancelled by the caller                      Ignored     never                 cancelled
+//	cut off, as the client was closed            Ignored     never                 closed
 //	another attempt won, of a hedge              Ignored     never                 superseded
 func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context) (T, error)) (T, error) {
 	var zero T

@@ -25,8 +25,11 @@ type InFlightOptions struct {
 	Queue int
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one, which figures call "other".
+	// MaxTargets is how many targets have one: 0 and negative mean 1024. Past it, one
+	// makes room that has no call under way or waiting. Targets that find no room share
+	// one limit, which figures call "other", and stay with it while they have calls
+	// under way there. Metrics count such calls, and an event ("table_full", of
+	// holdfast.Event) tells of them.
 	MaxTargets int
 }
 
@@ -217,7 +220,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		var p patience
+		p := patience{call: call}
 		for {
 			p.free = nil
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place

@@ -24,16 +24,19 @@ type RateOptions struct {
 	// Burst is how many may begin at once: 0 means a tenth of a second's worth,
 	// and 1 at least; negative: 1.
 	Burst int
-	// Wait is how long a call may wait for its turn: 0 and negative mean not at
-	// all.
+	// Wait is how long a call may wait for its turn, which its place in the queue
+	// tells: 0 and negative mean not at all.
 	Wait time.Duration
 	// Queue is how many may wait: 0 means what PerSecond lets through in Wait;
 	// negative: none.
 	Queue int
 	// PerTarget gives each target a rate of its own.
 	PerTarget bool
-	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one, which figures call "other".
+	// MaxTargets is how many targets have one: 0 and negative mean 1024. Past it, one
+	// makes room for which nobody waits, and that has all of its Burst. Targets that
+	// find no room share one rate, which figures call "other"; a target that gets one
+	// of its own then begins with what is left of that. Metrics count such calls, and
+	// an event ("table_full", of holdfast.Event) tells of them.
 	MaxTargets int
 }
 
@@ -136,16 +139,21 @@ func (l *Rate) Acquire(ctx context.Context, target string) error {
 	if !l.bounds() {
 		return nil
 	}
-	_, _, err := l.take(ctx, target)
+	_, _, err := l.take(ctx, nil, target)
 	return err
 }
 
-// take takes a token. late is as from hold.
-func (l *Rate) take(ctx context.Context, target string) (waited bool, late uint64, err error) {
+// take takes a token; call is nil where it is for none. late is as from hold.
+func (l *Rate) take(ctx context.Context, call *holdfast.Call, target string) (waited bool, late uint64, err error) {
 	e, late := l.hold(target)
 	if e.Value.allow() {
 		e.Release()
 		return false, late, nil
+	}
+	if call != nil {
+		wait, done := call.Waiting(ctx)
+		defer done()
+		ctx = wait
 	}
 	return true, late, l.wait(ctx, e, target)
 }
@@ -212,7 +220,7 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		waited, late, err := l.take(ctx, call.Target)
+		waited, late, err := l.take(ctx, call, call.Target)
 		if late != 0 {
 			tellLate(ctx, call, "rate", late)
 		}
@@ -228,7 +236,13 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Ready reports whether Enter would find a token now. With Enter a Rate guards one
 // node of a balancer; such a one is not PerTarget.
-func (l *Rate) Ready() bool { return !l.bounds() || l.s.buckets.Get("").ready() }
+func (l *Rate) Ready() bool {
+	if !l.bounds() {
+		return true
+	}
+	b, ok := l.s.buckets.Find("")
+	return !ok || b.ready()
+}
 
 // Enter takes a token without waiting. There is nothing to give back: leave is nil.
 func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {

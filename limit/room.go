@@ -53,6 +53,7 @@ type patience struct {
 	free  <-chan struct{} // closed when there is something else to be had: errFree
 	timer *pause.Timer    // of the first wait on; nil: it has not waited
 	late  uint64          // other than 0: that it found no room of its own is to be told
+	call  *holdfast.Call  // nil: it is of no call
 }
 
 // These end a wait since there is something else.
@@ -101,6 +102,11 @@ func (r *room) enter(o *InFlightOptions) (w *waiter, reason string) {
 func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patience, stays func() bool) (reason string, err error) {
 	if p.timer == nil {
 		p.timer = pause.Start(o.Wait)
+	}
+	if p.call != nil {
+		var done func()
+		ctx, done = p.call.Waiting(ctx)
+		defer done()
 	}
 	moved, let := w.moved, false
 	for !let && reason == "" && err == nil {

@@ -15,7 +15,8 @@ import (
 // mean what they mean there; its handlers are never called.
 type patterns struct {
 	plain  matcher
-	ported matcher // of patterns whose host has a port, which a ServeMux does not look at; they go first
+	ported matcher         // of patterns whose host has a port, which a ServeMux does not look at; they go first
+	hosts  map[string]bool // of those
 }
 
 // A matcher finds routes by their patterns.
@@ -26,18 +27,19 @@ type matcher struct {
 
 // compile reads the patterns of routes. One that is wrong is left out, and has an error.
 func compile(routes []Route) (p *patterns, wrong []error) {
-	p = new(patterns)
+	p = &patterns{hosts: map[string]bool{}}
 	for i, r := range routes {
 		if len(r.Match) == 0 {
 			wrong = append(wrong, fmt.Errorf("routes[%d].match: it must be there, a pattern at least: %s", i, forExample))
 		}
 		for j, text := range r.Match {
-			pattern, ported := withPort(text)
+			pattern, host := withPort(text)
 			m := &p.plain
-			if ported {
+			if host != "" {
 				m = &p.ported
+				p.hosts[host] = true
 			}
-			if err := m.add(pattern, i); err != nil {
+			if err := m.add(pattern, i); err != nil && len(wrong) < maxWrong {
 				wrong = append(wrong, refusal(routes, i, j, err))
 			}
 		}
@@ -64,32 +66,36 @@ func (m *matcher) add(pattern string, route int) (err error) {
 	return nil
 }
 
-// withPort returns a pattern whose host has a port as one whose host has another name.
-func withPort(pattern string) (as string, ported bool) {
+// withPort returns a pattern whose host has a port as one whose host has another name, and which
+// host that is; empty: it has no port.
+func withPort(pattern string) (as, host string) {
 	begin := 0
 	if i := strings.IndexAny(pattern, " \t"); i >= 0 {
 		begin = i + 1
 	}
 	end := strings.IndexByte(pattern[begin:], '/')
 	if end < 0 || !strings.Contains(pattern[begin:begin+end], ":") {
-		return pattern, false
+		return pattern, ""
 	}
-	return pattern[:begin] + hidden(pattern[begin:begin+end]) + pattern[begin+end:], true
+	host = pattern[begin : begin+end]
+	return pattern[:begin] + hidden(host) + pattern[begin+end:], host
 }
 
 // hidden is a host whose port a ServeMux does not see.
 func hidden(host string) string { return strings.ReplaceAll(host, ":", "%") }
 
+// maxWrong is how many patterns that are wrong are looked at more closely.
+const maxWrong = 10
+
 const forExample = `write "GET /export/{id}", or "/users.v1.Users/Get" of gRPC`
 
 // refusal says what is wrong with the n-th pattern of a route.
 func refusal(routes []Route, i, n int, err error) error {
-	text := routes[i].Match[n]
-	pattern, _ := withPort(text)
-	at := fmt.Sprintf("routes[%d].match[%d]: %s", i, n, strconv.Quote(text))
+	pattern, _ := withPort(routes[i].Match[n])
+	at := fmt.Sprintf("routes[%d].match[%d]: %s", i, n, strconv.Quote(short(routes[i].Match[n])))
 	var alone matcher
 	if alone.add(pattern, i) != nil {
-		return fmt.Errorf("%s is no pattern: %s; %s", at, strings.TrimPrefix(err.Error(), fmt.Sprintf("parsing %q: ", pattern)), forExample)
+		return fmt.Errorf("%s is no pattern: %s; %s", at, short(strings.TrimPrefix(err.Error(), fmt.Sprintf("parsing %q: ", pattern))), forExample)
 	}
 	for j := range i + 1 {
 		for k, other := range routes[j].Match {
@@ -98,13 +104,19 @@ func refusal(routes []Route, i, n int, err error) error {
 			}
 			pair := matcher{}
 			if as, _ := withPort(other); pair.add(as, j) == nil && pair.add(pattern, i) != nil {
-				_, why, _ := strings.Cut(err.Error(), "\n") // beneath it is where net/http thinks that they are from
-				return fmt.Errorf("%s and %q of routes[%d].match[%d] match some calls both, and neither is more specific: change one; %s",
-					at, other, j, k, strings.ReplaceAll(why, "\n", " "))
+				return fmt.Errorf("%s and %q of routes[%d].match[%d] match some calls both, and neither is more specific: change one", at, short(other), j, k)
 			}
 		}
 	}
 	return fmt.Errorf("%s: %w", at, err)
+}
+
+// short is a text for an error, which may be of any length.
+func short(text string) string {
+	if len(text) > 100 {
+		return text[:100] + "…"
+	}
+	return text
 }
 
 // A probe is what a ServeMux is asked with.
@@ -124,20 +136,20 @@ func (p *patterns) find(call *holdfast.Call) int {
 	}()
 	r, u := &asked.request, &asked.url
 	r.URL, r.Method = u, call.Method
-	switch http, is := call.Sender.(interface{ Request() *http.Request }); {
-	case strings.HasPrefix(call.Method, "/"):
-		r.Method, u.Path = "POST", call.Method
-	case is && http.Request().URL != nil:
-		u.Path, u.RawPath = http.Request().URL.Path, http.Request().URL.RawPath
+	if strings.HasPrefix(call.Method, "/") {
+		r.Method, u.Path = http.MethodPost, call.Method
+	} else {
 		r.Host = call.Target
-	default:
-		r.Host = call.Target
+		if of, is := call.Sender.(interface{ Request() *http.Request }); is {
+			if theirs := of.Request(); theirs != nil && theirs.URL != nil {
+				u.Path, u.RawPath = theirs.URL.Path, theirs.URL.RawPath
+			}
+		}
 	}
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	if p.ported.mux != nil && r.Host != "" {
-		host := r.Host
+	if host := r.Host; p.hosts[host] {
 		r.Host = hidden(host)
 		if i := p.ported.find(r); i >= 0 {
 			return i

@@ -28,17 +28,26 @@ type Route struct {
 	Config Config
 }
 
-// maxRoutes bounds how many routes a Config may have, each of which becomes policies.
-const maxRoutes = 1000
+// maxRoutes bounds how many routes a Config may have, each of which becomes policies, and
+// maxPatterns how many patterns in all, each of which is compared with the others.
+const (
+	maxRoutes   = 1000
+	maxPatterns = 4 * maxRoutes
+)
 
 var routesType = reflect.TypeFor[[]Route]()
 
 // over returns base with what c sets in its place.
 func (c Config) over(base Config) Config {
-	out := base.copied()
-	out.Routes = nil
+	out := base.alone().copied()
 	lay(reflect.ValueOf(&out).Elem(), reflect.ValueOf(c.copied()), "", c.read)
 	return out
+}
+
+// alone returns c without its routes.
+func (c Config) alone() Config {
+	c.Routes = nil
+	return c
 }
 
 // lay puts what is set in from, or was read, into to.
@@ -86,13 +95,19 @@ func (c Config) checkRoutes(bad func(format string, args ...any)) {
 		bad("routes: they are more than %d: let a pattern match what is alike", maxRoutes)
 		return
 	}
-	if _, wrong := compile(c.Routes); len(wrong) > 0 {
-		for _, err := range wrong {
-			bad("%v", err)
-		}
+	patterns := 0
+	for _, r := range c.Routes {
+		patterns += len(r.Match)
 	}
-	base := c
-	base.Routes = nil
+	if patterns > maxPatterns {
+		bad("routes: they have more than %d patterns: let one match what is alike", maxPatterns)
+		return
+	}
+	_, wrong := compile(c.Routes)
+	for _, err := range wrong {
+		bad("%v", err)
+	}
+	base := c.alone()
 	known := map[string]bool{} // what is wrong with all calls is no route's
 	for _, err := range parted(base.Validate()) {
 		known[err.Error()] = true

@@ -16,10 +16,17 @@ import (
 // while calls are under way. It is safe for concurrent use. One that NewStack has not
 // made, nil too, does nothing as a Policy, has no policies to return, and cannot be
 // updated.
+//
+// At the end of a program Shutdown lets the calls under way finish, and Close ends them. A Stack
+// that is simply dropped leaves nothing behind; what it was given, such as a loadbalance.Set
+// among the Inner policies, is closed by whoever made it, after the Stack.
 type Stack struct {
-	mu      sync.Mutex // of Update and OnDrained
+	gate    holdfast.Gate
+	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
+	closed  bool
 	drained []func(addr string)
+	heard   map[*hearing]bool
 }
 
 // wrapped is one use of the Stack, with the policies that it was last used with: it
@@ -59,13 +66,13 @@ func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handle
 		return w
 	}
 	with(s.parts.Load())
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	return s.gate.Wrap(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		w := last.Load()
 		if p := s.parts.Load(); w.parts != p {
 			w = with(p)
 		}
 		return w.handler(ctx, call)
-	}
+	})
 }
 
 // now is nil where NewStack has not made the Stack.

@@ -11,12 +11,13 @@ import (
 )
 
 // Update has all calls that begin from now on run through the policies of c;
-// those under way go on with what they began with. Circuits, what calls take,
+// those under way go on with what they began with, their callbacks too; who waits for a
+// place or a token goes by the new limit at once. Circuits, what calls take,
 // slots, and the tokens of the budget and of rates stay as they are. It returns
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
-// is as welcome.
+// is as welcome. A Stack that is closed takes none: holdfast.ErrClosed.
 func (s *Stack) Update(c Config) ([]string, error) {
 	if s.now() == nil {
 		return nil, errNotMade
@@ -27,6 +28,9 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, holdfast.ErrClosed
+	}
 	was := s.now()
 	is := build(c, was)
 	changes := append(differ(was, is), diffRoutes(was, is)...)
@@ -36,6 +40,9 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)
+	}
+	for h := range s.heard {
+		h.follow(is.list())
 	}
 	return changes, nil
 }

@@ -64,8 +64,12 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		if err != nil {
 			l.ended.attempt, l.ended.class, l.ended.code = attempt, class, code
 			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
+			why := reason{"ended", "ended while waiting"}
+			if ctx.Err() == nil {
+				l.res.Code, why = holdfast.CodeClosed, reason{"closed", "closed while waiting"}
+			}
 			l.forget()
-			return l.stop(ctx, call, made+1, reason{"ended", "ended while waiting"})
+			return l.stop(ctx, call, made+1, why)
 		}
 		call = again
 	}
@@ -91,13 +95,19 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 		e.Wait = wait
 		tell(ctx, call, r.onRetry, e)
 	}
+	waiting, done := call.Waiting(ctx)
+	defer done()
 	select {
-	case <-ctx.Done():
+	case <-waiting.Done():
 	case <-timer.C:
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, &endedError{last: old.Err, err: ctx.Err(), cause: context.Cause(ctx), waiting: true}
+	case waiting.Err() != nil:
+		return nil, &endedError{last: old.Err, err: holdfast.ErrClosed, cause: holdfast.ErrClosed, waiting: true}
 	}
+	done()
 	again = call.Again()
 	paid := call.Record.Replays()
 	l.res = l.next(ctx, again)

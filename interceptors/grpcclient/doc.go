@@ -104,6 +104,7 @@
 //	time ran out, and it had none                   Ignored        never                 timeout, deadline
 //	time ran out while this process stood still     LocalPause     if repeatable         timeout, deadline
 //	cancelled by the caller                         Ignored        never                 cancelled
+//	cut off, as the client was closed               Ignored        never                 closed
 //	another attempt won, of a hedge                 Ignored        never                 superseded
 //
 // Wrapper.Classify overrules the table for a server that means something else by a status.

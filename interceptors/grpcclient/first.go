@@ -43,18 +43,6 @@ func (f *first) show() {
 	}
 }
 
-func (f *first) isShown() bool {
-	if f == nil {
-		return false
-	}
-	select {
-	case <-f.shown:
-		return true
-	default:
-		return false
-	}
-}
-
 // hand gives the caller the message, once it is there.
 func (f *first) hand(m any) error {
 	f.broken.surface()

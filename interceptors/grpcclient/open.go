@@ -173,8 +173,8 @@ func (a *open) next(m any) (err error) {
 	return f.hand(m)
 }
 
-// breaks ends the stream when a codec, or an interceptor further in, has panicked: what the call
-// holds is free, and the panic goes on its way.
+// breaks ends the stream when a codec, an interceptor further in or a callback has panicked: what
+// the call holds is free, and the panic goes on its way.
 func (a *open) breaks(returned *bool) {
 	if !*returned {
 		a.unwatch()
@@ -187,14 +187,14 @@ func (a *open) RecvMsg(m any) error {
 	returned := false
 	defer a.breaks(&returned)
 	err := a.next(m)
-	returned = true
 	switch {
 	case err != nil && err != io.EOF:
-		return a.ended(err, a.received())
+		err = a.ended(err, a.received())
 	case err != nil || !a.of.desc.ServerStreams:
-		return a.ended(err, arrival{})
+		err = a.ended(err, arrival{})
 	}
-	return nil
+	returned = true
+	return err
 }
 
 // SendMsg sends a message. io.EOF says that the stream has ended, and that
@@ -203,10 +203,10 @@ func (a *open) SendMsg(m any) error {
 	returned := false
 	defer a.breaks(&returned)
 	err := a.inner.SendMsg(m)
-	returned = true
 	if err != nil && err != io.EOF {
-		return a.ended(err, arrival{request: m, on: true, sending: true})
+		err = a.ended(err, arrival{request: m, on: true, sending: true})
 	}
+	returned = true
 	return err
 }
 

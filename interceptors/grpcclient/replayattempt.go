@@ -31,7 +31,9 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 // send sends the request on a stream of its own. untaken says that no server has begun with it,
 // and that gRPC was kept from sending it once more.
 func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.Result, untaken bool) {
-	r.show(nil)
+	r.mu.Lock()
+	r.headed = nil // of the attempt before
+	r.mu.Unlock()
 	var opts []grpc.CallOption
 	once := !call.Repeatable && !r.now && r.door.NoNativeRetry
 	if once {
@@ -56,21 +58,9 @@ func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.
 		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
 		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}, false
 	default:
-		r.show(nil)
 		a.before, r.last = r.last, a
-		res = r.came(ctx, call, err, at)
-		if a.first.isShown() { // the caller has seen how it began
-			res.After = holdfast.Never
-		}
-		return res, once && at.untaken(statusIn(err))
+		return r.came(ctx, call, err, at), once && at.untaken(statusIn(err))
 	}
-}
-
-// show has Header show what it has of an attempt at once; nil: nothing yet.
-func (r *replayed) show(a *open) {
-	r.mu.Lock()
-	r.headed = a
-	r.mu.Unlock()
 }
 
 // answered sends the request on the stream of an attempt and waits for what
@@ -100,6 +90,8 @@ func (r *replayed) answered(a *open) (at arrival, _ error) {
 		select {
 		case <-a.first.done:
 		case <-a.first.shown:
+		}
+		if r.shown(a) {
 			return at, nil // and the first message is the caller's to wait for
 		}
 		a.first.broken.surface()
@@ -148,4 +140,20 @@ func (r *replayed) expect(a *open) bool {
 		a.first = newFirst(r.into)
 	}
 	return a.first != nil
+}
+
+// shown reports whether the caller has been shown the header of an attempt, so that it is not
+// made again. When it was not, and has failed, it never will be.
+func (r *replayed) shown(a *open) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-a.first.shown:
+		return true
+	default:
+	}
+	if a.first.err != nil {
+		r.headed = nil
+	}
+	return false
 }

@@ -45,6 +45,7 @@ func (s *session) Protocol() string { return "grpc" }
 func (s *session) run() (*open, error) {
 	res := s.settled(s.door.handle(s.ctx, &s.call))
 	if a, mine := res.Reply.(*open); mine {
+		s.last = nil // nobody asks for what failed before
 		s.won.Store(a)
 		if a.empty {
 			a.out.publish(a.attempt)
