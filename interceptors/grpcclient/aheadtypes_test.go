@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -75,6 +76,49 @@ func TestTheFirstMessageIsOfTheCallersType(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A codec that the caller brings gets the caller's own types alone.
+func TestACodecOfTheCallersGetsTheCallersTypes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &service{list: sends(unavailable, "one", "two")}
+		cc, stop := s.dial(t, through(all, again(3))...)
+		defer stop()
+		for _, late := range []bool{false, true} {
+			stream, err := cc.NewStream(t.Context(), listDesc, list, grpc.ForceCodec(bytesAlone{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request, _ := proto.Marshal(say("x"))
+			if err := stream.SendMsg(&request); err != nil {
+				t.Fatal(err)
+			}
+			if late {
+				pass(time.Minute)
+			}
+			for _, want := range []string{"one", "two"} {
+				var got []byte
+				m := new(message)
+				if err := stream.RecvMsg(&got); err != nil || proto.Unmarshal(got, m) != nil || m.GetValue() != want {
+					t.Errorf("late %v: %q, %v", late, got, err)
+				}
+			}
+		}
+	})
+}
+
+// A bytesAlone is a codec of raw bytes, as a proxy has it.
+type bytesAlone struct{}
+
+func (bytesAlone) Name() string                  { return "bytes" }
+func (bytesAlone) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (bytesAlone) Unmarshal(b []byte, v any) error {
+	into, ok := v.(*[]byte)
+	if !ok {
+		return fmt.Errorf("a %T", v)
+	}
+	*into = slices.Clone(b)
+	return nil
 }
 
 // Unknown fields and all else of the first message are the caller's.
