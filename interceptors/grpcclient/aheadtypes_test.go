@@ -89,8 +89,7 @@ func TestACodecOfTheCallersGetsTheCallersTypes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			request, _ := proto.Marshal(say("x"))
-			if err := stream.SendMsg(&request); err != nil {
+			if err := stream.SendMsg(say("x")); err != nil {
 				t.Fatal(err)
 			}
 			if late {
@@ -107,11 +106,11 @@ func TestACodecOfTheCallersGetsTheCallersTypes(t *testing.T) {
 	})
 }
 
-// A bytesAlone is a codec of raw bytes, as a proxy has it.
+// A bytesAlone is a codec whose answers are raw bytes.
 type bytesAlone struct{}
 
 func (bytesAlone) Name() string                  { return "bytes" }
-func (bytesAlone) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (bytesAlone) Marshal(v any) ([]byte, error) { return protoCodec.Marshal(v) }
 func (bytesAlone) Unmarshal(b []byte, v any) error {
 	into, ok := v.(*[]byte)
 	if !ok {
@@ -170,6 +169,53 @@ func (l loudly) RecvMsg(m any) error {
 			return nil
 		}
 		m.Value = strings.ToUpper(m.GetValue())
+	}
+	return err
+}
+
+// An attempt that receives into the caller's message begins with an empty one, whatever the one
+// before has left in it.
+func TestEachAttemptBeginsWithAnEmptyMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &service{list: func(n int, _ string, ss grpc.ServerStream) error {
+			pass(time.Second) // the caller is there
+			_ = ss.SendHeader(nil)
+			if n < 3 {
+				return unavailable
+			}
+			return ss.SendMsg(say("ok"))
+		}}
+		var begun atomic.Int64
+		cc, stop := s.dial(t, append(through(all, again(3)), grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			inner, err := next(ctx, desc, cc, method, opts...)
+			return leaves{inner, t, &begun}, err
+		}))...)
+		defer stop()
+		m := new(message)
+		stream := asks(t, t.Context(), cc, undeclared)
+		if err := stream.RecvMsg(m); err != nil || m.GetValue() != "ok" || begun.Load() != 3 {
+			t.Errorf("%v, %v after %d", m, err, begun.Load())
+		}
+	})
+}
+
+// A leaves leaves something in the message of a receive that fails.
+type leaves struct {
+	grpc.ClientStream
+	t     *testing.T
+	begun *atomic.Int64
+}
+
+func (l leaves) RecvMsg(v any) error {
+	l.begun.Add(1)
+	m, ok := v.(*message)
+	if !ok || m.GetValue() != "" {
+		l.t.Errorf("it begins with %v", v)
+		return l.ClientStream.RecvMsg(v)
+	}
+	err := l.ClientStream.RecvMsg(v)
+	if err != nil {
+		m.Value = "left over"
 	}
 	return err
 }
