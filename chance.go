@@ -24,7 +24,7 @@ func newChain() *chain {
 	c := new(chain)
 	c.targets.New = func(key string) *target { return &target{stranger: key == ""} }
 	c.targets.Shared = func() *target { return &target{stranger: true} }
-	c.targets.Idle = (*target).answers
+	c.targets.Idle = c.answers
 	return c
 }
 
@@ -38,11 +38,21 @@ type target struct {
 	until   int64             // up to when that is counted
 }
 
-// answers reports whether the target may be forgotten.
-func (t *target) answers() bool {
+// answers reports whether the target may be forgotten: it is not thought to be silent, or that was
+// another time.
+func (c *chain) answers(t *target) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	c.expire(t, clock.Now())
 	return t.quiet == 0
+}
+
+// expire forgets a silence of which nothing was seen for a minute. The lock of t is held.
+func (c *chain) expire(t *target, now int64) {
+	if now-t.until > int64(time.Minute) && t.quiet != 0 {
+		t.quiet = 0
+		c.silent.Add(-1)
+	}
 }
 
 // A usual is what calls of one method take: their mean and mean deviation, in
@@ -148,10 +158,7 @@ func (c *chain) silence(name string, sent, now int64) time.Duration {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now-t.until > int64(time.Minute) && t.quiet != 0 { // that was another time
-		t.quiet = 0
-		c.silent.Add(-1)
-	}
+	c.expire(t, now)
 	if t.quiet == 0 { // answers are looked for from here on
 		c.silent.Add(1)
 		t.quiet, t.until = 1, now
@@ -213,6 +220,7 @@ func (c *Call) spent(ctx context.Context) Class {
 		return Ignored
 	}
 	c.sent = clock.At(deadline) - int64(limit.Limit)
+	atomic.StoreUint32(&c.state, atomic.LoadUint32(&c.state)&^unsent) // it stands for one that a server had
 	return c.outOfTime(c.chance(), false)
 }
 

@@ -100,7 +100,7 @@ func TestNothingIsLearntOfStrangers(t *testing.T) {
 	c.targets.Max = 2
 	for _, name := range []string{"a", "other"} {
 		busy := c.targets.Get(name)
-		busy.quiet = 1
+		busy.quiet, busy.until = 1, clock.Now()
 		if busy.stranger {
 			t.Errorf("%s is a stranger", name)
 		}

@@ -58,7 +58,7 @@ func New(o Options) *Breaker {
 	b := &Breaker{o: o.filled(), s: new(shared)}
 	b.s.latest(&b.o)
 	b.s.circuits.New = func(key string) *circuit { return newCircuit(key, b.s) }
-	b.s.circuits.Idle = (*circuit).idle
+	b.s.circuits.Idle = func(c *circuit) bool { return c.idle(time.Now()) }
 	b.s.herald.Listen(b.s.tell)
 	return b
 }
@@ -66,7 +66,7 @@ func New(o Options) *Breaker {
 // With returns a Breaker with other options and the circuits of b, which both
 // share from then on: what is open stays open, and what was counted counts. Window,
 // MaxKeys and OnChange hold for b as well. More circuits than MaxKeys are kept while they
-// are not closed or have seen failures lately.
+// may not be forgotten; see Options.MaxKeys.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {
 		return New(o)
@@ -103,7 +103,13 @@ func (b *Breaker) Wrap(next holdfast.Handler) holdfast.Handler {
 				return next(ctx, call)
 			}
 		}
-		c := b.s.circuits.Get(key)
+		entry, late := b.s.circuits.Hold(key)
+		if entry == nil {
+			tellLate(ctx, call, key, late)
+			return next(ctx, call)
+		}
+		defer entry.Release()
+		c := entry.Value
 		if c.set.Load() != o {
 			c.set.Store(o)
 		}
@@ -238,8 +244,8 @@ func (b *Breaker) Owner() any {
 // circuit is half-open as soon as its time has passed. Asking makes no circuit.
 func (b *Breaker) State(key string) State { return b.Status(key).State }
 
-// Status returns what there is to know of the circuit of key, or of the one that it shares
-// with other keys since MaxKeys have circuits of their own.
+// Status returns what there is to know of the circuit of key. One that has none, since MaxKeys
+// others have, has the zero Status.
 func (b *Breaker) Status(key string) Status {
 	if b.made() {
 		if c, ok := b.s.circuits.Find(key); ok {
@@ -249,8 +255,7 @@ func (b *Breaker) Status(key string) Status {
 	return Status{}
 }
 
-// Each calls f for each circuit, in no order, until f returns false. The one that keys share
-// has the key "other".
+// Each calls f for each circuit, in no order, until f returns false.
 func (b *Breaker) Each(f func(key string, s Status) bool) {
 	if !b.made() {
 		return
@@ -273,22 +278,23 @@ func (c *circuit) status() Status {
 	return s
 }
 
-// Isolate rejects the calls of key until Reset.
-func (b *Breaker) Isolate(key string) { b.byHand(key, Isolated, cause{"hand", "isolated by hand"}) }
+// Isolate rejects the calls of key until Reset. It has a circuit from then on, whether or not
+// MaxKeys others have.
+func (b *Breaker) Isolate(key string) {
+	if b.made() {
+		entry := b.s.circuits.Keep(key)
+		defer entry.Release()
+		entry.Value.byHand(Isolated, cause{"hand", "isolated by hand"})
+	}
+}
 
-// Reset closes the circuit of key, as good as new.
-func (b *Breaker) Reset(key string) { b.byHand(key, Closed, cause{"hand", "reset by hand"}) }
-
-func (b *Breaker) byHand(key string, to State, why cause) {
+// Reset closes the circuit of key, as good as new. A key without a circuit has nothing to reset.
+func (b *Breaker) Reset(key string) {
 	if !b.made() {
 		return
 	}
-	for {
-		c := b.s.circuits.Get(key)
-		c.byHand(to, why)
-		if to == Closed || b.s.circuits.Get(key) == c {
-			return
-		} // else it was forgotten before it was isolated
+	if c, ok := b.s.circuits.Find(key); ok {
+		c.byHand(Closed, cause{"hand", "reset by hand"})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
 )
 
@@ -20,6 +21,7 @@ import (
 // machine is asked when it is to open, and while it is not closed.
 type circuit struct {
 	key      string
+	of       *shared
 	herald   *herald.Herald[holdfast.Event]
 	set      atomic.Pointer[Options] // of the policy that used it last
 	state    atomic.Uint32           // a State; HalfOpen only once a probe was sent
@@ -27,6 +29,7 @@ type circuit struct {
 	window   window
 	row      atomic.Int64 // failures in a row
 	broken   atomic.Int64 // answers in a row that broke off after a good start
+	noted    atomic.Int64 // when a failure or a slow call was counted last, by clock.Now; 0: none was
 	rejected atomic.Uint64
 
 	mu      sync.Mutex
@@ -46,7 +49,7 @@ var (
 )
 
 func newCircuit(key string, s *shared) *circuit {
-	return &circuit{key: key, herald: &s.herald, window: window{width: &s.width}, machine: newMachine()}
+	return &circuit{key: key, of: s, herald: &s.herald, window: window{width: &s.width}, machine: newMachine()}
 }
 
 // newMachine makes a closed state machine. It opens when it is told of a failure,
@@ -60,12 +63,28 @@ func newMachine() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	})
 }
 
-// idle reports whether the circuit may be forgotten.
-func (c *circuit) idle() bool {
-	if State(c.state.Load()) != Closed || c.row.Load() > 0 {
+// idle reports whether the circuit may be forgotten. Failures in a row that have left the window
+// keep no place.
+func (c *circuit) idle(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch State(c.state.Load()) {
+	case Isolated:
 		return false
+	case Open, HalfOpen:
+		return c.probing == nil && c.abandoned(now)
 	}
-	return c.window.sum(time.Now()).failures == 0
+	if !c.closed.IsZero() && now.Sub(c.closed) <= c.stayed {
+		return false // to fail again would be a relapse
+	}
+	noted := c.noted.Load()
+	return noted == 0 || clock.At(now)-noted > int64(c.window.length())
+}
+
+// abandoned reports whether the time of an open circuit was over for as long again, or Window where
+// that is longer, when somebody has called, or still nobody has. The lock is held.
+func (c *circuit) abandoned(called time.Time) bool {
+	return called.Sub(c.until) > max(c.stayed, c.window.length())
 }
 
 // judge reports whether the class is a failure, and whether it says anything.
@@ -92,6 +111,9 @@ func (c *circuit) observe(o *Options, age uint64, class holdfast.Class, after ti
 		n.slow = 1
 	}
 	now := time.Now()
+	if failed || slow {
+		c.noted.Store(clock.At(now))
+	}
 	if !failed {
 		c.window.add(now, n)
 		if c.row.Load() != 0 {
@@ -122,7 +144,17 @@ func (c *circuit) Done(age uint64, end holdfast.End) {
 		}
 		return
 	}
+	entry, _ := c.of.circuits.Hold(c.key)
+	if entry == nil {
+		return
+	}
+	defer entry.Release()
+	if again := entry.Value; again != c { // it was forgotten while the answer was read, as good as new
+		again.set.CompareAndSwap(nil, o)
+		c, age = again, again.age.Load()
+	}
 	now := time.Now()
+	c.noted.Store(clock.At(now))
 	c.window.add(now, counts{failures: 1})
 	c.broken.Add(1)
 	c.check(o, age, now, 0)
@@ -173,8 +205,15 @@ func (c *circuit) verdict(o *Options, now time.Time) cause {
 
 // open opens the circuit, whose lock is held.
 func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause) {
-	if State(c.state.Load()) == Closed && now.Sub(c.closed) > c.stayed {
-		c.began = now // it is no relapse
+	switch State(c.state.Load()) {
+	case Closed:
+		if now.Sub(c.closed) > c.stayed { // it is no relapse
+			c.began = now
+		}
+	case HalfOpen:
+		if c.abandoned(c.sent) { // what was in between nobody has seen
+			c.began = c.sent
+		}
 	}
 	c.stayed = openFor(o, now.Sub(c.began), after)
 	c.until = now.Add(c.stayed)

@@ -4,8 +4,14 @@ import "github.com/holdfast-go/holdfast"
 
 var _ holdfast.Measured = (*Breaker)(nil)
 
-// Figures tells the state of each circuit, and how many calls it has rejected.
+// Figures tells the state of each circuit, how many calls it has rejected, and how many had none.
 func (b *Breaker) Figures(yield func(holdfast.Figure) bool) {
+	if b.made() && !yield(holdfast.Figure{
+		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
+		Labels: map[string]string{"policy": "breaker"}, Value: float64(b.s.circuits.Late()), Owner: b.s,
+	}) {
+		return
+	}
 	b.Each(func(key string, s Status) bool {
 		for _, state := range [...]State{Closed, Open, HalfOpen, Isolated} {
 			f := holdfast.Figure{

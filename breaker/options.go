@@ -16,9 +16,13 @@ type Options struct {
 	// call.Target + call.Method each method has one of its own. It must be safe for
 	// concurrent use, and is called once for each call.
 	Key func(*holdfast.Call) string
-	// MaxKeys is how many circuits are kept: 0 and negative mean 1024. Past it, one
-	// that is closed and has seen no failure lately makes room; keys that find
-	// none share one circuit, which is called "other". Open ones are never dropped.
+	// MaxKeys is how many circuits are kept: 0 and negative mean 1024. Past it, one makes
+	// room that no call is asking, and that is closed and has seen no failure in Window, or
+	// whose open time was over long ago and that nobody has called since. Calls whose key
+	// finds no room are let through, and neither counted nor rejected: a circuit that
+	// several keys share would reject the calls of one for what another has done. Metrics
+	// count them, and an event ("table_full", of holdfast.Event) tells of them. One that is
+	// isolated is never dropped.
 	MaxKeys int
 
 	// FailureRatio opens the circuit when this part of the calls in Window has failed,

@@ -34,6 +34,9 @@ type bucket struct {
 
 type counts struct{ calls, failures, slow int64 }
 
+// length is how far back calls count.
+func (w *window) length() time.Duration { return time.Duration(w.width.Load() * buckets) }
+
 func (w *window) add(at time.Time, c counts) {
 	s := &w.shards[rand.Uint32()%shards]
 	s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/clock"
 )
 
 func TestT50_OldCallsExpireOnRead(t *testing.T) {
@@ -24,6 +25,27 @@ func TestT50_OldCallsExpireOnRead(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		if s := r.Status("t"); s.Calls != 0 || s.Failures != 0 || s.State != breaker.Closed {
 			t.Errorf("after an idle window: %+v", s)
+		}
+	})
+}
+
+// A call counts until Window is over, to the instant.
+func TestT50_AWindowIsOfTenBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(breaker.Options{})
+		second := int64(time.Second)
+		time.Sleep(time.Duration((clock.Turn(clock.Now(), second)+1)*second - clock.Now())) // to where a bucket begins
+		for range 10 {
+			r.call(good)
+			began := time.Now()
+			time.Sleep(10*time.Second - 1)
+			if s := r.Status("t"); s.Calls != 1 {
+				t.Fatalf("%d calls after %v", s.Calls, time.Since(began))
+			}
+			time.Sleep(1)
+			if s := r.Status("t"); s.Calls != 0 {
+				t.Fatalf("%d calls after %v", s.Calls, time.Since(began))
+			}
 		}
 	})
 }

@@ -41,8 +41,9 @@ func TestWithBoundsTheCircuits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(breaker.Options{})
 		r.open(t)
+		r.answer = func() holdfast.Result { return good }
 		for i := range 100 {
-			r.Reset(fmt.Sprint(i))
+			r.begin(fmt.Sprint(i))
 		}
 		count := func(b *breaker.Breaker) (n int) {
 			b.Each(func(string, breaker.Status) bool { n++; return true })
@@ -54,7 +55,7 @@ func TestWithBoundsTheCircuits(t *testing.T) {
 		}
 		more := less.With(breaker.Options{MaxKeys: 50})
 		for i := range 100 {
-			more.Reset(fmt.Sprint(i))
+			r.begin(fmt.Sprint(i))
 		}
 		if n := count(more); n != 50 || more.State("t") != breaker.Open {
 			t.Errorf("%d circuits, want 50; that of t is %v", n, more.State("t"))

@@ -82,8 +82,3 @@ func Background() Config {
 	c.Retry.MaxAttempts, c.Retry.InitialInterval, c.Retry.MaxInterval = 5, 100*time.Millisecond, 10*time.Second
 	return c
 }
-
-// Policies makes the policies of c, the outermost first. Every value means
-// something, so it cannot fail; Validate says which make no sense. Make them once
-// and keep them: what they remember is theirs.
-func (c Config) Policies() []holdfast.Policy { return build(c, nil).list() }

@@ -55,7 +55,7 @@ func (c Config) Describe() string {
 			case from[path] == text:
 				origin = c.base
 			}
-			lines.add(path, show(v), origin)
+			lines.add(path, word(show(v)), origin)
 		})
 	}
 	c.describeRoutes(&lines)

@@ -38,6 +38,9 @@ func (o *order) bad(format string, args ...any) {
 
 func (o *order) addAll(policies []holdfast.Policy, depth int) {
 	for _, p := range policies {
+		if r, ok := p.(refused); ok {
+			o.wrong = append(o.wrong, r.why)
+		}
 		if c, ok := p.(holdfast.Characterized); ok {
 			o.add(c.Traits())
 		}

@@ -80,6 +80,9 @@ func (c Config) probing() Config {
 
 // find returns the policy of a type, of which there is one.
 func find[P holdfast.Policy](p *parts) (found P) {
+	if p == nil {
+		return found
+	}
 	for _, one := range p.made {
 		if is, ok := one.(P); ok {
 			return is

@@ -57,8 +57,8 @@ type sends func(ctx context.Context, call *holdfast.Call) holdfast.Result
 
 func (f sends) Send(ctx context.Context, call *holdfast.Call) holdfast.Result { return f(ctx, call) }
 
-// fails is what an attempt comes to whose server is down.
-func fails(context.Context, *holdfast.Call) holdfast.Result {
+// down is what an attempt comes to whose server is down.
+func down(context.Context, *holdfast.Call) holdfast.Result {
 	return holdfast.Result{Err: errServer, Class: holdfast.Failure, Code: "503"}
 }
 
@@ -97,7 +97,7 @@ func TestEachCallHasWhatHoldsForItsRoute(t *testing.T) {
 	} {
 		for name, h := range map[string]holdfast.Handler{"Stack": stack, "Policies": policies} {
 			sent := 0
-			h(t.Context(), get(t, what, func(ctx context.Context, call *holdfast.Call) holdfast.Result { sent++; return fails(ctx, call) }))
+			h(t.Context(), get(t, what, func(ctx context.Context, call *holdfast.Call) holdfast.Result { sent++; return down(ctx, call) }))
 			if sent != want {
 				t.Errorf("%s: %s: %d attempts, want %d", name, what, sent, want)
 			}
@@ -134,17 +134,17 @@ func TestRoutesShareCircuitsAndBudget(t *testing.T) {
 	c.Routes = []preset.Route{{Match: []string{"/export/"}, Config: preset.Config{Retry: retry.Options{MaxAttempts: 2}, Breaker: breaker.Options{OpenDuration: 30 * time.Second}}}}
 	s := stackOf(t, c)
 	h := holdfast.Chain(s)
-	h(t.Context(), get(t, "GET http://users/export/", fails))
+	h(t.Context(), get(t, "GET http://users/export/", down))
 	if tokens := s.Budget().Stats("users").Tokens; tokens > 4.5 {
 		t.Errorf("%v tokens are left to all: a route has repeats of its own", tokens)
 	}
 	for range 3 {
-		h(t.Context(), get(t, "GET http://users/export/", fails))
+		h(t.Context(), get(t, "GET http://users/export/", down))
 	}
 	if s.Breaker().State("users") != breaker.Open {
 		t.Errorf("%v", s.Breaker().State("users"))
 	}
-	if res := h(t.Context(), get(t, "GET http://users/", fails)); !errors.Is(res.Err, breaker.ErrOpen) {
+	if res := h(t.Context(), get(t, "GET http://users/", down)); !errors.Is(res.Err, breaker.ErrOpen) {
 		t.Errorf("outside of the route the server that is down is asked still: %v", res.Err)
 	}
 	if open := s.Breaker().Status("users"); time.Until(open.Until) < 10*time.Second {

@@ -204,7 +204,7 @@ func TestFollowKeepsTheFunctionsOfRoutes(t *testing.T) {
 		}
 	})
 	if h := holdfast.Chain(s); len(s.Config().Routes) == 1 {
-		h(t.Context(), get(t, "GET http://users/b", fails))
+		h(t.Context(), get(t, "GET http://users/b", down))
 	}
 	if retried != 2 {
 		t.Errorf("%d retries told, want 2; %+v", retried, s.Config().Routes)

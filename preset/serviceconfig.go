@@ -13,7 +13,7 @@ import (
 
 // A ServiceConfig is what a gRPC service config says of calls
 // (grpc/service_config/service_config.proto, gRFC A6): for gRPC and for HTTP alike.
-// ParseServiceConfig reads one. What else it says, of balancing, health checks and the
+// ParseServiceConfig reads one; nil says nothing. What else it says, of balancing, health checks and the
 // sizes of messages, is gRPC's own affair.
 type ServiceConfig struct {
 	methods    []methodConfig

@@ -15,7 +15,8 @@ import (
 
 // Adaptive sets the limit to a quantile of what calls to the target took
 // lately, with some room above it, and never to more than Options.Limit. Each
-// target, of which the 1,024 in use are kept, has its own.
+// target, of which the 1,024 in use are kept, has its own; one that finds no room among
+// them has Options.Limit.
 //
 // Only successes are samples: the time to the answer, or to its end by a limit
 // around the whole call. A call that the limit cut took longer than anybody
@@ -85,6 +86,9 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, before *adaptive) *adaptive
 // limit returns the limit for a call that begins now.
 func (a *adaptive) limit(t *target, now int64) time.Duration {
 	limit := a.ceiling
+	if t == nil { // it has found no room: what others take says nothing of it
+		return limit
+	}
 	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.MinSamples {
 		// Compared before it is converted: a float may be more than a Duration holds.
 		if f := float64(usual) * a.Factor; f < float64(a.ceiling) {
@@ -110,5 +114,7 @@ func (c *bounded) sample(class holdfast.Class) {
 	default:
 		return
 	}
-	c.learns.learnt.targets.Get(c.call.Target).window.Observe(clock.Now(), took)
+	if t := c.learns.learnt.targets.Get(c.call.Target); t != nil {
+		t.window.Observe(clock.Now(), took)
+	}
 }

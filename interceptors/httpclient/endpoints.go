@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
 // A drainer tells of endpoints that are gone and have no call any more; a
@@ -28,16 +29,12 @@ type endpoints struct {
 	base     *http.Transport
 	lifetime time.Duration // of a connection; 0 and negative: no bound
 
+	names keyed.Table[*named]
+
 	mu     sync.Mutex
-	byName map[string]*http.Transport
 	conns  map[string]map[net.Conn]struct{} // by address
+	closed bool                             // there is nothing to be sent any more
 }
-
-// maxNames bounds the names that are spoken to over TLS through one door.
-const maxNames = 256
-
-// plain is the name of what is not TLS.
-const plain = ""
 
 // An HTTP/2 connection that has been silent for pingAfter is asked whether it is
 // alive, and given up when nothing comes within pingTimeout: requests that run out of
@@ -49,7 +46,8 @@ const (
 )
 
 func newEndpoints(base *http.Transport, policies []holdfast.Policy, lifetime time.Duration) *endpoints {
-	e := &endpoints{base: base, lifetime: lifetime, byName: map[string]*http.Transport{}, conns: map[string]map[net.Conn]struct{}{}}
+	e := &endpoints{base: base, lifetime: lifetime, conns: map[string]map[net.Conn]struct{}{}}
+	e.names.Max, e.names.New = maxNames, e.named
 	for _, p := range policies {
 		if d, ok := p.(drainer); ok {
 			d.OnDrained(e.close)
@@ -58,58 +56,34 @@ func newEndpoints(base *http.Transport, policies []holdfast.Policy, lifetime tim
 	return e
 }
 
-// of returns the transport for a name; nil where there are too many.
-func (e *endpoints) of(name string) *http.Transport {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if t := e.byName[name]; t != nil {
-		return t
-	}
-	if len(e.byName) >= maxNames {
-		return nil
-	}
-	t := copyOf(e.base)
-	dial, old := t.DialContext, t.Dial //nolint:staticcheck // net/http looks at it as well
-	switch {
-	case dial != nil:
-	case old != nil:
-		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
-	default:
-		dial = new(net.Dialer).DialContext
-	}
-	t.DialContext = e.tracked(dial)
-	if t.HTTP2 == nil {
-		t.HTTP2 = new(http.HTTP2Config)
-	}
-	if t.HTTP2.SendPingTimeout == 0 && t.HTTP2.PingTimeout == 0 { // nobody has thought of it
-		t.HTTP2.SendPingTimeout, t.HTTP2.PingTimeout = pingAfter, pingTimeout
-	}
-	if name != plain && t.DialTLSContext == nil {
-		if t.TLSClientConfig == nil {
-			t.TLSClientConfig = new(tls.Config)
-		}
-		if t.TLSClientConfig.ServerName == "" {
-			t.TLSClientConfig.ServerName = name
-		}
-	}
-	e.byName[name] = t
-	return t
-}
-
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-func (e *endpoints) tracked(dial dialer) dialer {
+// tracked has the connections that dial makes for n known by their addresses.
+func (e *endpoints) tracked(n *named, dial dialer) dialer {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil || conn == nil { // net/http has an error for a dialer that returns neither
 			return nil, err
 		}
-		c := &tracked{Conn: conn, of: e, addr: addr}
+		entry, _ := e.names.Hold(n.name)
+		if entry == nil || entry.Value != n { // nobody waits for it any more, nor would find it
+			if entry != nil {
+				entry.Release()
+			}
+			_ = conn.Close()
+			return nil, errForgotten
+		}
+		c := &tracked{Conn: conn, of: e, addr: addr, holds: entry}
 		if e.lifetime > 0 {
 			c.until = time.Now().Add(e.lifetime*9/10 + rand.N(e.lifetime/5+1))
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		if e.closed { // net/http dials on when the request is over, to have the connection for the next one
+			entry.Release()
+			_ = conn.Close()
+			return nil, holdfast.ErrClosed
+		}
 		if e.conns[addr] == nil {
 			e.conns[addr] = map[net.Conn]struct{}{}
 		}
@@ -124,6 +98,9 @@ type tracked struct {
 	of    *endpoints
 	addr  string
 	until time.Time // it is used no longer; zero: no bound
+
+	holds *keyed.Entry[*named] // until it is closed
+	once  sync.Once
 }
 
 // CloseWrite is for an upgrade, which may close its half.
@@ -160,6 +137,7 @@ func (c *tracked) Close() error {
 		delete(c.of.conns, c.addr)
 	}
 	c.of.mu.Unlock()
+	c.once.Do(c.holds.Release)
 	return c.Conn.Close()
 }
 
@@ -176,15 +154,15 @@ func (e *endpoints) close(addr string) {
 	}
 }
 
+// shut closes the connections that have no call, and lets no more come.
+func (e *endpoints) shut() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.closeIdle()
+}
+
 // closeIdle closes the idle connections of all of them.
 func (e *endpoints) closeIdle() {
-	e.mu.Lock()
-	var list []*http.Transport
-	for _, t := range e.byName {
-		list = append(list, t)
-	}
-	e.mu.Unlock()
-	for _, t := range list {
-		t.CloseIdleConnections()
-	}
+	e.names.Each(func(_ string, n *named) bool { n.closeIdle(); return true })
 }

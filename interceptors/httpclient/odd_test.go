@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -233,17 +236,75 @@ func TestAnUpgradeClosesItsHalfAtAnEndpoint(t *testing.T) {
 	}
 }
 
-// The name too many is told as that.
+// The name too many is told as that. Names count while they are spoken to: one that cannot be
+// reached, or whose certificate is not the server's, takes up no place.
 func TestNamesOverTLSAreBounded(t *testing.T) {
-	none := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("nowhere") }}
-	c := &http.Client{Transport: httpclient.Wrap(none, to("10.255.255.1:80"))}
-	for i := range 257 {
-		resp, err := c.Get("https://t" + strings.Repeat("x", i%60) + string(rune('a'+i/60)) + ".test/")
+	reach := make(chan struct{})
+	var dialling atomic.Int64
+	base := &http.Transport{DialContext: func(_ context.Context, _, _ string) (net.Conn, error) {
+		dialling.Add(1)
+		<-reach
+		return nil, errors.New("nowhere")
+	}}
+	c := &http.Client{Transport: httpclient.Wrap(base, to("10.255.255.1:80"))}
+	get := func(name string, i int) bool {
+		resp, err := c.Get(fmt.Sprintf("https://%s%d.test/", name, i))
 		if err == nil {
 			_ = resp.Body.Close()
 		}
-		if many := err != nil && strings.Contains(err.Error(), "one name too many"); many != (i == 256) {
+		return err != nil && strings.Contains(err.Error(), "one name too many")
+	}
+	var asked sync.WaitGroup
+	for i := range 256 {
+		asked.Go(func() { get("asked", i) })
+	}
+	for dialling.Load() < 256 {
+		<-time.After(time.Millisecond)
+	}
+	if !get("late", 0) {
+		t.Error("256 names are asked for, and there is room for another")
+	}
+	close(reach)
+	asked.Wait()
+	for i := range 1000 {
+		if get("unreachable", i) {
+			t.Fatalf("the names that could not be reached have used up all places: %d", i)
+		}
+	}
+}
+
+// A redirect to a name that the server has no certificate for uses up no place, while one that is
+// spoken to keeps its connection.
+func TestNamesThatAreNotTheServersUseUpNoPlace(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	var dials atomic.Int64
+	base := s.Client().Transport.(*http.Transport).Clone()
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dials.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	c := &http.Client{Transport: httpclient.Wrap(base, to(s.Listener.Addr().String()))}
+	defer c.CloseIdleConnections()
+	get := func(host string) error {
+		resp, err := c.Get("https://" + host + "/")
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	if err := get("example.com"); err != nil { // which httptest's certificate is for
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		if err := get(fmt.Sprintf("mallory%d.test", i)); err == nil || strings.Contains(err.Error(), "one name too many") {
 			t.Fatalf("name %d: %v", i, err)
 		}
+	}
+	before := dials.Load()
+	if err := get("example.com"); err != nil || dials.Load() != before {
+		t.Errorf("%v, %d connections for a name that had one", err, dials.Load()-before)
 	}
 }

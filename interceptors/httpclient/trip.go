@@ -39,7 +39,7 @@ type trip struct {
 var errOnce = errors.New("httpclient: the connection failed, and the server may have acted on the request, which is not to be sent twice")
 
 func (w *wire) trip(ctx context.Context, addr string) (*trip, context.Context) {
-	t := &trip{of: w, to: w.peers.Get(addr), began: clock.Now()}
+	t := &trip{of: w, to: w.peer(addr), began: clock.Now()}
 	t.trace.GetConn = func(string) { t.asked.Store(true) }
 	t.trace.GotConn = t.gotConn
 	if w.slots > 0 {

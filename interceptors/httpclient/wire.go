@@ -21,8 +21,7 @@ type wire struct {
 
 	peers keyed.Table[*peer] // by address
 
-	mu     sync.Mutex
-	spares map[*http.Transport]*http.Transport // for repeats that must not use the connection of the attempt before
+	spare spare
 }
 
 // A peer is what is known of one address.
@@ -39,6 +38,15 @@ func newWire(base *http.Transport) *wire {
 	w.peers.New = func(string) *peer { return new(peer) }
 	w.peers.Idle = func(p *peer) bool { return p.inUse.Load() == 0 }
 	return w
+}
+
+// peer returns what is known of an address. Of one for which there is no room nothing is: what
+// others are like says nothing of it.
+func (w *wire) peer(addr string) *peer {
+	if p := w.peers.Get(addr); p != nil {
+		return p
+	}
+	return new(peer)
 }
 
 // look looks at the base, when the first request is about to go through it. Not before:
@@ -73,7 +81,7 @@ func (w *wire) saw(resp *http.Response, addr string) {
 	if resp.TLS == nil || !w.http2 {
 		return
 	}
-	p, version := w.peers.Get(addr), int32(1)
+	p, version := w.peer(addr), int32(1)
 	if resp.ProtoMajor >= 2 {
 		version = 2
 	}
@@ -118,7 +126,7 @@ func (w *wire) care(req *http.Request, addr string) care {
 	bodiless := req.Body == nil || req.Body == http.NoBody
 	speaks := w.speaks(req.URL.Scheme)
 	if speaks == 0 {
-		speaks = w.peers.Get(addr).spoke.Load()
+		speaks = w.peer(addr).spoke.Load()
 		switch {
 		case speaks == 2:
 		case bodiless || req.GetBody != nil:
@@ -167,27 +175,3 @@ func (*nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
 // Close does nothing.
 func (*nothing) Close() error { return nil }
-
-// another returns a transport like t that uses each connection once.
-func (w *wire) another(t *http.Transport) *http.Transport {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	spare := w.spares[t]
-	if spare == nil {
-		spare = copyOf(t)
-		spare.DisableKeepAlives = true
-		if w.spares == nil {
-			w.spares = map[*http.Transport]*http.Transport{}
-		}
-		w.spares[t] = spare
-	}
-	return spare
-}
-
-func (w *wire) closeIdle() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, spare := range w.spares {
-		spare.CloseIdleConnections()
-	}
-}

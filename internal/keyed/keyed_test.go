@@ -19,9 +19,10 @@ type state struct {
 func table(size int) (t *keyed.Table[*state], made *atomic.Int64) {
 	made = new(atomic.Int64)
 	return &keyed.Table[*state]{
-		Max:  size,
-		New:  func(key string) *state { made.Add(1); return &state{key: key} },
-		Idle: func(s *state) bool { return !s.busy.Load() },
+		Max:    size,
+		New:    func(key string) *state { made.Add(1); return &state{key: key} },
+		Shared: func() *state { made.Add(1); return &state{key: keyed.Other} },
+		Idle:   func(s *state) bool { return !s.busy.Load() },
 	}, made
 }
 

@@ -10,23 +10,14 @@ import (
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
-// A room is what a limit keeps: it may be forgotten while nobody is inside.
-type room struct {
-	mu     sync.Mutex
-	inside int
-}
+// A room is what a limit keeps.
+type room struct{ inside atomic.Int64 }
 
-// A key never has two values that are in use at once, however often values are forgotten: who is
-// inside one asked again for it while it could not be.
+// A key never has two values that are in use at once, however often values are forgotten: one that
+// is held is not.
 func TestAKeyHasOneValueAtATime(t *testing.T) {
 	const keys = 4
-	tab := keyed.Table[*room]{Max: keys - 1, New: func(string) *room { return new(room) }, Idle: func(r *room) bool {
-		if !r.mu.TryLock() {
-			return false
-		}
-		defer r.mu.Unlock()
-		return r.inside == 0
-	}}
+	tab := keyed.Table[*room]{Max: keys - 1, New: func(string) *room { return new(room) }}
 	var inside [keys]atomic.Pointer[room]
 	var wg sync.WaitGroup
 	over := time.Now().Add(time.Second / 2)
@@ -34,24 +25,20 @@ func TestAKeyHasOneValueAtATime(t *testing.T) {
 		wg.Go(func() {
 			for i := worker; time.Now().Before(over); i++ {
 				k := i * (worker + 1) % keys
-				r := tab.Get(strconv.Itoa(k))
-				r.mu.Lock()
-				if tab.Get(strconv.Itoa(k)) != r { // it was forgotten before anybody was inside
-					r.mu.Unlock()
-					continue
-				}
-				r.inside++
-				r.mu.Unlock()
-				if was := inside[k].Swap(r); was != nil && was != r {
+				e, _ := tab.Hold(strconv.Itoa(k))
+				e.Value.inside.Add(1)
+				if was := inside[k].Swap(e.Value); was != nil && was != e.Value {
 					t.Errorf("key %d has two values in use", k)
 				}
-				r.mu.Lock()
-				if r.inside--; r.inside == 0 {
-					inside[k].CompareAndSwap(r, nil)
+				if e.Value.inside.Add(-1) == 0 {
+					inside[k].CompareAndSwap(e.Value, nil)
 				}
-				r.mu.Unlock()
+				e.Release()
 			}
 		})
 	}
 	wg.Wait()
+	if n := tab.Len(); n > keys-1 {
+		t.Errorf("%d keys", n)
+	}
 }

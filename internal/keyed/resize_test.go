@@ -18,7 +18,11 @@ func TestATableIsResizedInUse(t *testing.T) {
 			busy = append(busy, s)
 		}
 	}
+	gone := tab.Get("49")
 	tab.Resize(5)
+	if tab.Get("49") == gone {
+		t.Error("a value is returned that was forgotten")
+	}
 	if n := tab.Len(); n != 10 {
 		t.Errorf("%d keys, want the 10 that are busy", n)
 	}

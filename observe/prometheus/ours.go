@@ -36,6 +36,7 @@ var ours = []shape{
 	{"retry_budget_refused_total", holdfast.Counter, "", []string{"target"}},
 	{"retry_budget_tokens", holdfast.Least, "", []string{"target"}},
 	{"retry_budget_withdrawn_total", holdfast.Counter, "", []string{"target"}},
+	{"table_full_total", holdfast.Counter, "", []string{"policy"}},
 }
 
 // know has ours known. An error says why Options make that impossible.
