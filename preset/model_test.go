@@ -173,15 +173,19 @@ func (m *model) update(c preset.Config) {
 		m.t.Fatalf("Update says %v, and Validate %v", err, want)
 	}
 	if err != nil {
-		m.seen["refused"]++
 		if is := m.stack.Config(); is.Describe() != was.Describe() || changes != nil {
 			m.t.Fatalf("a Config was refused, and %q changed: was\n%s\nis\n%s", changes, was.Describe(), is.Describe())
 		}
-		m.locked(func() { m.coming = m.number })
+		m.locked(func() {
+			m.coming = m.number
+			m.seen["refused"]++
+		})
 		return
 	}
-	m.locked(func() { m.number, m.config = number, c })
-	m.seen["updates"]++
+	m.locked(func() {
+		m.number, m.config = number, c
+		m.seen["updates"]++
+	})
 	fresh, err := preset.NewStack(c)
 	if err != nil {
 		m.t.Fatal(err)
