@@ -48,7 +48,7 @@ type Options struct {
 	Check Checks
 	// OnChange is told when a node is ejected, is back, or turns unhealthy or healthy by a
 	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
-	// the Pool, but for Close, which waits for it.
+	// the Pool.
 	OnChange func(ctx context.Context, e holdfast.Event)
 	// Opened is called with each Pool that is made of these Options; what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
@@ -88,6 +88,7 @@ type Pool struct {
 	changed chan struct{} // closed at the next change; nil: nobody waits for it
 	panics  atomic.Uint64
 	herald  herald.Herald[holdfast.Event]
+	checks  sync.WaitGroup // that run; added to with the lock held, and not once it is closed
 }
 
 // NewPool makes a Pool without nodes. A nil strategy means PeakEWMA.
@@ -246,7 +247,9 @@ func (p *Pool) SetReady(ready func(addr string) bool) {
 	}
 }
 
-// Close stops the checks and timers. Picks go on with what is known.
+// Close stops the checks and timers, and waits for those that run, but for a listener that is
+// being told, so that a listener may call it. A Probe may not. Picks go on with what is known. It
+// may be called several times; a nil Pool has nothing to stop.
 func (p *Pool) Close() {
 	if p == nil {
 		return
@@ -258,17 +261,15 @@ func (p *Pool) Close() {
 	if p.sweep != nil {
 		p.sweep.Stop()
 	}
-	var stopped []*Node
 	for _, n := range p.nodes {
 		n.state.stop()
-		stopped = append(stopped, n)
 	}
 	for n := range p.gone {
 		n.state.stop()
 	}
 	p.mu.Unlock()
-	for _, n := range stopped {
-		n.state.wait()
+	if !p.herald.Telling() {
+		p.checks.Wait()
 	}
 	if opened != nil {
 		opened()
@@ -325,7 +326,7 @@ func (p *Pool) tell() { p.herald.Tell() }
 
 // Watch has f told of each change of a node ("endpoint", of holdfast.Event), and a Set's of
 // what discovery says ("discovery"), from now on until stop is called: in order, with no lock
-// held and a context that is no call's. f may call the Pool, but for Close, which waits for it.
+// held and a context that is no call's. f may call the Pool.
 func (p *Pool) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
 	if p == nil {
 		return func() {}

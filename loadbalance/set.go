@@ -16,8 +16,8 @@ import (
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
 // finds: never to one twice for the same call while there is another. It stands
 // inside retry and hedge, around the attempt's timeout. It is safe for concurrent
-// use. Close it when it is no longer needed. One that New has not made, nil too, has no
-// endpoints and lets calls through as they are.
+// use. Close it when it is no longer needed: it watches, and runs timers. One that New has not
+// made, nil too, has no endpoints and lets calls through as they are.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
 // some, removes nobody; Status says since when the set is stale. An endpoint whose address
@@ -27,6 +27,7 @@ type Set struct {
 	*Pool
 	resolver discovery.Resolver
 	stop     context.CancelFunc
+	closed   <-chan struct{} // by Close
 	stopped  chan struct{}
 	known    chan struct{} // closed at the first answer
 	source   *freshness.Source
@@ -37,7 +38,7 @@ var _ holdfast.Policy = (*Set)(nil)
 // New makes a Set and begins to watch. A nil strategy means PeakEWMA.
 func New(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, closed: ctx.Done(), stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
 	return s
 }
@@ -108,7 +109,7 @@ func (s *Set) Status() Status {
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {
-	if s != nil {
+	if s.made() {
 		s.Pool.OnDrained(f)
 	}
 }
@@ -135,16 +136,6 @@ func (s *Set) String() string {
 		return names.Own(nil)
 	}
 	return names.Own(s.resolver)
-}
-
-// Close ends the watching, the checks and the timers, and waits for them.
-func (s *Set) Close() {
-	if !s.made() {
-		return
-	}
-	s.stop()
-	<-s.stopped
-	s.Pool.Close()
 }
 
 // ErrNoEndpoint is what every NoEndpointError is to errors.Is.
@@ -188,25 +179,10 @@ func (e *NoEndpointError) Unwrap() []error {
 	return errs
 }
 
-// wait waits for the first answer.
-func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
-	select {
-	case <-s.known:
-		return nil
-	default:
-	}
-	select {
-	case <-s.known:
-		call.Waited()
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil { // also as the first answer came
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
+	if ended == holdfast.ErrClosed {
+		return call.Reject(ctx, holdfast.Event{Policy: "balance", Err: ended})
+	}
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, resolver: names.Own(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
@@ -266,8 +242,11 @@ func mayMove(ctx context.Context, call *holdfast.Call) bool {
 
 // after is what a call has come to that has moved: several attempts are an AttemptsError.
 func after(call *holdfast.Call, res holdfast.Result, moved int) holdfast.Result {
-	if moved > 0 && res.Err != nil {
-		call.Record.Log(call, res)
+	if moved == 0 {
+		return res
+	}
+	call.Record.Log(call, res)
+	if res.Err != nil {
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
 	}
 	return res

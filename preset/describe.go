@@ -39,6 +39,9 @@ func (c Config) Describe() string {
 			lines.own(name(field.Name), policies, 0)
 			continue
 		}
+		if field.Type == routesType {
+			continue
+		}
 		walk(config.Field(i), name(field.Name), func(path string, v reflect.Value) {
 			origin := "set"
 			switch text, is := set[path]; {
@@ -55,6 +58,7 @@ func (c Config) Describe() string {
 			lines.add(path, word(show(v)), origin)
 		})
 	}
+	c.describeRoutes(&lines)
 	return lines.text.String()
 }
 

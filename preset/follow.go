@@ -3,16 +3,18 @@ package preset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
 	"time"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/input"
 )
 
-// Follow updates s with each Config of a source until ctx is done or the source
-// ends, and then returns. One that cannot be read or that Validate refuses changes
+// Follow updates s with each Config of a source until ctx is done, the source ends or s
+// is found closed, and then returns. One that cannot be read or that Validate refuses changes
 // nothing, and the next is as welcome. What JSON cannot say (functions, a Budget, the
 // Outer and Inner policies) stays as it is where the Config has none; Update takes it
 // away. report, when it is not nil, is told what each has changed, or why it has not.
@@ -29,6 +31,9 @@ func (s *Stack) Follow(ctx context.Context, source iter.Seq2[Config, error], rep
 		if report != nil {
 			report(changes, err)
 		}
+		if errors.Is(err, holdfast.ErrClosed) {
+			return
+		}
 	}
 }
 
@@ -38,6 +43,8 @@ func keep(to, from reflect.Value) {
 		field, in, old := to.Type().Field(i), to.Field(i), from.Field(i)
 		switch {
 		case !field.IsExported():
+		case field.Type == routesType:
+			keepInRoutes(in, old)
 		case !hasJSON(field.Type):
 			if in.IsZero() {
 				in.Set(old)

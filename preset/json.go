@@ -60,7 +60,7 @@ func read(in map[string]any, to reflect.Value, path string, noted map[string]str
 	fields := map[string]reflect.Value{}
 	var names []string
 	for i := range to.NumField() {
-		if field := to.Type().Field(i); field.IsExported() && hasJSON(field.Type) {
+		if field := to.Type().Field(i); field.IsExported() && (hasJSON(field.Type) || field.Type == routesType) {
 			fields[name(field.Name)] = to.Field(i)
 			names = append(names, name(field.Name))
 		}
@@ -124,6 +124,9 @@ func distance(a, b string) int {
 }
 
 func set(value any, to reflect.Value, path string, noted map[string]string) error {
+	if to.Type() == routesType {
+		return setRoutes(value, to, path)
+	}
 	if to.Kind() == reflect.Pointer {
 		made := reflect.New(to.Type().Elem())
 		if !to.IsNil() {
@@ -208,7 +211,13 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(write(reflect.ValueOf(c), reflect.ValueOf(Standard())))
+	out := write(reflect.ValueOf(c), reflect.ValueOf(Standard()))
+	if len(c.Routes) > 0 {
+		if out["routes"], err = writeRoutes(c.Routes); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(out)
 }
 
 func write(v, standard reflect.Value) map[string]any {

@@ -16,9 +16,15 @@ import (
 // while calls are under way. It is safe for concurrent use. One that NewStack has not
 // made, nil too, does nothing as a Policy, has no policies to return, and cannot be
 // updated.
+//
+// At the end of a program Shutdown lets the calls under way finish, and Close ends them. A Stack
+// that is simply dropped leaves nothing behind; what it was given, such as a loadbalance.Set
+// among the Inner policies, is closed by whoever made it, after the Stack.
 type Stack struct {
+	gate    holdfast.Gate
 	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
+	closed  bool
 	drained []func(addr string)
 	heard   map[*hearing]bool
 }
@@ -60,13 +66,13 @@ func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handle
 		return w
 	}
 	with(s.parts.Load())
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	return s.gate.Wrap(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		w := last.Load()
 		if p := s.parts.Load(); w.parts != p {
 			w = with(p)
 		}
 		return w.handler(ctx, call)
-	}
+	})
 }
 
 // now is nil where NewStack has not made the Stack.
@@ -115,7 +121,7 @@ func (s *Stack) OnDrained(f func(addr string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drained = append(s.drained, f)
-	onDrained(s.now().config.Inner, f)
+	onDrained(s.now().config.inner(), f)
 }
 
 func onDrained(inner []holdfast.Policy, f func(addr string)) {

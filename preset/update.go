@@ -17,7 +17,7 @@ import (
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
-// is as welcome.
+// is as welcome. A Stack that is closed takes none: holdfast.ErrClosed.
 func (s *Stack) Update(c Config) ([]string, error) {
 	if s.now() == nil {
 		return nil, errNotMade
@@ -28,14 +28,15 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, holdfast.ErrClosed
+	}
 	was := s.now()
 	is := build(c, was)
-	changes := append(diff(was.effective(), is.effective()), diffCode(was.config, is.config)...)
-	changes = append(changes, diffPolicies("outer", was.config.Outer, c.Outer)...)
-	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
+	changes := append(differ(was, is), diffRoutes(was, is)...)
 	s.parts.Store(is)
-	come := slices.DeleteFunc(slices.Clone(c.Inner), func(p holdfast.Policy) bool {
-		return slices.ContainsFunc(was.config.Inner, func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
+	come := slices.DeleteFunc(c.inner(), func(p holdfast.Policy) bool {
+		return slices.ContainsFunc(was.config.inner(), func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)

@@ -37,7 +37,7 @@ func (c Config) Validate() error {
 			bad("%s: %v is longer than a day: lower it, or switch it off with a negative value", path, time.Duration(v.Int()))
 		}
 	})
-	in := build(c, nil).effective() // what is not set has its default
+	in := build(c.alone(), nil).effective() // what is not set has its default
 	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole {
 		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", each, whole)
 	}
@@ -47,6 +47,7 @@ func (c Config) Validate() error {
 	if first, longest := c.Retry.InitialInterval, in.Retry.MaxInterval; first > longest {
 		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", first, longest)
 	}
+	c.checkRoutes(bad)
 	return wrong.Err()
 }
 

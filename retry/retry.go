@@ -144,13 +144,13 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 			mine = !call.Record.Claimed()
 		}
 		if mine {
-			r.pay(call, 0)
+			r.pay(ctx, call, 0)
 		}
 		switch {
 		case !mine:
 			return res
 		case r.succeeded(res):
-			r.budget.Deposit(call.Target)
+			r.deposit(ctx, call, res)
 			return res
 		}
 		l := loop{r: r, next: next, waits: waits{of: r}, res: res}

@@ -236,8 +236,19 @@ func resultOf(ctx context.Context, call *holdfast.Call, due time.Time, done bala
 			r, _ = s.about()
 		}
 	}
-	v := r.judge(ctx, said, at)
+	v := r.judged(ctx, said, at)
 	return holdfast.Result{Err: said, Class: v.Class, Code: v.Code, After: v.After}
+}
+
+// judged is judge where a callback that panics must not: gRPC holds locks, which nobody would open
+// again. It panics once more for the caller, whose interceptor asks it too.
+func (r *rpc) judged(ctx context.Context, err error, at arrival) (v holdfast.Verdict) {
+	defer func() {
+		if recover() != nil {
+			v = holdfast.Verdict{Class: holdfast.Ignored, Code: holdfast.CodePanic}
+		}
+	}()
+	return r.judge(ctx, err, at)
 }
 
 // errOK stands for the answer, which the balancer does not see.

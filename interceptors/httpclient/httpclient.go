@@ -49,7 +49,8 @@ type Wrapper struct {
 	// ReplayCap is how many bytes of a request body without GetBody are kept,
 	// while it streams out, to be sent again: 0 means 64 KiB; negative: none. A
 	// longer one is sent once, unless no attempt has read that much of it. An
-	// *os.File is read again, from where it stood, instead.
+	// *os.File is read again, from where it stood, instead, and so is what is in
+	// memory: a *bytes.Reader, *bytes.Buffer or *strings.Reader.
 	ReplayCap int
 	// DrainBytes and DrainTime bound what is read of a discarded response so
 	// that its connection can be used again: 0 means 64 KiB and 50 ms; negative:
@@ -99,6 +100,11 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
 	if t, ok := base.(*http.Transport); ok {
 		d.leaf, d.endpoints, d.wire = true, newEndpoints(t, policies, w.ConnLifetime), newWire(t)
+		for _, p := range policies {
+			if c, ok := p.(closer); ok {
+				c.OnClosed(d.shut)
+			}
+		}
 	}
 	return d
 }
@@ -132,6 +138,18 @@ func (d *door) CloseIdleConnections() {
 		d.endpoints.closeIdle()
 		d.wire.spare.closeIdle()
 	}
+}
+
+// A closer tells when it sends nothing any more; a preset.Stack and a holdfast.Gate are.
+type closer interface {
+	OnClosed(f func())
+}
+
+// shut closes the connections of the door's own. Those of the base are its owner's, who may use
+// them otherwise.
+func (d *door) shut() {
+	d.endpoints.shut()
+	d.wire.spare.closeIdle()
 }
 
 var (
