@@ -25,8 +25,14 @@ import (
 // A body that is being read as the time given for the shutdown is over ends with that error; one
 // that is read in time is whole.
 func TestShutdownWaitsForBodies(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("HTTP/%d", version), func(t *testing.T) { shutdownWaitsForBodies(t, version) })
+	}
+}
+
+func shutdownWaitsForBodies(t *testing.T, version int) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "begun ")
 		_ = http.NewResponseController(w).Flush()
 		if r.URL.Path == "/hangs" {
@@ -36,15 +42,17 @@ func TestShutdownWaitsForBodies(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, "and ended")
 	}))
+	server.EnableHTTP2 = version == 2
+	server.StartTLS()
 	defer server.Close()
 	var gate holdfast.Gate
-	base := new(http.Transport)
+	base, _ := server.Client().Transport.(*http.Transport)
 	defer base.CloseIdleConnections()
 	client := &http.Client{Transport: httpclient.Wrap(base, &gate)}
 	get := func(path string) *http.Response {
 		resp, err := client.Get(server.URL + path)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || resp.ProtoMajor != version {
+			t.Fatal(resp, err)
 		}
 		return resp
 	}
