@@ -3,7 +3,6 @@ package httpclient
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -36,8 +35,10 @@ type Wrapper struct {
 	// safe for concurrent use.
 	TrustOrigin func(target string) bool
 	// Stream reports that the answer goes on after its headers, with pauses that
-	// no time limit fits. Upgrades, CONNECT, and requests that accept
-	// text/event-stream are streams always.
+	// no time limit fits. Upgrades, CONNECT, watches of Kubernetes (watch=true in the
+	// query), and requests that accept text/event-stream or are of Connect's or
+	// gRPC-Web's streams are streams always. So is what its answer shows to be one by
+	// its Content-Type: those, application/x-ndjson and its kin, and a watch's.
 	Stream func(*http.Request) bool
 
 	// IdempotencyKey makes a key for each call that is not repeatable, whose
@@ -158,7 +159,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoHeader
 	}
 	x.call = holdfast.Call{
-		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.stream(req),
+		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.asksForStream(req),
 		Sender: x, Record: &x.record,
 	}
 	if x.call.Method == "" {
@@ -210,16 +211,4 @@ func (d *door) repeatable(req *http.Request) bool {
 		return d.Repeatable(req)
 	}
 	return idempotent(req)
-}
-
-func (d *door) stream(req *http.Request) bool {
-	if req.Header["Upgrade"] != nil || req.Method == http.MethodConnect {
-		return true
-	}
-	for _, accept := range req.Header["Accept"] {
-		if strings.Contains(accept, "text/event-stream") {
-			return true
-		}
-	}
-	return d.Stream != nil && d.Stream(req)
 }

@@ -16,7 +16,7 @@ const peekBytes = 64 << 10
 // for a Classify that goes by what the body says: a status of 200 with an error in it.
 // The caller of the request still gets the body whole. n is at most 64 KiB. Peek waits
 // until the bytes are there, or the body ends or breaks off, or a time limit ends the
-// attempt. Outside of Classify, and of a stream (Call.Stream), it returns nothing.
+// attempt. Outside of Classify, and of a stream, it returns nothing.
 func Peek(resp *http.Response, n int) []byte {
 	if resp == nil {
 		return nil
