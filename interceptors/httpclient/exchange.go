@@ -164,6 +164,11 @@ func (x *exchange) answered(a *answer, call *holdfast.Call, s *sending, resp *ht
 	}
 	res := x.door.judge(resp.StatusCode, says)
 	stream := call.Stream || streams(resp)
+	if res.Class == holdfast.Success && !stream && x.wanted(resp) {
+		if got, err := x.whole(resp); err != nil {
+			return x.brokenOff(ctx, s, resp, got, err)
+		}
+	}
 	if x.door.Classify != nil {
 		v, ok := classify(x.door.Classify, resp, stream)
 		if ctx.Err() != nil { // time ran out while it looked at the body

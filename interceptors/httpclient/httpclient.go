@@ -59,6 +59,13 @@ type Wrapper struct {
 	DrainBytes int64
 	DrainTime  time.Duration
 
+	// WholeBody is up to how many bytes an answer of known length is read completely
+	// before it counts as one: a body that breaks off is then a failed attempt, which can
+	// be sent again, and its caller never sees it. The limit of an attempt covers the
+	// reading. 0 and negative: none is. Streams, failures, and answers of unknown length,
+	// such as those that net/http decompresses, are handed over as they come.
+	WholeBody int64
+
 	// ConnLifetime is how long a connection to an endpoint that a balancer has chosen
 	// is used, a tenth more or less, so that they are not all renewed at once: its
 	// last request then asks to close it. 0 and negative mean no limit.

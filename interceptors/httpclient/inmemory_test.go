@@ -41,7 +41,7 @@ func TestABodyInMemoryIsOneWrite(t *testing.T) {
 	}
 	policies := map[string]func() []holdfast.Policy{
 		"none": func() []holdfast.Policy { return nil }, "standard": standard, "sent again": func() []holdfast.Policy { return []holdfast.Policy{quick(3)} },
-		"hedged": func() []holdfast.Policy { return []holdfast.Policy{hedge.New(hedge.Options{})} },
+		"hedged": func() []holdfast.Policy { return []holdfast.Policy{hedge.New(hedge.Options{Delay: 1, Share: -1})} },
 	}
 	for kind, body := range bodies {
 		for list, made := range policies {
