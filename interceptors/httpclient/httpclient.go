@@ -66,6 +66,20 @@ type Wrapper struct {
 	// such as those that net/http decompresses, are handed over as they come.
 	WholeBody int64
 
+	// Resume is how often an answer is taken up where its body breaks off, or stalls, by a
+	// request for the rest of it (Range and If-Range, RFC 9110 section 14), which goes
+	// through the policies: 0 and negative mean never. Its caller then gets every byte once,
+	// or the error. Only answers of status 200 to a GET without a Range are, of known length,
+	// that net/http does not decompress, and that have a strong validator: an ETag that is not
+	// weak, or else a Last-Modified a minute before the Date.
+	Resume int
+	// ResumeBudget is asked for a token for each time that an answer is to be taken up;
+	// *retry.Budget is one. nil: none is needed.
+	ResumeBudget interface {
+		Withdraw(target string) bool
+		Refund(target string)
+	}
+
 	// ConnLifetime is how long a connection to an endpoint that a balancer has chosen
 	// is used, a tenth more or less, so that they are not all renewed at once: its
 	// last request then asks to close it. 0 and negative mean no limit.
@@ -116,6 +130,8 @@ func (w Wrapper) filled() Wrapper {
 	w.ReplayCap = option.Of(w.ReplayCap, 64<<10, option.Off)
 	w.DrainBytes = option.Of(w.DrainBytes, 64<<10, option.Off)
 	w.DrainTime = option.Of(w.DrainTime, defaultDrainTime, option.Off)
+	w.WholeBody = option.Of(w.WholeBody, option.Off, option.Off)
+	w.Resume = option.Of(w.Resume, option.Off, option.Off)
 	w.ConnLifetime = option.Of(w.ConnLifetime, option.Off, option.Off)
 	return w
 }
@@ -157,6 +173,16 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoRequest
 	}
 	x := &exchange{door: d, req: req}
+	resp, err := x.roundTrip()
+	if err == nil && d.Resume > 0 {
+		resp.Body = x.resumable(resp)
+	}
+	return resp, err
+}
+
+// roundTrip sends the request of x through the policies.
+func (x *exchange) roundTrip() (*http.Response, error) {
+	d, req := x.door, x.req
 	x.body.open(req, d.ReplayCap)
 	defer x.body.release(req)
 	switch {
