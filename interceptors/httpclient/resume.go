@@ -135,7 +135,7 @@ func (r *resumed) goesOn() bool {
 	req.Header.Set("If-Range", r.validator)
 	x := &exchange{door: d, req: req}
 	resp, err := x.roundTrip() //nolint:bodyclose // it is read on, or closed below
-	if err != nil { // the policies have done what can be done
+	if err != nil {            // the policies have done what can be done
 		if d.ResumeBudget != nil && !x.call.Sent() {
 			d.ResumeBudget.Refund(r.of.call.Target)
 		}
