@@ -75,7 +75,7 @@ func shutdownWaitsForBodies(t *testing.T, version int) {
 	}
 	_ = whole.Body.Close()
 	cancel()
-	if err := <-down; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "holdfast: 1 calls") {
+	if err := <-down; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "holdfast: the shutdown has cut off 1 of") {
 		t.Error(err)
 	}
 	if text, err := io.ReadAll(hangs.Body); !errors.Is(err, holdfast.ErrClosed) {
