@@ -55,7 +55,7 @@ func around(at holdfast.Place, call *holdfast.Call) bool {
 // bound says what of t holds for this call, which begins now.
 func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole, named: t.named, streams: t.streams}
+	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole, named: !t.unnamed, streams: t.streams}
 	if t.adaptive != nil && !stream {
 		b.learns = t.adaptive
 		b.limit = t.adaptive.limit(t.adaptive.learnt.targets.Get(call.Target), began)
