@@ -134,8 +134,8 @@ func (r *resumed) goesOn() bool {
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.at))
 	req.Header.Set("If-Range", r.validator)
 	x := &exchange{door: d, req: req}
-	resp, err := x.roundTrip()
-	if err != nil { // the policies have done what can be done
+	resp, err := x.roundTrip() //nolint:bodyclose // it is read on, or closed below
+	if err != nil {            // the policies have done what can be done
 		if d.ResumeBudget != nil && !x.call.Sent() {
 			d.ResumeBudget.Refund(r.of.call.Target)
 		}
