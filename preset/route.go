@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/retry"
 )
 
 // A Route is what differs for some calls: those to a path or a method that takes longer than
@@ -83,9 +84,6 @@ func (c Config) inner() []holdfast.Policy {
 // shared are the values, by their paths, of what all routes share.
 var shared = []string{"budget.", "breaker.window", "breaker.maxKeys"}
 
-// sharedCode are those that are no data.
-var sharedCode = []string{"retry.budget", "hedge.budget", "breaker.onChange"}
-
 // checkRoutes says what is wrong with the routes of c.
 func (c Config) checkRoutes(bad func(format string, args ...any)) {
 	if len(c.Routes) == 0 {
@@ -126,16 +124,21 @@ func (c Config) checkRoutes(bad func(format string, args ...any)) {
 				bad("%s.%s", at, strings.TrimPrefix(err.Error(), "preset: "))
 			}
 		}
-		walk(reflect.ValueOf(build(merged, nil).effective()), "", func(path string, v reflect.Value) {
-			if slices.ContainsFunc(shared, func(s string) bool { return strings.HasPrefix(path, s) }) && show(v) != force[path] {
-				bad("%s.%s: all routes share it: set it outside the routes", at, path)
+		if len(r.Config.read) > 0 || r.Config.Budget != (retry.BudgetOptions{}) || r.Config.Breaker.Window != 0 || r.Config.Breaker.MaxKeys != 0 {
+			walk(reflect.ValueOf(build(merged, nil).effective()), "", func(path string, v reflect.Value) {
+				if slices.ContainsFunc(shared, func(s string) bool { return strings.HasPrefix(path, s) }) && show(v) != force[path] {
+					bad("%s.%s: all routes share it: set it outside the routes", at, path)
+				}
+			})
+		}
+		for _, own := range []struct {
+			path string
+			v    any
+		}{{"retry.budget", r.Config.Retry.Budget}, {"hedge.budget", r.Config.Hedge.Budget}, {"breaker.onChange", r.Config.Breaker.OnChange}} {
+			if is := reflect.ValueOf(own.v); is.IsValid() && !is.IsZero() && !same(code[own.path], is) {
+				bad("%s.%s: all routes share it: set it outside the routes", at, own.path)
 			}
-		})
-		walkCode(reflect.ValueOf(merged), "", func(path string, v reflect.Value) {
-			if slices.Contains(sharedCode, path) && !same(code[path], v) {
-				bad("%s.%s: all routes share it: set it outside the routes", at, path)
-			}
-		})
+		}
 	}
 }
 

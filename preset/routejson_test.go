@@ -63,6 +63,7 @@ func TestRoutesThatMakeNoSenseAreRefused(t *testing.T) {
 		`[{"match": "/a", "hedge": {"delay": "off"}}]`:                     `routes[0].hedge.delay: it cannot be "off"`,
 		`[{"match": "/a", "retry": {"maxRetryAfter": "off"}}]`:             `routes[0].retry.maxRetryAfter: it cannot be "off"`,
 		`[{"match": "/a", "budget": {"ratio": 0.5}}]`:                      "routes[0].budget.ratio: all routes share it: set it outside the routes",
+		`[{"match": "/a", "budget": {"min": "off"}}]`:                      "routes[0].budget.min: all routes share it",
 		`[{"match": "/a", "breaker": {"window": "1m"}}]`:                   "routes[0].breaker.window: all routes share it",
 		`[{"match": "/a", "breaker": {"maxKeys": 5}}]`:                     "routes[0].breaker.maxKeys: all routes share it",
 		`[{"match": "/a", "routes": []}]`:                                  "routes[0].routes: a route has none of its own",

@@ -159,10 +159,12 @@ func values(c preset.Config) string {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"preset": "background", "retry": {"jitter": "equal", "initialInterval": "off"}, "attempt": {"adaptive": {"quantile": 0.9}}}`))
+	f.Add([]byte(withRoutes))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var c preset.Config
 		var err error
-		alloctest.Within(t, 512<<10+120*len(text), func() { c, err = preset.Parse(text) })
+		routes := min(strings.Count(string(text), "{"), 1000) // each of which becomes policies
+		alloctest.Within(t, 512<<10+120*len(text)+routes*32<<10, func() { c, err = preset.Parse(text) })
 		if err != nil {
 			if len(err.Error()) > 10_000 || !utf8.ValidString(err.Error()) || strings.ContainsAny(err.Error(), "\r\x00\x1b") {
 				t.Errorf("an error of %d bytes: %q", len(err.Error()), err)
