@@ -196,6 +196,44 @@ func TestARouteThatLimitsHasPlacesOfItsOwn(t *testing.T) {
 	}
 }
 
+// The tokens of a rate are all calls' where a route says nothing of them, and places are its own
+// from when it is changed to say so.
+func TestARouteSharesPlacesAndTokensUntilItLimits(t *testing.T) {
+	c := preset.Standard()
+	c.Limit.Max = 1
+	c.Rate.PerSecond, c.Rate.Burst = 0.001, 4
+	c.Routes = []preset.Route{attemptsOf(2, "/a")}
+	s := stackOf(t, c)
+	h := holdfast.Chain(s)
+	hold := func(path string, within func()) (in bool) {
+		h(t.Context(), get(t, "GET http://users"+path, func(context.Context, *holdfast.Call) holdfast.Result {
+			in = true
+			within()
+			return holdfast.Result{Err: errServer, Class: holdfast.Ignored}
+		}))
+		return in
+	}
+	hold("/", func() {
+		if hold("/a", func() {}) {
+			t.Error("the place is taken twice")
+		}
+		c.Routes[0].Config.Limit.Max = 2
+		if _, err := s.Update(c); err != nil {
+			t.Fatal(err)
+		}
+		if !hold("/a", func() {
+			if !hold("/a", func() {}) {
+				t.Error("of the route's own two places one is taken by a call of none")
+			}
+		}) {
+			t.Error("it has no place of its own")
+		}
+	})
+	if !hold("/", func() {}) || hold("/a", func() {}) {
+		t.Error("four tokens are not all that there are")
+	}
+}
+
 // What stands in the wrong order is found in each route.
 func TestMisplacedLooksAtEachRoute(t *testing.T) {
 	c := preset.Standard()
@@ -236,7 +274,8 @@ type drains struct{ asked int }
 func (d *drains) Wrap(next holdfast.Handler) holdfast.Handler { return next }
 func (d *drains) OnDrained(func(string))                      { d.asked++ }
 
-// What a route costs a call is to be found: one allocation at most.
+// What routes cost a call is that its own is to be found: an allocation for each part of the path
+// that some pattern has, as a ServeMux makes them.
 func TestToBeFoundCostsLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates; the ordinary run measures")
@@ -256,8 +295,54 @@ func TestToBeFoundCostsLittle(t *testing.T) {
 				h(t.Context(), call)
 			})
 		}
-		if n := run(routed) - run(none); n > 1 {
-			t.Errorf("%s: %v allocations more, want one at most", what, n)
+		if n := run(routed) - run(none); n > 6 {
+			t.Errorf("%s: %v allocations more, want six at most", what, n)
 		}
 	}
+}
+
+// What the calls of a route take says nothing of others: adaptive limits are learnt by each route.
+func TestRoutesLearnByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := preset.Standard()
+		c.Retry.MaxAttempts = -1
+		c.Attempt.Adaptive = &timeout.Adaptive{MinSamples: 10, Window: time.Hour}
+		c.Routes = []preset.Route{{Match: []string{"/export/"}, Config: preset.Config{Attempt: timeout.Options{Adaptive: &timeout.Adaptive{Factor: 2}}}}}
+		s := stackOf(t, c)
+		h := holdfast.Chain(s)
+		takes := func(path string, d time.Duration) time.Duration {
+			start := time.Now()
+			h(t.Context(), get(t, "GET http://users"+path, func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
+				timer := time.NewTimer(d)
+				defer timer.Stop()
+				select {
+				case <-ctx.Done():
+					return holdfast.Result{Err: ctx.Err(), Class: holdfast.Failure, Code: holdfast.CodeTimeout}
+				case <-timer.C:
+					return holdfast.Result{Err: errServer, Class: holdfast.Success}
+				}
+			}))
+			return time.Since(start)
+		}
+		learn := func() {
+			for range 50 {
+				takes("/", 100*time.Millisecond)
+				takes("/export/", time.Second)
+			}
+			time.Sleep(2 * time.Minute) // a reading is kept for a while
+		}
+		learn()
+		for range 2 {
+			if quick, slow := takes("/", time.Hour), takes("/export/", time.Hour); quick > 170*time.Millisecond || slow < 1900*time.Millisecond || slow > 2200*time.Millisecond {
+				t.Errorf("cut after %v, and %v on the route; want half as much again as 100 ms, and twice a second", quick, slow)
+			}
+			again := s.Config() // what was learnt is kept
+			again.Retry.MaxRetryAfter = time.Hour
+			if _, err := s.Update(again); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+			learn()
+		}
+	})
 }

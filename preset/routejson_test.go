@@ -124,8 +124,8 @@ func TestRoutesThatMakeNoSenseAreRefused(t *testing.T) {
 
 // Update adds routes, removes and changes them, says so, and keeps what they have for themselves.
 func TestRoutesAreChangedLive(t *testing.T) {
-	route := func(pattern string, max int, c preset.Config) preset.Route {
-		c.Limit.Max = max
+	route := func(pattern string, most int, c preset.Config) preset.Route {
+		c.Limit.Max = most
 		return preset.Route{Match: []string{pattern}, Config: c}
 	}
 	from := preset.Standard()
