@@ -127,10 +127,15 @@ func (l *Rate) bounds() bool { return l.made() && l.o.PerSecond >= 0 }
 // hold returns the bucket of target, which the table keeps until it is released; late is other than
 // 0 where that is to be told of one that has none of its own.
 func (l *Rate) hold(target string) (e *keyed.Entry[*bucket], late uint64) {
+	return l.s.buckets.Hold(l.key(target))
+}
+
+// key is what the tokens for calls to target are kept under.
+func (l *Rate) key(target string) string {
 	if !l.o.PerTarget {
-		target = ""
+		return ""
 	}
-	return l.s.buckets.Hold(target)
+	return target
 }
 
 // Acquire takes a token for a call to target, and waits for it as long as Wait
@@ -185,10 +190,7 @@ func (l *Rate) wait(ctx context.Context, e *keyed.Entry[*bucket], target string)
 			return nil
 		}
 		b.rejected.Add(1)
-		if !l.o.PerTarget {
-			target = ""
-		}
-		return &Error{Target: target, limit: perSecond(no.rate), reason: no.reason, wait: no.wait}
+		return &Error{Target: l.key(target), limit: perSecond(no.rate), reason: no.reason, wait: no.wait}
 	}
 }
 
@@ -199,7 +201,7 @@ func perSecond(r rate.Limit) string { return fmt.Sprintf("%v calls a second", r)
 func (l *Rate) await(ctx context.Context, b *bucket, t *turn, target string) (again bool, no refusal) {
 	for moved := t.moved; ; {
 		if moved != nil {
-			if now, ok := l.s.buckets.Find(target); (!ok || now != b) && b.quit(t) {
+			if now, ok := l.s.buckets.Find(l.key(target)); (!ok || now != b) && b.quit(t) {
 				return true, no
 			}
 		}

@@ -207,3 +207,24 @@ func TestRateWithIsInForceForThoseWhoWait(t *testing.T) {
 }
 
 const ms = time.Millisecond
+
+// A rate for all finds no place of its own in a table that targets have filled, and shares one with
+// late targets. Who waits for it goes by that one, and not by what its target had before.
+func TestARateForAllThatFindsNoPlaceIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		each := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1, PerTarget: true, MaxTargets: 1})
+		if err := each.Acquire(t.Context(), "t"); err != nil { // which is in the table from now on
+			t.Fatal(err)
+		}
+		all := each.With(limit.RateOptions{PerSecond: 1, Burst: 1, Wait: time.Minute, MaxTargets: 1})
+		start := time.Now()
+		for range 5 {
+			if err := all.Acquire(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took < 4*time.Second || took > 5*time.Second {
+			t.Errorf("five calls took %v, of a rate of one a second", took)
+		}
+	})
+}
