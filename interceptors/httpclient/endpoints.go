@@ -31,7 +31,6 @@ type endpoints struct {
 	mu     sync.Mutex
 	byName map[string]*http.Transport
 	conns  map[string]map[net.Conn]struct{} // by address
-	closed bool                             // there is nothing to be sent any more
 }
 
 // maxNames bounds the names that are spoken to over TLS through one door.
@@ -111,10 +110,6 @@ func (e *endpoints) tracked(dial dialer) dialer {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.closed { // net/http dials on when the request is over, to have the connection for the next one
-			_ = conn.Close()
-			return nil, holdfast.ErrClosed
-		}
 		if e.conns[addr] == nil {
 			e.conns[addr] = map[net.Conn]struct{}{}
 		}
@@ -179,14 +174,6 @@ func (e *endpoints) close(addr string) {
 	for _, c := range list {
 		_ = c.Close() // nobody is there to be told
 	}
-}
-
-// shut closes the connections that have no call, and lets no more come.
-func (e *endpoints) shut() {
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
-	e.closeIdle()
 }
 
 // closeIdle closes the idle connections of all of them.
