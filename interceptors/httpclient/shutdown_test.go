@@ -191,25 +191,25 @@ func shutdownUnderLoad(t *testing.T, patient bool) {
 }
 
 // net/http dials on when the request is over that it dials for. What it comes to after the
-// shutdown is closed.
+// shutdown is closed, also over HTTP/2.
 func TestADialThatIsLateIsClosed(t *testing.T) {
-	var open atomic.Int64
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ConnState = connections(&open)
-	s.Start()
+	s.EnableHTTP2 = true
+	s.StartTLS()
 	defer s.Close()
 	release, dialled := make(chan struct{}), make(chan net.Conn, 1)
-	base := &http.Transport{DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
+	base, _ := s.Client().Transport.(*http.Transport)
+	base.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) {
 		<-release
 		conn, err := net.Dial(network, addr)
 		dialled <- conn
 		return conn, err
-	}}
+	}
 	set := loadbalance.New(discovery.Static(s.Listener.Addr().String()), nil, loadbalance.Options{})
 	defer set.Close()
 	var gate holdfast.Gate
 	client := &http.Client{Transport: httpclient.Wrap(base, &gate, set), Timeout: 50 * time.Millisecond}
-	if resp, err := client.Get("http://service.test/"); err == nil {
+	if resp, err := client.Get("https://example.com/"); err == nil {
 		_ = resp.Body.Close()
 		t.Error("there was no connection, and an answer")
 	}
