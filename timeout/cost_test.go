@@ -27,7 +27,7 @@ var costs = []struct {
 }
 
 // cost makes one call whose Call, Record and Reply are there already.
-func cost(policies []holdfast.Policy, call holdfast.Call, waits bool) func() {
+func cost(ctx context.Context, policies []holdfast.Policy, call holdfast.Call, waits bool) func() {
 	h := holdfast.Chain(policies...)
 	reply := new(body)
 	var answer send = func(ctx context.Context, _ *holdfast.Call) holdfast.Result {
@@ -40,7 +40,6 @@ func cost(policies []holdfast.Policy, call holdfast.Call, waits bool) func() {
 		holdfast.Call
 		holdfast.Record
 	}{}
-	ctx := context.Background()
 	return func() {
 		*reply = body{}
 		r.Call, r.Record = call, holdfast.Record{}
@@ -59,8 +58,8 @@ func TestWhatACallCosts(t *testing.T) {
 			if waits {
 				want = c.waits
 			}
-			bare := testing.AllocsPerRun(1000, cost(nil, c.call, false))
-			if got := testing.AllocsPerRun(1000, cost(c.policies, c.call, waits)) - bare; got > want {
+			bare := testing.AllocsPerRun(1000, cost(context.Background(), nil, c.call, false))
+			if got := testing.AllocsPerRun(1000, cost(context.Background(), c.policies, c.call, waits)) - bare; got > want {
 				t.Errorf("%s (somebody waits: %v): %v allocations, want at most %v", c.name, waits, got, want)
 			} else {
 				t.Logf("%s (somebody waits: %v): %v", c.name, waits, got)
@@ -97,7 +96,7 @@ func BenchmarkCall(b *testing.B) {
 		}
 	})
 	b.Run("bare", func(b *testing.B) {
-		run := cost(nil, holdfast.Call{}, false)
+		run := cost(ctx, nil, holdfast.Call{}, false)
 		for b.Loop() {
 			run()
 		}
@@ -109,7 +108,7 @@ func BenchmarkCall(b *testing.B) {
 				name += ", waits"
 			}
 			b.Run(name, func(b *testing.B) {
-				run := cost(c.policies, c.call, waits)
+				run := cost(ctx, c.policies, c.call, waits)
 				b.ReportAllocs()
 				for b.Loop() {
 					run()

@@ -31,6 +31,11 @@
 // for it. An idle limit holds on a stream where it was asked for by name, while the
 // reader waits for a message.
 //
+// # One call
+//
+// A call that takes longer than others, such as a long poll, asks for its own limit by its
+// context: [WithLimit], and [WithAttemptLimit] for each attempt alone.
+//
 // # What comes back
 //
 // When a limit runs out it ends the context of the call, with a

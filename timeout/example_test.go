@@ -60,3 +60,38 @@ func ExampleTimeout_Limit() {
 	fmt.Println(timeout.New(timeout.Options{Limit: time.Second}).Limit("any"), timeout.New(timeout.Options{Limit: 0}).Limit("any"), timeout.New(timeout.Options{Limit: -1}).Limit("any"))
 	// Output: 1s 10s 0s
 }
+
+func ExampleWithLimit() {
+	calls := holdfast.Chain(timeout.New(timeout.Options{Limit: 20 * time.Millisecond})) // for all that are quick
+
+	ctx := timeout.WithLimit(context.Background(), 5*time.Minute) // for this one, a long poll
+	answer, err := holdfast.Do(ctx, calls, holdfast.Call{Target: "consul"}, func(ctx context.Context) (string, error) {
+		select {
+		case <-time.After(50 * time.Millisecond):
+			return "changed", nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	})
+	fmt.Println(answer, err)
+	// Output: changed <nil>
+}
+
+func ExampleWithAttemptLimit() {
+	ctx := timeout.WithLimit(context.Background(), 10*time.Minute) // the whole call
+	ctx = timeout.WithAttemptLimit(ctx, 2*time.Minute)             // each attempt
+
+	attempts := holdfast.Chain(timeout.New(timeout.Options{}), retry{}, timeout.New(timeout.Options{}))
+	_, _ = holdfast.Do(ctx, attempts, holdfast.Call{Target: "reports"}, func(ctx context.Context) (int, error) {
+		deadline, _ := ctx.Deadline()
+		fmt.Println(time.Until(deadline).Round(time.Minute))
+		return 0, nil
+	})
+	// Output: 2m0s
+}
+
+// retry stands for the policy of that name.
+type retry struct{}
+
+func (retry) Wrap(next holdfast.Handler) holdfast.Handler { return next }
+func (retry) Traits() holdfast.Traits                     { return holdfast.Traits{Name: "retry", Retries: true} }

@@ -13,13 +13,15 @@ import (
 
 // FuzzPhases holds the phases of a call against a naive model of them. setup
 // chooses the kind of call and its limits, steps is what server and reader do
-// in turn: a step is a wait for the server (odd) or a rest of the reader (even),
+// in turn, where the call may ask for its limit itself: a step is a wait for the server (odd) or a rest of the reader (even),
 // and how long it takes.
 func FuzzPhases(f *testing.F) {
 	f.Add(uint8(0), uint8(5), uint8(3), uint8(2), []byte{1, 2, 0, 200, 1, 9})
 	f.Add(uint8(1), uint8(9), uint8(0), uint8(9), []byte{1, 1, 1, 2, 1, 3})
 	f.Add(uint8(2), uint8(1), uint8(2), uint8(0), []byte{0, 255, 1, 1, 0, 255, 1, 3})
 	f.Add(uint8(3), uint8(200), uint8(1), uint8(1), []byte{0, 0, 1, 0, 1, 2})
+	f.Add(uint8(8), uint8(9), uint8(3), uint8(2), []byte{1, 2, 0, 200, 1, 9})
+	f.Add(uint8(13), uint8(9), uint8(0), uint8(9), []byte{1, 1, 1, 2, 1, 3})
 	f.Add(uint8(4), uint8(0), uint8(4), uint8(200), []byte{0, 255, 0, 255, 1, 5})
 	f.Fuzz(func(t *testing.T, setup, limit, idle, first uint8, steps []byte) {
 		m := model{whole: setup&1 != 0, stream: setup&2 != 0}
@@ -35,6 +37,9 @@ func FuzzPhases(f *testing.F) {
 		if limit > 0 && (!m.stream || !m.whole || o.Streams) {
 			m.limit = o.Limit
 		}
+		if m.asks = setup&8 != 0; m.asks {
+			m.asked, o.Limit = o.Limit, time.Second+3 // which others have
+		}
 		m.steps, m.first = steps, time.Duration(first)*time.Second
 
 		synctest.Test(t, func(t *testing.T) {
@@ -49,6 +54,8 @@ func FuzzPhases(f *testing.F) {
 
 type model struct {
 	whole, stream bool
+	asks          bool          // by its context
+	asked         time.Duration // and for what
 	limit, idle   time.Duration // 0: none
 	first         time.Duration
 	steps         []byte
@@ -106,8 +113,12 @@ func drive(t *testing.T, m model, p *timeout.Timeout) (at time.Duration, by stri
 	if m.whole {
 		outer = nil
 	}
+	ctx := t.Context()
+	if m.asks {
+		ctx = timeout.WithLimit(ctx, m.asked)
+	}
 	var seen context.Context
-	res := holdfast.Chain(outer, p)(t.Context(), &holdfast.Call{Stream: m.stream, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	res := holdfast.Chain(outer, p)(ctx, &holdfast.Call{Stream: m.stream, Sender: send(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		seen = ctx
 		return takes(m.first)(ctx, call)
 	})})
@@ -126,7 +137,7 @@ func drive(t *testing.T, m model, p *timeout.Timeout) (at time.Duration, by stri
 		}
 	}
 	res.Discard()
-	if seen != t.Context() && seen.Err() == nil {
+	if seen != ctx && seen.Err() == nil {
 		t.Error(fmt.Sprint("not let go of: ", seen))
 	}
 	return at, by

@@ -9,12 +9,22 @@ import (
 
 func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		t := t
+		if asks := askedBy(ctx); asks != nil {
+			if limit := asks.limit(around(at, call)); limit != 0 {
+				own := t.as(limit)
+				t = &own
+			}
+		}
+		if t.limit == 0 && t.idle == 0 {
+			return next(ctx, call)
+		}
 		began := clock.Now()
 		left := left(ctx, began)
 		if left < t.floor && ctx.Err() == nil {
 			return tooLate(ctx, left, t.floor)
 		}
-		b := t.bound(call, began, !at.Attempt && !call.Record.Claimed())
+		b := t.bound(call, began, around(at, call))
 		if t.ifNone && left != never {
 			b.limit = 0
 		}
@@ -37,6 +47,11 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 	}
 }
 
+// around reports whether a limit at a place is around the whole call.
+func around(at holdfast.Place, call *holdfast.Call) bool {
+	return !at.Attempt && !call.Record.Claimed()
+}
+
 // bound says what of t holds for this call, which begins now.
 func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	stream := call.Stream && !call.Unary
@@ -47,7 +62,7 @@ func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}
-	if call.Unary || (b.whole || stream) && !t.named {
+	if call.Unary || (b.whole || stream) && t.unnamed {
 		b.idle = 0
 	}
 	return b

@@ -54,11 +54,11 @@ type Options struct {
 	Adaptive *Adaptive
 }
 
-// A Timeout is a policy that limits time. It is safe for concurrent use; the
-// zero Timeout and the nil one limit nothing.
+// A Timeout is a policy that limits time. It is safe for concurrent use. The nil
+// Timeout limits nothing, and the zero one only calls that ask for it (WithLimit).
 type Timeout struct {
 	limit, idle, floor time.Duration // 0: none
-	named              bool          // the idle limit was asked for by name
+	unnamed            bool          // the idle limit follows the limit
 	streams            bool
 	ifNone             bool
 	adaptive           *adaptive
@@ -85,7 +85,7 @@ func with(o Options, learnt *adaptive) *Timeout {
 	t := &Timeout{
 		limit:   option.Of(o.Limit, defaultLimit, 0),
 		floor:   option.Of(o.MinAttempt, defaultFloor, 0),
-		named:   o.Idle > 0,
+		unnamed: o.Idle == 0,
 		streams: o.Streams,
 		ifNone:  o.IfNone,
 	}
@@ -103,7 +103,7 @@ func (t *Timeout) Options() Options {
 		return Options{}
 	}
 	o := Options{Limit: option.OrOff(t.limit), Idle: option.OrOff(t.idle), MinAttempt: option.OrOff(t.floor), Streams: t.streams, IfNone: t.ifNone}
-	if !t.named && t.idle > 0 {
+	if t.unnamed && t.idle > 0 {
 		o.Idle = 0 // it depends on where the policy stands
 	}
 	if t.adaptive != nil {
@@ -131,15 +131,15 @@ func (t *Timeout) Traits() holdfast.Traits {
 	return holdfast.Traits{Name: "timeout", Limit: max(t.Options().Limit, 0)}
 }
 
-// Wrap returns next under the limit, and next itself when nothing is limited. The limit is
-// around the whole call, but for calls that a policy further out repeats.
+// Wrap returns next under the limit. The limit is around the whole call, but for calls that a
+// policy further out repeats.
 func (t *Timeout) Wrap(next holdfast.Handler) holdfast.Handler {
 	return t.WrapAt(holdfast.Place{}, next)
 }
 
 // WrapAt is Wrap for a place in a chain.
 func (t *Timeout) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if t == nil || next == nil || t.limit == 0 && t.idle == 0 {
+	if t == nil || next == nil {
 		return next
 	}
 	return t.handler(at, next)
