@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -33,9 +34,9 @@ type group struct {
 	sent     int   // hedges, so far
 	running  int   // attempts, the first one too
 	over     bool
-	first    attempt
-	attempts []*attempt // by their number in the group
-	room     [2]*attempt
+	first    attempt.Context
+	attempts []*attempt.Context // by their number in the group
+	room     [2]*attempt.Context
 	have     bool // res is one that was received
 	res      holdfast.Result
 	by       int // the attempt that it is of
@@ -73,7 +74,7 @@ func (g *group) run() holdfast.Result {
 	g.t.observe(g.start+int64(took), took, res, g.by != 0 && g.res.Class == holdfast.Success)
 	for i, a := range g.attempts {
 		if i != g.by {
-			a.end(holdfast.ErrSuperseded)
+			a.End(holdfast.ErrSuperseded)
 		}
 	}
 	if g.by != 0 && g.res.Class == holdfast.Success {
@@ -81,7 +82,7 @@ func (g *group) run() holdfast.Result {
 		g.tell(holdfast.Event{Kind: "hedge_won", Attempt: g.wonBy})
 	}
 	if g.res.Reply == nil {
-		g.attempts[g.by].end(nil)
+		g.attempts[g.by].End(nil)
 	} else {
 		g.res.OnDone(g, 0)
 	}
@@ -89,7 +90,7 @@ func (g *group) run() holdfast.Result {
 }
 
 // Done lets go of the winner's context.
-func (g *group) Done(uint64, holdfast.End) { g.attempts[g.by].end(nil) }
+func (g *group) Done(uint64, holdfast.End) { g.attempts[g.by].End(nil) }
 
 // drop lets go of what there is.
 func (g *group) drop() {
@@ -97,7 +98,7 @@ func (g *group) drop() {
 		g.res.Discard()
 	}
 	for _, a := range g.attempts {
-		a.end(nil)
+		a.End(nil)
 	}
 }
 
@@ -116,7 +117,7 @@ func (g *group) ends(winner int) {
 	g.over, g.timer = true, nil
 	for i, a := range g.attempts {
 		if i != winner {
-			a.end(holdfast.ErrSuperseded)
+			a.End(holdfast.ErrSuperseded)
 		}
 	}
 }
@@ -284,7 +285,7 @@ func (g *group) hedge() {
 		g.mu.Unlock()
 		return
 	}
-	a := &attempt{Context: g.ctx}
+	a := &attempt.Context{Context: g.ctx}
 	g.attempts = append(g.attempts, a)
 	g.sent++
 	by := g.sent

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -178,8 +179,14 @@ func (c *bounded) isDue(now int64) bool {
 
 // Value finds what the caller's context has.
 func (c *bounded) Value(key any) any {
-	if key == (boundedKey{}) {
+	switch key {
+	case boundedKey{}:
 		return c
+	case attempt.EndsKey{}:
+		if c.whole {
+			return nil // it outlives the answers that are discarded
+		}
+		return c.call.Record
 	}
 	c.mu.Lock()
 	inner := c.inner

@@ -10,16 +10,16 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 )
 
 // An answer is the response to one attempt, as policies see it: a Reply whose end
 // is the end of its body. Seen by the caller it is the body (type reader).
 type answer struct {
 	of     *exchange
-	ctx    context.Context // the attempt's
+	life   attempt.Context // the attempt's, which ends with the body
 	sent   *http.Request   // what the base was given
 	upload upload          // what it reads; nil: nothing of ours
-	trip   *trip           // nil: nobody looks at its connections
 	resp   *http.Response
 	body   io.ReadCloser // the base's
 	named  holdfast.Code
@@ -67,7 +67,13 @@ func (a *answer) begin() {
 // does with the body.
 func (a *answer) none() {
 	a.empty = true
-	a.ending.Finish(holdfast.End{Class: a.class, Code: a.code()})
+	a.finish(holdfast.End{Class: a.class, Code: a.code()})
+}
+
+// finish brings the end, and lets go of the attempt's context.
+func (a *answer) finish(end holdfast.End) {
+	defer a.life.End(nil) // also when a hook panics
+	a.ending.Finish(end)
 }
 
 // deliver returns the response for the caller. Its Request is the caller's own;
@@ -80,7 +86,7 @@ func (a *answer) deliver() *http.Response {
 	}
 	if l := a.of.record.Ledger(); len(l.Attempts) > 0 || l.Stopped != "" {
 		a.resp.Request = a.resp.Request.WithContext(holdfast.WithLedger(own.Context(), &a.of.record))
-	} else if a.resp.Request != own && a.sent != own { // the base has sent a copy of its own
+	} else if a.resp.Request != own { // the base has sent a copy of its own
 		a.resp.Request = a.resp.Request.WithContext(own.Context())
 	}
 	return a.resp
@@ -97,23 +103,24 @@ func (a *answer) discard() {
 	if !a.empty && a.ending.Finished() {
 		return
 	}
+	end := a.end(nil) // while it is known what has ended the attempt, if anything has
 	defer func() {
 		if a.upload != nil {
 			_ = a.upload.Close()
 		}
-		a.ending.Finish(a.end(nil))
+		a.finish(end)
 	}()
 	if a.worthDraining() {
-		_ = a.drain(io.Discard, a.of.door.DrainBytes, a.of.door.DrainTime)
+		_ = a.drain(io.Discard, a.of.door.DrainBytes, a.of.door.DrainTime, end)
 	} else {
-		_ = a.body.Close() // nobody is left to be told
+		a.drop(end)
 	}
 }
 
 // worthDraining reports whether reading on can free the connection.
 func (a *answer) worthDraining() bool {
 	d := a.of.door
-	return a.ctx.Err() == nil && !a.empty && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.ContentLength <= d.DrainBytes &&
+	return a.life.Err() == nil && !a.empty && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.ContentLength <= d.DrainBytes &&
 		a.resp.StatusCode != http.StatusSwitchingProtocols && !a.of.call.Stream
 }
 
@@ -121,17 +128,17 @@ func (a *answer) worthDraining() bool {
 // was closed before its end.
 func (a *answer) end(err error) holdfast.End {
 	end := holdfast.End{Class: a.class, Code: a.code(), Err: err, Bytes: a.read.Load()}
-	over := a.ctx.Err() != nil
+	over := a.life.Err() != nil
 	switch {
 	case err == nil && (!over || a.class != holdfast.Success):
 		return end // closed early; and what a status has said of the server stands
 	case err == nil:
-		end.Err = context.Cause(a.ctx)
+		end.Err = context.Cause(&a.life)
 	case !over && cancelled(a.of.req):
 		end.Class, end.Code = holdfast.Ignored, holdfast.CodeCancelled
 		return end
 	}
-	v := holdfast.VerdictOf(a.ctx, end.Err)
+	v := holdfast.VerdictOf(&a.life, end.Err)
 	end.Class, end.Code = v.Class, v.Code
 	if end.Code == holdfast.CodeError {
 		end.Code = holdfast.CodeTruncated
@@ -159,16 +166,16 @@ func (r *reader) Read(p []byte) (int, error) {
 	case err == nil:
 	case err == io.EOF && (a.whole.Load() || !a.cutOff()):
 		a.whole.Store(true)
-		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code(), Bytes: a.read.Load()})
+		a.finish(holdfast.End{Class: a.class, Code: a.code(), Bytes: a.read.Load()})
 	case a.closed.Load(): // by the caller, while we read
-		a.ending.Finish(a.end(nil))
+		a.finish(a.end(nil))
 	default:
-		if limit := ranOut(a.ctx); limit != nil {
+		if limit := ranOut(&a.life); limit != nil {
 			err = limit
 		} else if err == io.EOF {
-			err = context.Cause(a.ctx)
+			err = context.Cause(&a.life)
 		}
-		a.ending.Finish(a.end(err))
+		a.finish(a.end(err))
 	}
 	return n, err
 }
@@ -176,7 +183,7 @@ func (r *reader) Read(p []byte) (int, error) {
 // cutOff reports whether an end of the body may be none. When a context ends, the
 // server learns of it while its connection is being closed, and can still bring
 // an answer of unknown length to a regular end: it must not pass for the whole.
-func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.ctx.Err() != nil }
+func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.life.Err() != nil }
 
 // Close closes the body.
 func (r *reader) Close() error {
@@ -186,7 +193,7 @@ func (r *reader) Close() error {
 	}
 	a.closed.Store(true)
 	err := a.body.Close()
-	a.ending.Finish(a.end(nil))
+	a.finish(a.end(nil))
 	return err
 }
 

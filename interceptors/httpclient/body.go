@@ -1,15 +1,12 @@
 package httpclient
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -18,8 +15,9 @@ import (
 // call. It is closed exactly once: by the base where the base got it, else when
 // the call no longer needs it and no attempt reads it.
 type body struct {
-	source source      // of a body without GetBody; nil: there is none, or it has GetBody
-	used   atomic.Bool // the base has got the caller's own Body
+	source source                        // of a body that cannot be had anew; nil: there is none, or it can
+	anew   func() (io.ReadCloser, error) // the request's GetBody, or one of ours; nil: there is none
+	used   atomic.Bool                   // the base has got the caller's own Body
 
 	misdirected atomic.Bool // a repeat is to use another connection; here since there is room
 
@@ -65,36 +63,6 @@ func (n *noted) Close() error {
 	return n.ReadCloser.Close()
 }
 
-// inMemory reports whether reading a body cannot fail, and has as much as was announced.
-// It is handed to net/http as it is, which sends such a body and the headers before it
-// in one piece.
-func inMemory(rc io.ReadCloser, want int64) bool {
-	var r io.Reader = rc
-	if t := reflect.TypeOf(rc); t == noClose || t == noCloseWriterTo {
-		if inner, ok := reflect.ValueOf(rc).Field(0).Interface().(io.Reader); ok {
-			r = inner
-		}
-	}
-	var has int
-	switch r := r.(type) {
-	case *bytes.Reader:
-		has = r.Len()
-	case *bytes.Buffer:
-		has = r.Len()
-	case *strings.Reader:
-		has = r.Len()
-	default:
-		return false
-	}
-	return want <= 0 || int64(has) == want
-}
-
-// What io.NopCloser returns, which http.NewRequest puts around such readers.
-var (
-	noClose         = reflect.TypeOf(io.NopCloser(struct{ io.Reader }{}))
-	noCloseWriterTo = reflect.TypeOf(io.NopCloser(new(bytes.Buffer)))
-)
-
 // A source gives each attempt a body of its own from a Body without GetBody.
 type source interface {
 	next(ctx context.Context) (upload, error)
@@ -112,7 +80,11 @@ type upload interface {
 }
 
 func (b *body) open(req *http.Request, replayCap int) {
-	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+	if b.anew = req.GetBody; b.anew != nil || req.Body == nil || req.Body == http.NoBody {
+		return
+	}
+	if r := unwrapped(req.Body); holds(r, req.ContentLength) {
+		b.anew = copiesOf(r)
 		return
 	}
 	if file, ok := req.Body.(*os.File); ok {
@@ -138,20 +110,20 @@ func (b *body) next(ctx context.Context, req *http.Request) (io.ReadCloser, uplo
 	if req.Body == nil {
 		return nil, nil, nil
 	}
-	if req.GetBody == nil {
+	if b.anew == nil {
 		return req.Body, nil, nil
 	}
 	rc := req.Body
 	if b.used.Swap(true) {
 		var err error
-		if rc, err = req.GetBody(); err != nil {
+		if rc, err = b.anew(); err != nil {
 			return nil, nil, fmt.Errorf("httpclient: the request's GetBody: %w", err)
 		}
 		if rc == nil {
 			return nil, nil, errors.New("httpclient: the request's GetBody returned neither a body nor an error")
 		}
 	}
-	if rc != http.NoBody && !inMemory(rc, req.ContentLength) {
+	if rc != http.NoBody && !holds(unwrapped(rc), req.ContentLength) {
 		rc = &noted{ReadCloser: rc, of: b, want: req.ContentLength}
 	}
 	return rc, nil, nil

@@ -12,36 +12,60 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// drain reads on into w and closes, from goroutines of its own: there are bodies whose
-// Close waits for a Read under way, such as that of net/http while the header of
-// a compressed answer is outstanding. They end when the attempt's context does, and at
-// once where the connections are few, so that nobody waits for this one. It returns what
-// reading ended with; nil: it was stopped by the bound on bytes or time.
-func (a *answer) drain(w io.Writer, bytes int64, limit time.Duration) error {
-	var thrown any
-	var err error
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		defer func() { thrown = recover() }()
-		_, err = io.CopyN(w, a.body, bytes)
-	}()
-	if within(limit, drained) {
-		_ = a.body.Close()
-		if thrown != nil {
-			panic(thrown)
+// drain reads on into w and closes. It returns what reading ended with; nil: it was
+// stopped by the bound on bytes or time. The End is that of an answer that takes too long.
+func (a *answer) drain(w io.Writer, bytes int64, limit time.Duration, end holdfast.End) error {
+	var ended error
+	late := false
+	defer func() { // also when reading panics
+		if late {
+			a.drop(end)
+		} else {
+			shut(a.body)
 		}
-		return err
-	}
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		_ = a.body.Close()
 	}()
-	if !within(limit/10, closed) {
-		a.trip.end()
+	if late = !apart(limit, func() { _, ended = io.CopyN(w, a.body, bytes) }); late {
+		return nil
 	}
-	return nil
+	return ended
+}
+
+// drop closes the body of which nobody reads any more. The attempt is ended first, and its
+// context with it, since there are bodies whose Close waits for a Read under way, such as
+// net/http's own while the header of a compressed answer is outstanding.
+func (a *answer) drop(end holdfast.End) {
+	defer shut(a.body)
+	a.finish(end)
+}
+
+// shutTime is how long a body may take to close before it is left to itself.
+const shutTime = defaultDrainTime / 10
+
+// shut closes a body, if there is one. A Close that waits holds nobody up.
+func shut(body io.Closer) {
+	if body == nil || body == http.NoBody {
+		return
+	}
+	apart(shutTime, func() { _ = body.Close() }) // nobody is left to be told
+}
+
+// apart runs f on a goroutine of its own and waits for it, for a while at most. It reports
+// whether f has returned, and panics with what f panicked with.
+func apart(d time.Duration, f func()) bool {
+	var thrown any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { thrown = recover() }()
+		f()
+	}()
+	if !within(d, done) {
+		return false
+	}
+	if thrown != nil {
+		panic(thrown)
+	}
+	return true
 }
 
 // within waits for done, and reports whether it came in time.
@@ -120,7 +144,7 @@ func (c *collector) take() []byte {
 // worthKeeping reports whether something can be had of the answer in a short time.
 func (a *answer) worthKeeping() bool {
 	d := a.of.door
-	return a.ctx.Err() == nil && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.StatusCode != http.StatusSwitchingProtocols &&
+	return a.life.Err() == nil && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.StatusCode != http.StatusSwitchingProtocols &&
 		(a.resp.ContentLength >= 0 || !a.of.call.Stream)
 }
 
@@ -130,23 +154,25 @@ func (a *answer) Keep() { a.letGo.Do(a.keep) }
 
 func (a *answer) keep() {
 	put := &putBy{end: errPutBy}
+	end := holdfast.End{Class: a.class, Code: a.code()}
 	defer func() { // also when reading panics
 		a.resp.Body = put
 		if a.upload != nil {
 			_ = a.upload.Close()
 		}
-		a.ending.Finish(holdfast.End{Class: a.class, Code: a.code(), Bytes: a.read.Load()})
+		end.Bytes = a.read.Load()
+		a.finish(end)
 	}()
 	switch {
 	case a.empty:
 		put.end = io.EOF
-		_ = a.body.Close()
+		shut(a.body)
 	case a.ending.Finished(): // somebody has read it
 	case !a.worthKeeping():
-		_ = a.body.Close() // nobody is left to be told
+		a.drop(end)
 	default:
 		c := new(collector)
-		err := a.drain(c, putBytes+1, a.of.door.DrainTime)
+		err := a.drain(c, putBytes+1, a.of.door.DrainTime, end)
 		kept := c.take()
 		if err == io.EOF {
 			put.end = err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
 
@@ -37,39 +38,48 @@ func (x *exchange) Base() http.RoundTripper { return x.door.base }
 
 // Send makes one attempt.
 func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
-	inside := call.Context(ctx)
+	a := &x.first
+	if call != &x.call {
+		a = new(answer)
+	}
+	a.life.Context = call.Context(ctx)
+	inside := context.Context(&a.life)
+	if ctx.Value(attempt.EndsKey{}) == any(&x.record) {
+		inside = a.life.Context // it ends with the answer as it is
+	}
 	if ctx.Err() != nil { // nothing is sent
 		err := context.Cause(ctx)
 		v := holdfast.VerdictOf(inside, err)
 		return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
 	}
-	var s sending
-	res := x.request(ctx, inside, call, &s)
-	if s.out == nil {
-		return res
-	}
+	s := sending{life: &a.life}
 	var resp *http.Response
 	settled := false
 	defer func() {
 		if settled {
 			return
 		}
-		if resp != nil && resp.Body != nil { // the base or Classify has panicked
-			_ = resp.Body.Close()
-		}
 		s.close()
+		if resp != nil { // the base or Classify has panicked
+			shut(resp.Body)
+		}
 	}()
+	res := x.request(ctx, inside, call, &s)
+	if s.out == nil {
+		return res
+	}
 	resp, err := s.via.RoundTrip(s.out)
 	if err != nil && resp == nil && s.stripped && untaken(err) && inside.Err() == nil && x.renew(inside, &s) {
 		resp, err = s.via.RoundTrip(s.out)
 	}
 	switch {
 	case err != nil:
-		if resp != nil && resp.Body != nil { // a base that returns both breaks the RoundTripper's contract
-			_ = resp.Body.Close()
-			resp = nil
-		}
+		both := resp // a base that returns both breaks the RoundTripper's contract
+		resp = nil
 		res = x.failed(inside, &s, err)
+		if both != nil {
+			shut(both.Body)
+		}
 	case resp == nil:
 		s.close()
 		res = holdfast.Result{
@@ -79,12 +89,10 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	case inside.Err() != nil:
 		// A server that learns of the end of its request can still answer, 200 for
 		// what it has left undone, and be quick enough: that is no answer.
-		if resp.Body != nil {
-			_ = resp.Body.Close()
-		}
 		res = x.failed(inside, &s, context.Cause(inside))
+		shut(resp.Body)
 	default:
-		res = x.answered(inside, call, &s, resp)
+		res = x.answered(a, call, &s, resp)
 	}
 	settled = true
 	return res
@@ -144,7 +152,8 @@ func (x *exchange) failed(ctx context.Context, s *sending, err error) holdfast.R
 }
 
 // answered makes a Result of the response to an attempt.
-func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s *sending, resp *http.Response) holdfast.Result {
+func (x *exchange) answered(a *answer, call *holdfast.Call, s *sending, resp *http.Response) holdfast.Result {
+	ctx := context.Context(&a.life)
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
@@ -160,8 +169,9 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s *sending
 	if x.door.Classify != nil {
 		v, ok := classify(x.door.Classify, resp, call.Stream)
 		if ctx.Err() != nil { // time ran out while it looked at the body
-			_ = resp.Body.Close()
-			return x.failed(ctx, s, context.Cause(ctx))
+			res := x.failed(ctx, s, context.Cause(ctx))
+			shut(resp.Body)
+			return res
 		}
 		if ok {
 			if resp.StatusCode < 400 && v.Class != holdfast.Success {
@@ -188,11 +198,7 @@ func (x *exchange) answered(ctx context.Context, call *holdfast.Call, s *sending
 	if resp.StatusCode == http.StatusMisdirectedRequest {
 		x.body.misdirected.Store(true)
 	}
-	a := &x.first
-	if call != &x.call {
-		a = new(answer)
-	}
-	a.of, a.ctx, a.sent, a.upload, a.trip, a.resp, a.body, a.class, a.named = x, ctx, s.out, s.up, s.trip, resp, resp.Body, res.Class, res.Code
+	a.of, a.sent, a.upload, a.resp, a.body, a.class, a.named = x, s.out, s.up, resp, resp.Body, res.Class, res.Code
 	a.begin()
 	if s.trip != nil {
 		a.ending.OnDone(s.trip, 0)

@@ -49,7 +49,8 @@ type Wrapper struct {
 	// ReplayCap is how many bytes of a request body without GetBody are kept,
 	// while it streams out, to be sent again: 0 means 64 KiB; negative: none. A
 	// longer one is sent once, unless no attempt has read that much of it. An
-	// *os.File is read again, from where it stood, instead.
+	// *os.File is read again, from where it stood, instead, and so is what is in
+	// memory: a *bytes.Reader, *bytes.Buffer or *strings.Reader.
 	ReplayCap int
 	// DrainBytes and DrainTime bound what is read of a discarded response so
 	// that its connection can be used again: 0 means 64 KiB and 50 ms; negative:

@@ -67,7 +67,8 @@ func TestWhenToComeBack(t *testing.T) {
 			h.Add(name, value)
 		}
 		x := &exchange{door: new(door), req: new(http.Request)}
-		res := x.answered(t.Context(), &x.call, new(sending), &http.Response{StatusCode: c.status, Header: h})
+		x.first.life.Context = t.Context()
+		res := x.answered(&x.first, &x.call, new(sending), &http.Response{StatusCode: c.status, Header: h})
 		if res.Class != c.class || res.After != c.after {
 			t.Errorf("%d %s: %v after %v, want %v after %v", c.status, c.header, res.Class, res.After, c.class, c.after)
 		}

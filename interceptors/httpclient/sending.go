@@ -4,27 +4,27 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strconv"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 )
 
 // A sending is what one attempt gives to the base.
 type sending struct {
-	own, out *http.Request     // the caller's, and what the base gets
+	out      *http.Request     // what the base gets: a copy of the caller's
 	via      http.RoundTripper // what sends it
 	up       upload            // what its body is; nil: nothing of ours
+	life     *attempt.Context  // the attempt's, which ends with it
 	trip     *trip             // nil: nobody looks at its connections
 	stripped bool              // net/http cannot send it again, and would
 }
 
-// request makes the request of one attempt: the caller's own when nothing has to change, else
-// a copy. It decides where the request goes, too. Without a request it returns why.
+// request makes the request of one attempt. It decides where it goes, too. Without a request
+// it returns why.
 func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *sending) (res holdfast.Result) {
 	d, own := x.door, x.req
 	if s.via = x.to(call); s.via == nil {
@@ -37,7 +37,7 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *
 	if err != nil {
 		return holdfast.Result{Err: err, Class: holdfast.LocalFault, Code: holdfast.CodeRequestBody}
 	}
-	s.own, s.out, s.up = own, own, up
+	s.up = up
 	c := x.care(call)
 	traced := d.leaf && (c == watch || c == guard || d.wire.slots > 0)
 	if d.CountReplays {
@@ -47,36 +47,18 @@ func (x *exchange) request(ctx, inside context.Context, call *holdfast.Call, s *
 		s.trip, inside = d.wire.trip(inside, x.addr(call))
 		s.trip.guard, s.trip.strict = c == guard, c == guard && replayable(own)
 	}
-	// The attempt has a context of its own where something is to be found in it: the Call by a
-	// layer of ours beneath a base that is no Transport, a trace, a limit.
-	if traced || d.CountReplays || !d.leaf || call.Attempt > 1 || call.Hedge || !same(ctx, own.Context()) {
-		s.edit(inside)
-	}
-	if up != nil || isNoted(rc) || s.out != own {
-		s.edit(inside).Body = rc
-	}
+	// The attempt has a context of its own, and so a request: to end the attempt is all that
+	// lets go of a body whose Read and Close both wait for the server.
+	s.out = own.WithContext(inside)
+	s.out.Body = rc
 	if c == strip {
-		s.edit(inside)
 		s.strip()
 	}
-	x.head(ctx, inside, call, s)
+	x.head(ctx, call, s)
 	if call.Endpoint != "" && call.Endpoint != own.URL.Host {
-		x.readdress(inside, call, s)
+		x.readdress(call, s)
 	}
 	return res
-}
-
-// edit returns the request of the attempt, to be changed: a copy of the caller's.
-func (s *sending) edit(inside context.Context) *http.Request {
-	if s.out == s.own {
-		s.out = s.own.WithContext(inside)
-	}
-	return s.out
-}
-
-func isNoted(rc io.ReadCloser) bool {
-	_, is := rc.(*noted)
-	return is
 }
 
 // care is what keeps net/http from sending the attempt twice.
@@ -94,17 +76,17 @@ func (x *exchange) care(call *holdfast.Call) care {
 }
 
 // head sets the headers of the attempt. Attempts under way at once share no map.
-func (x *exchange) head(ctx, inside context.Context, call *holdfast.Call, s *sending) {
+func (x *exchange) head(ctx context.Context, call *holdfast.Call, s *sending) {
 	d, own := x.door, x.req
 	cloned := false
 	set := func(key, value string) {
 		if !cloned {
-			s.edit(inside).Header, cloned = own.Header.Clone(), true
+			s.out.Header, cloned = own.Header.Clone(), true
 		}
 		s.out.Header.Set(key, value)
 	}
 	if call.Hedge {
-		s.edit(inside).Header, cloned = own.Header.Clone(), true
+		s.out.Header, cloned = own.Header.Clone(), true
 	}
 	call.Headers(ctx, set)
 	if x.key != nil {
@@ -116,15 +98,15 @@ func (x *exchange) head(ctx, inside context.Context, call *holdfast.Call, s *sen
 	if d.DeadlineHeader == "" {
 		return
 	}
-	if deadline, limited := inside.Deadline(); limited { // never 0, which some servers take for "no limit"
+	if deadline, limited := ctx.Deadline(); limited { // never 0, which some servers take for "no limit"
 		set(d.DeadlineHeader, strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10))
 	}
 }
 
 // readdress sends the attempt to the endpoint that was chosen. The server is still addressed
 // by its logical name.
-func (x *exchange) readdress(inside context.Context, call *holdfast.Call, s *sending) {
-	d, own, out := x.door, x.req, s.edit(inside)
+func (x *exchange) readdress(call *holdfast.Call, s *sending) {
+	d, own, out := x.door, x.req, s.out
 	u := new(url.URL)
 	*u = *own.URL
 	u.Host = call.Endpoint
@@ -146,24 +128,13 @@ func (x *exchange) unreachable() error {
 // addr is where the attempt goes.
 func (x *exchange) addr(call *holdfast.Call) string { return cmp.Or(call.Endpoint, x.req.URL.Host) }
 
-// same reports whether two contexts are one. A context of the user may be of a
-// type that cannot be compared.
-func same(a, b context.Context) bool {
-	for _, known := range [2]context.Context{context.Background(), context.TODO()} {
-		if a == known {
-			return b == known
-		}
-	}
-	t := reflect.TypeOf(a)
-	return t == reflect.TypeOf(b) && (t.Kind() == reflect.Pointer || reflect.ValueOf(a).Comparable()) && a == b
-}
-
 // close ends what the attempt holds.
 func (s *sending) close() {
 	if s.up != nil {
 		_ = s.up.Close()
 	}
 	s.trip.end()
+	s.life.End(nil)
 }
 
 // renew makes s a request that can be sent once more, as net/http would have done what

@@ -14,10 +14,11 @@ func TestABodyThatDoesNotCloseEndsItsRequest(t *testing.T) {
 	for name, letGo := range map[string]func(*answer){"kept": (*answer).Keep, "discarded": (*answer).Discard} {
 		synctest.Test(t, func(t *testing.T) {
 			d := Wrapper{}.Wrap(&http.Transport{MaxConnsPerHost: 1}).(*door)
-			tr, ctx := d.wire.look().trip(t.Context(), "a")
 			x := &exchange{door: d, req: &http.Request{Method: "GET", Header: http.Header{}}}
 			comes := make(chan struct{})
-			a := &answer{of: x, ctx: t.Context(), trip: tr, resp: &http.Response{StatusCode: 503, ContentLength: -1}, body: &stuck{comes}}
+			a := &answer{of: x, resp: &http.Response{StatusCode: 503, ContentLength: -1}, body: &stuck{comes}}
+			a.life.Context = t.Context()
+			_, ctx := d.wire.look().trip(&a.life, "a")
 			start := time.Now()
 			letGo(a)
 			if took := time.Since(start); ctx.Err() == nil || took > 2*defaultDrainTime {

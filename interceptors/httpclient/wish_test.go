@@ -100,7 +100,8 @@ func TestStatusesAreJudgedByOneTable(t *testing.T) {
 			}
 		}
 		x := &exchange{door: &door{Wrapper: Wrapper{RepeatStatus: []int{507, 418, 200}}}, req: new(http.Request)}
-		res := x.answered(t.Context(), &x.call, new(sending), &http.Response{StatusCode: c.status, Header: h})
+		x.first.life.Context = t.Context()
+		res := x.answered(&x.first, &x.call, new(sending), &http.Response{StatusCode: c.status, Header: h})
 		if res.Class != c.class || res.After != c.after || res.Code == "" {
 			t.Errorf("%d %s: %v after %v (%s), want %v after %v", c.status, c.header, res.Class, res.After, res.Code, c.class, c.after)
 		}

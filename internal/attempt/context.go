@@ -1,4 +1,5 @@
-package hedge
+// Package attempt has the context of one attempt, which whoever sends it can end.
+package attempt
 
 import (
 	"context"
@@ -6,12 +7,13 @@ import (
 	"sync"
 )
 
-// An attempt is the context of one attempt. A context of the standard library
-// comes to be beneath it only when somebody asks for Done, which includes deriving
-// a context: what nobody waits for need not be woken. Contexts derived from it are
-// those of the standard context's kin, so they start no goroutine.
-type attempt struct {
-	context.Context // the caller's
+// A Context is that of one attempt. A context of the standard library comes to be
+// beneath it only when somebody asks for Done, which includes deriving a context:
+// what nobody waits for need not be woken. Contexts derived from it are those of the
+// standard context's kin, so they start no goroutine. It is ready once its parent is
+// set, which is not to be changed then; it must not be copied.
+type Context struct {
+	context.Context // the parent
 
 	mu     sync.Mutex
 	over   bool
@@ -21,11 +23,16 @@ type attempt struct {
 	after  func()                  // of AfterFunc, where it needs no inner
 }
 
-var _ context.Context = (*attempt)(nil)
+var _ context.Context = (*Context)(nil)
 
-// end cancels the attempt, with context.Canceled as the cause when it is nil. Only
+// EndsKey is the key by which a transport asks whether the context that it got ends with
+// the answer of an attempt, so that it need not make one that does. A policy's context answers
+// with the Record of the call, or with nil, which ends the search.
+type EndsKey struct{}
+
+// End cancels the attempt, with context.Canceled as the cause when it is nil. Only
 // the first call does anything.
-func (a *attempt) end(cause error) {
+func (a *Context) End(cause error) {
 	a.mu.Lock()
 	if a.over {
 		a.mu.Unlock()
@@ -45,7 +52,7 @@ func (a *attempt) end(cause error) {
 
 // AfterFunc has f run once the attempt is over, as context.AfterFunc does; it saves a
 // limit further in the context beneath. f may run after stop as well.
-func (a *attempt) AfterFunc(f func()) (stop func() bool) {
+func (a *Context) AfterFunc(f func()) (stop func() bool) {
 	a.mu.Lock()
 	if a.over || a.after != nil || a.Context.Done() != nil {
 		inner := a.real()
@@ -60,7 +67,7 @@ func (a *attempt) AfterFunc(f func()) (stop func() bool) {
 var noStop = func() bool { return false }
 
 // real returns the context beneath, made if need be; the lock is held.
-func (a *attempt) real() context.Context {
+func (a *Context) real() context.Context {
 	if a.inner == nil {
 		a.inner, a.cancel = context.WithCancelCause(a.Context)
 		if a.over {
@@ -72,14 +79,14 @@ func (a *attempt) real() context.Context {
 
 // Done returns the channel that is closed when the attempt is cancelled, when the
 // caller gives up, or when the call is over.
-func (a *attempt) Done() <-chan struct{} {
+func (a *Context) Done() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.real().Done()
 }
 
 // Err returns what ended the attempt.
-func (a *attempt) Err() error {
+func (a *Context) Err() error {
 	a.mu.Lock()
 	inner, over := a.inner, a.over
 	a.mu.Unlock()
@@ -97,7 +104,7 @@ func (a *attempt) Err() error {
 }
 
 // Value finds what the caller's context has. context.Cause comes this way.
-func (a *attempt) Value(key any) any {
+func (a *Context) Value(key any) any {
 	a.mu.Lock()
 	inner := a.inner
 	if inner == nil && a.over {
@@ -111,4 +118,4 @@ func (a *attempt) Value(key any) any {
 }
 
 // String describes the context without looking into what others write to.
-func (a *attempt) String() string { return fmt.Sprintf("%v.holdfast/hedge", a.Context) }
+func (a *Context) String() string { return fmt.Sprintf("%v.holdfast/attempt", a.Context) }
