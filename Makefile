@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps verdicts fuzz bench benchmarks interop storm stall metrics tail dns consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps verdicts fuzz bench benchmarks interop storm stall soak metrics tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ storm: ## The demonstration: real traffic through real faults
 
 stall: ## A client that is stopped, or short of the processor, beside a bare one
 	go run ./examples/stall
+
+soak: ## Faults and a reload each second for an hour, SOAK=10m for less, and what is left then
+	go run ./examples/soak -for $(or $(SOAK),1h)
 
 dns: ## The DNS resolver against bind9
 	scripts/dns-check

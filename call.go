@@ -48,6 +48,7 @@ type Call struct {
 const (
 	waited = 1 << iota // for something of this process
 	over               // its Sender has returned
+	unsent             // which has sent nothing
 )
 
 func (c *Call) is(state uint32) bool { return atomic.LoadUint32(&c.state)&state != 0 }
@@ -63,7 +64,8 @@ func (c *Call) becomes(state uint32) {
 // and, where the answer goes on after Send has returned, makes the Reply.
 //
 // Send returns promptly once ctx is done, and sends nothing when it is done
-// already. It passes call.Context(ctx) to whatever is beneath it.
+// already, which it notes by call.Unsent. It passes call.Context(ctx) to whatever is
+// beneath it.
 type Sender interface {
 	Send(ctx context.Context, call *Call) Result
 }
@@ -133,13 +135,18 @@ func (c *Call) Limit(d time.Duration) {
 // begins.
 func (c *Call) Waited() { c.becomes(waited) }
 
-// Sent reports whether c reached its Sender. It and Ran are for whoever sent the Call,
-// once it has returned, and for what is beneath the Sender.
-func (c *Call) Sent() bool { return c.sent != 0 }
+// Unsent notes that nothing of c is sent, though it has reached its Sender: the context was
+// done by then, or the body could not be had. Only the Sender calls it. What was granted to c
+// for being sent, such as the token of a budget, goes back.
+func (c *Call) Unsent() { c.becomes(unsent) }
+
+// Sent reports whether c reached its Sender, and was not Unsent. It and Ran are for whoever
+// sent the Call, once it has returned, and for what is beneath the Sender.
+func (c *Call) Sent() bool { return c.sent != 0 && !c.is(unsent) }
 
 // SentAt returns when c reached its Sender, or the zero time when it did not.
 func (c *Call) SentAt() time.Time {
-	if c.sent == 0 {
+	if !c.Sent() {
 		return time.Time{}
 	}
 	return clock.Time(c.sent)
@@ -147,7 +154,7 @@ func (c *Call) SentAt() time.Time {
 
 // Ran returns the time since c reached its Sender, or 0 when it did not.
 func (c *Call) Ran() time.Duration {
-	if c.sent == 0 {
+	if !c.Sent() {
 		return 0
 	}
 	return time.Duration(clock.Now() - c.sent)

@@ -78,6 +78,7 @@ const (
 	cancelled
 	superseded
 	outOfTime
+	cutOff // by a Gate
 )
 
 // ended tells what has ended ctx.
@@ -95,6 +96,8 @@ func ended(ctx context.Context) ending {
 		return outOfTime
 	case context.Cause(ctx) == ErrSuperseded:
 		return superseded
+	case context.Cause(ctx) == ErrClosed:
+		return cutOff
 	case RanOut(ctx) != nil:
 		return outOfTime
 	}

@@ -220,6 +220,7 @@ func (c *Call) spent(ctx context.Context) Class {
 		return Ignored
 	}
 	c.sent = clock.At(deadline) - int64(limit.Limit)
+	atomic.StoreUint32(&c.state, atomic.LoadUint32(&c.state)&^unsent) // it stands for one that a server had
 	return c.outOfTime(c.chance(), false)
 }
 

@@ -37,6 +37,7 @@ const (
 	CodeCircuitOpen Code = "circuit_open" // a breaker rejected the call
 	CodeLimited     Code = "limited"      // a limit did
 	CodeNoEndpoint  Code = "no_endpoint"  // a balancer has no endpoint for it
+	CodeClosed      Code = "closed"       // the client is closed
 	CodeConfig      Code = "config"       // a chain or a policy is built wrongly
 	CodePanic       Code = "panic"        // the call ended by a panic
 )

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"sync/atomic"
 )
 
@@ -48,6 +49,7 @@ var bare = Chain()
 //	time ran out, and it had none                Ignored     never                 timeout, deadline
 //	time ran out while this process stood still  LocalPause  if repeatable         timeout, deadline
 //	cancelled by the caller                      Ignored     never                 cancelled
+//	cut off, as the client was closed            Ignored     never                 closed
 //	another attempt won, of a hedge              Ignored     never                 superseded
 func Do[T any](ctx context.Context, h Handler, call Call, f func(context.Context) (T, error)) (T, error) {
 	var zero T
@@ -93,6 +95,7 @@ type doing[T any] struct {
 func (d *doing[T]) Send(ctx context.Context, call *Call) Result {
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil { // f is not called
+		call.Unsent()
 		err := context.Cause(ctx)
 		v := VerdictOf(ctx, err)
 		return Result{Err: err, Class: v.Class, Code: v.Code}
@@ -151,8 +154,19 @@ func (v *value[T]) Discard() {
 	if v.gone.Swap(true) {
 		return
 	}
-	if c, ok := any(v.v).(io.Closer); ok {
+	if c, ok := any(v.v).(io.Closer); ok && !isNil(c) {
 		_ = c.Close() // nobody is left to be told
+	}
+}
+
+// isNil reports whether there is nothing in c to be closed: many functions return a nil
+// pointer for a value that is not there, and few Close methods expect one.
+func isNil(c io.Closer) bool {
+	switch v := reflect.ValueOf(c); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice, reflect.UnsafePointer:
+		return v.IsNil()
+	default:
+		return false
 	}
 }
 

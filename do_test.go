@@ -3,6 +3,7 @@ package holdfast_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,5 +192,53 @@ func TestDoDiscardsOnce(t *testing.T) {
 	})
 	if _, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{Target: "t"}, func(context.Context) (*doorstop, error) { return c, nil }); err == nil || c.n != 1 {
 		t.Errorf("%v, closed %d times", err, c.n)
+	}
+}
+
+type (
+	nilFunc    func()
+	nilMap     map[string]int
+	nilSlice   []int
+	nilChan    chan int
+	nilPointer struct{ n int }
+	noPointer  struct{ f func() }
+)
+
+func (f nilFunc) Close() error     { f(); return nil }
+func (m nilMap) Close() error      { m["closed"] = 1; return nil }
+func (s nilSlice) Close() error    { s[0] = 1; return nil }
+func (c nilChan) Close() error     { close(c); return nil }
+func (p *nilPointer) Close() error { p.n++; return nil }
+func (s noPointer) Close() error   { s.f(); return nil }
+
+// closesNil has Do discard a value that a function returns for one that is not there.
+func closesNil[T any](t *testing.T, v T) {
+	t.Helper()
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			t.Errorf("%T: %v", v, thrown)
+		}
+	}()
+	if _, err := holdfast.Do(t.Context(), holdfast.Chain(twice), holdfast.Call{Target: "t"}, func(context.Context) (T, error) { return v, nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+// A value that is not there is not closed, whatever its type; one that is there is.
+func TestDoClosesNoNil(t *testing.T) {
+	closesNil(t, nilFunc(nil))
+	closesNil(t, nilMap(nil))
+	closesNil(t, nilSlice(nil))
+	closesNil(t, nilChan(nil))
+	closesNil(t, (*nilPointer)(nil))
+	closesNil[io.Closer](t, nil)
+	closesNil[io.Closer](t, (*nilPointer)(nil))
+	closesNil[any](t, (*nilPointer)(nil))
+	closed := 0
+	closesNil(t, noPointer{func() { closed++ }})
+	closesNil(t, nilFunc(func() { closed++ }))
+	closesNil[any](t, nilFunc(func() { closed++ }))
+	if closed != 3 {
+		t.Errorf("%d of three values were closed", closed)
 	}
 }

@@ -27,8 +27,9 @@
 //     errors mean, and [WithoutRepeats].
 //   - [Class] and [Code], which name outcomes, and [Verdict], which the Classify of the
 //     transports returns.
-//   - [AttemptsError], [TimeoutError], [LedgerOf] with [Ledger] and [Attempt], to see what
-//     was tried.
+//   - [AttemptsError], [TimeoutError], [ErrClosed], [LedgerOf] with [Ledger] and [Attempt], to see
+//     what was tried.
+//   - [Gate], to let calls finish at the end of a program; preset.Stack has one.
 //   - [Event], for listeners, and [Pauses].
 //
 // The author of a policy needs besides:
@@ -41,7 +42,7 @@
 //   - [Call.Again], [Call.MayRepeat], [Call.Replayable], [Result.Keep], [Record.Claim],
 //     [Record.Log] and [Record.Stop], to repeat; [ErrSuperseded] to end the attempt that lost.
 //   - [Call.Limit], [Call.TimedOut], [Call.Limits], [Call.OutOfTime] and [RanOut], to limit
-//     time; [Call.Waited] where time went by here.
+//     time; [Call.Waiting] and [Call.Waited] where time goes by here.
 //   - [Call.SendTo], [Call.Pin] and [Call.Tried], to choose endpoints.
 //   - [Placed] with [Place], [Characterized] with [Traits], and [Group], to know where it
 //     stands and to be known.
@@ -71,7 +72,7 @@
 //     passes a Call to next at most once; for another sending of the same
 //     logical call it passes [Call.Again].
 //   - answers a call itself whose time ends while it waits for something of this process, such
-//     as a place ([Call.Reject]). One that is sent all the same, when a limit has run out, is
+//     as a place ([Call.Reject]), or whose client is closed then ([Call.Waiting]). One that is sent all the same, when a limit has run out, is
 //     judged as if its server had taken that time.
 //   - touches nothing that belongs to the caller (request, header, body, reply
 //     message, slice) and returns promptly once its context is done.

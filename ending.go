@@ -14,7 +14,7 @@ type Ending struct {
 	done    atomic.Bool // written under mu
 	watched atomic.Bool // some hook is a ProgressHook
 	n       int32
-	inline  [4]hooked // what most chains need, without an allocation
+	inline  [5]hooked // what most chains need, without an allocation
 	more    *[]hooked
 	end     End
 }

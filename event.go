@@ -21,6 +21,7 @@ import (
 //	rejection      breaker      a call was not sent; it was answered with Code      open half-open isolated
 //	               limit, rate  and Err                                             full queue waited deadline
 //	               balance                                                          no_endpoint
+//	               gate                                                             closed
 //	circuit        breaker      the circuit Target went From closed, open,          consecutive_failures broken failure_ratio
 //	                            half-open or isolated To another; it is open        slow probe due hand
 //	                            for Wait
@@ -32,7 +33,7 @@ import (
 //	                            spared (too many are out), probing, back,           success_rate probe due check
 //	                            unhealthy or healthy
 //	discovery      balance      the resolver Target has answered, or Err; Attrs:    error empty
-//	                            endpoints, with added and removed, or for how
+//	                            endpoints, with added, removed and refused, or for how
 //	                            long it has been stale
 //	replay         transport    it has sent the Attempt once more by itself         –
 //	wire_attempt   transport    gRPC's attempt at the Endpoint ended with Code;     transparent
@@ -42,7 +43,7 @@ import (
 // Why a retry stops: the server has told it to; the transport's caution (a 500 may be a
 // bug); the body was too long to be kept; all attempts are made; the budget is empty; there
 // is no time left before the deadline; the server asks for a longer wait than it may
-// (after); the schedule is at its end; another layer repeats, or the context forbids it;
+// (after); the schedule is at its end; another layer repeats, the context forbids it, or the client is closed;
 // the call's context has ended; the code is not one of Options.Codes; its class allows no
 // repeat. The Code is that of what was rejected or could not be sent here: "circuit_open",
 // "limited", "no_endpoint", "cancelled", …

@@ -94,10 +94,14 @@ func (c *Call) Share(ctx context.Context, next Handler, h Hook) (res Result, ok 
 //
 // A why without a Code, and with context.Cause(ctx) as its Err, is for a call whose time runs out,
 // or whose caller goes, while the policy has it wait: nobody has rejected it, nobody is told, and
-// the Result has the code of that (CodeTimeout, CodeDeadline, CodeCancelled).
+// the Result has the code of that (CodeTimeout, CodeDeadline, CodeCancelled). Where the Err is
+// ErrClosed it is a rejection, with CodeClosed.
 func (c *Call) Reject(ctx context.Context, why Event) Result {
 	if why.Code == "" {
-		return Result{Err: why.Err, Class: Ignored, Code: VerdictOf(ctx, why.Err).Code}
+		if why.Err != ErrClosed {
+			return Result{Err: why.Err, Class: Ignored, Code: VerdictOf(ctx, why.Err).Code}
+		}
+		why.Code, why.Reason = CodeClosed, "closed"
 	}
 	if c.Heard() {
 		why.Kind, why.Level, why.Target, why.Method = "rejection", slog.LevelWarn, c.Target, c.Method

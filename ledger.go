@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,9 +56,10 @@ func (l Ledger) String() string {
 	return strings.TrimPrefix(b.String(), "; ")
 }
 
-// Log enters one sending of the request into its ledger. The policy that
-// repeats calls logs each one that it sent, once it has returned; it need not
-// log a first attempt that succeeded.
+// Log enters one sending of the request into its ledger, where it stands by its number.
+// The policy that makes attempts logs each one, once it has returned; it need not log a
+// first attempt that succeeded before there was another. A policy further out that
+// logs the same one again changes nothing: whoever made it knew best what it came to.
 func (r *Record) Log(call *Call, res Result) {
 	a := Attempt{
 		Number: call.Attempt, Hedge: call.Hedge, Endpoint: call.Endpoint,
@@ -67,12 +69,24 @@ func (r *Record) Log(call *Call, res Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := r.journaled()
-	if len(j.attempts) == maxLedger {
-		copy(j.attempts[maxLedger/2:], j.attempts[maxLedger/2+1:])
-		j.attempts = j.attempts[:maxLedger-1]
-		j.omitted++
+	at, logged := slices.BinarySearchFunc(j.attempts, a.Number, func(a Attempt, number int) int { return a.Number - number })
+	if logged {
+		return
 	}
-	j.attempts = append(j.attempts, a)
+	if len(j.attempts) == maxLedger {
+		j.omitted++
+		if at == maxLedger/2 { // it is what would be left out
+			return
+		}
+		out := maxLedger / 2
+		if at < out { // one of the first half came late
+			out--
+		} else {
+			at--
+		}
+		j.attempts = slices.Delete(j.attempts, out, out+1)
+	}
+	j.attempts = slices.Insert(j.attempts, at, a)
 }
 
 // Stop enters why there is no further attempt.

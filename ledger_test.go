@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -135,5 +136,35 @@ func TestAttemptsErrorUnwrapsToTheLastError(t *testing.T) {
 	want := "holdfast: attempt timed out after 1s (attempts: 1: 503 in 0s; 2: timeout in 0s; stopped: 2 attempts made)"
 	if got := err.Error(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// An attempt is entered once, in the place of its number, by whoever logs it first; of more than a
+// ledger holds the first half and the latest stay.
+func TestLedgerHasEachAttemptOnceAndInOrder(t *testing.T) {
+	first := &holdfast.Call{Record: new(holdfast.Record), Attempt: 1}
+	calls := []*holdfast.Call{first}
+	for range 40 {
+		calls = append(calls, first.Again())
+	}
+	numbers := func() (n []int) {
+		for _, a := range first.Record.Ledger().Attempts {
+			n = append(n, a.Number)
+		}
+		return n
+	}
+	for _, i := range []int{2, 0, 1} {
+		first.Record.Log(calls[i], holdfast.Result{Code: "own"})
+		first.Record.Log(calls[i], holdfast.Result{Code: "of another attempt"})
+	}
+	if got := numbers(); !slices.Equal(got, []int{1, 2, 3}) || first.Record.Ledger().Attempts[0].Code != "own" {
+		t.Fatalf("%v, %v", got, first.Record.Ledger())
+	}
+	for i := len(calls) - 1; i > 2; i-- { // the latest first
+		first.Record.Log(calls[i], holdfast.Result{})
+	}
+	got := numbers()
+	if len(got) != 32 || first.Record.Ledger().Omitted != len(calls)-32 || !slices.IsSorted(got) || got[15] != 16 || got[16] != 26 || got[31] != 41 {
+		t.Errorf("%v, and %d left out", got, first.Record.Ledger().Omitted)
 	}
 }

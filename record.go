@@ -15,6 +15,7 @@ type Record struct {
 	limit atomic.Int64  // the shortest time limit set on an attempt; 0: none
 
 	listener atomic.Pointer[Listener] // the innermost; nil: nobody listens
+	passing  passing                  // of the first Gate that it comes to
 
 	mu      sync.Mutex
 	held    Hook                    // what it holds; more is in journal
@@ -28,6 +29,7 @@ const (
 	repeated             // a layer further in has repeated it
 	once                 // it shares a probe's leave, and is sent once
 	pinned               // to its first endpoint, for all attempts
+	gated                // it has come to a Gate
 	replay               // one of the transport's own; they are counted in the bits from here on
 )
 

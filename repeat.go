@@ -24,7 +24,7 @@ func (c *Call) Replayable() (why string, ok bool) {
 // says. It is refused, with the reason, when the caller has switched repeats
 // off (WithoutRepeats), when an outer layer repeats the call that c is made
 // within, when c shares the leave of a Probe, and when a layer further in has
-// repeated it.
+// repeated it, and when the Gate that it has passed is closed.
 // ctx is the context that the policy got.
 //
 // A call is made within the one whose context it has, until that one's attempt is
@@ -33,6 +33,9 @@ func (c *Call) Replayable() (why string, ok bool) {
 func (c *Call) MayRepeat(ctx context.Context) (why string, ok bool) {
 	if ctx.Value(noRepeatKey{}) != nil {
 		return "repeats are switched off by the context", false
+	}
+	if c.closed(ctx) {
+		return "the client is closed", false
 	}
 	if c.Record.marked(once) {
 		return "it is made within a probe", false

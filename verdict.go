@@ -41,7 +41,8 @@ func (m *marked) Unwrap() error { return m.error }
 // Sender passed on; err may be nil, a Success. It is the one place that tells
 // these apart:
 //
-//   - cancelled by the caller, or superseded by another attempt: Ignored.
+//   - cancelled by the caller, superseded by another attempt, or ended by a Gate that is
+//     closed: Ignored.
 //   - out of time, by a limit of ours or by the caller's deadline: a Failure when the
 //     server had its chance, else Ignored. It had when the attempt ran for its own
 //     limit, or well beyond what the method of the target usually takes: for the
@@ -72,6 +73,8 @@ func VerdictOf(ctx context.Context, err error) Verdict {
 		v.Class, v.Code = Ignored, CodeCancelled
 	case superseded:
 		v.Class, v.Code = Ignored, CodeSuperseded
+	case cutOff:
+		v.Class, v.Code = Ignored, CodeClosed
 	case outOfTime:
 		if isMarked && !isEnd(m.error) { // an answer that came at the last moment is one
 			v.Class = m.class

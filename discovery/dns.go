@@ -52,7 +52,8 @@ func (o DNSOptions) filled() DNSOptions {
 // it, of both families, is an endpoint. It looks every 30 s, so that servers which
 // are added get calls although no connection has failed, and when it is asked to
 // Refresh, once a second at most. A name that is not there is an error, and so is
-// one without addresses.
+// one without addresses, or with more than 100,000. An SRV record whose target is no
+// name of a host counts for nothing.
 func DNS(name string, o DNSOptions) Resolver {
 	d := &dns{o: o.filled(), host: name}
 	if !o.SRV {
@@ -112,6 +113,9 @@ func (d *dns) bySystem(ctx context.Context) ([]Endpoint, time.Duration, error) {
 		addrs, err := d.o.Resolver.LookupNetIP(ctx, d.o.Network, r.Target)
 		if err != nil {
 			return nil, 0, err
+		}
+		if len(endpoints)+len(addrs) > maxEndpoints {
+			return nil, 0, errMany
 		}
 		for _, a := range addrs {
 			endpoints = append(endpoints, ofService(r.Priority, r.Weight, r.Target, net.JoinHostPort(a.Unmap().String(), strconv.Itoa(int(r.Port)))))
@@ -189,6 +193,9 @@ func (d *dns) servicesByServer(ctx context.Context) ([]Endpoint, time.Duration, 
 		addrs, good, err := d.addresses(ctx, r.target)
 		if err != nil {
 			return nil, 0, err
+		}
+		if len(endpoints)+len(addrs) > maxEndpoints {
+			return nil, 0, errMany
 		}
 		ttl = min(ttl, r.ttl, good)
 		for _, a := range addrs {

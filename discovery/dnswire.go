@@ -228,7 +228,9 @@ func readRecord(m []byte, at int) (r record, next int, ok bool) {
 			if r.target, _, ok = readName(m, at+6); !ok {
 				return r, 0, false
 			}
-			r.kind = kind
+			if hostName(r.target) {
+				r.kind = kind // else it is none of ours: nothing could be asked of it
+			}
 		case kind == typeA, kind == typeAAAA, kind == typeSRV:
 			return r, 0, false
 		}
@@ -236,11 +238,21 @@ func readRecord(m []byte, at int) (r record, next int, ok bool) {
 	return r, at + size, true
 }
 
+// hostName reports whether a name can be that of a host: a label of DNS may hold any byte.
+func hostName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// maxJumps is more than a name can need, which has 127 labels at most.
+const maxJumps = 127
+
 // readName reads a name, which may go on elsewhere in the message. Each jump leads
-// further back, so that it comes to an end.
+// further back, so that it comes to an end; and there are few, so that a message full of
+// jumps is read as quickly as any other.
 func readName(m []byte, at int) (name string, next int, ok bool) {
 	var b strings.Builder
 	limit := at + 1
+	jumps := 0
 	for jumped := false; ; {
 		if at >= len(m) {
 			return "", 0, false
@@ -260,7 +272,7 @@ func readName(m []byte, at int) (name string, next int, ok bool) {
 			if !jumped {
 				next, jumped = at+2, true
 			}
-			if to >= limit-1 {
+			if jumps++; to >= limit-1 || jumps > maxJumps {
 				return "", 0, false
 			}
 			at, limit = to, to+1

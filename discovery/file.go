@@ -5,19 +5,23 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/option"
 )
 
 // File is a Resolver that reads a file, and again when it has changed: it looks
 // every so often (0 and negative: 1 s). The file may be replaced, also through
 // symbolic links, as kubernetes does with a ConfigMap. A file that is not there, or
-// not right, is an error that names the line or the field.
+// not right, is an error that names the line or the field; so is what is no regular
+// file (a FIFO, a device, a directory), one of more than 4 MiB or of more than 100,000
+// addresses, and an address with a control character.
 //
 // It is either lines, an address each, with fields after it and # before comments:
 //
@@ -30,7 +34,7 @@ import (
 func File(path string, every time.Duration) Resolver {
 	every = option.Of(every, time.Second, time.Second)
 	return Poll(func(context.Context) ([]Endpoint, error) {
-		text, err := os.ReadFile(path)
+		text, err := input.File(path, maxFile)
 		if err != nil {
 			return nil, fmt.Errorf("discovery: %w", err)
 		}
@@ -41,6 +45,13 @@ func File(path string, every time.Duration) Resolver {
 		return endpoints, nil
 	}, PollOptions{Interval: every, MinInterval: min(every, time.Second), Name: "file " + path})
 }
+
+const (
+	maxFile      = 4 << 20
+	maxEndpoints = 100_000
+)
+
+var errMany = fmt.Errorf("there are more than %d addresses", maxEndpoints)
 
 func parseFile(text []byte) ([]Endpoint, error) {
 	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{') {
@@ -63,6 +74,9 @@ func parseFile(text []byte) ([]Endpoint, error) {
 		if err := e.check(); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
+		if len(endpoints) == maxEndpoints {
+			return nil, errMany
+		}
 		endpoints = append(endpoints, e)
 	}
 	return endpoints, lines.Err()
@@ -73,7 +87,7 @@ func set(e *Endpoint, field string) (err error) {
 	name, value, ok := strings.Cut(field, "=")
 	switch {
 	case !ok:
-		return fmt.Errorf("%q is no field: write name=value", field)
+		return fmt.Errorf("%s is no field: write name=value", input.Show(field))
 	case name == "weight":
 		e.Weight, err = strconv.Atoi(value)
 	case name == "priority":
@@ -83,19 +97,22 @@ func set(e *Endpoint, field string) (err error) {
 	case name == "key":
 		e.Key = value
 	default:
-		return fmt.Errorf("%q is no field: use weight, zone, priority or key", name)
+		return fmt.Errorf("%s is no field: use weight, zone, priority or key", input.Show(name))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %q is no number", name, value)
+		return fmt.Errorf("%s: %s is no number", name, input.Show(value))
 	}
 	return nil
 }
 
 func (e Endpoint) check() error {
-	switch {
-	case e.Addr == "":
-		return fmt.Errorf(`addr: it must be there: write "10.0.0.1:8080"`)
-	case e.Priority < 0:
+	if err := input.Address(e.Addr); err != nil {
+		return fmt.Errorf("addr: %w", err)
+	}
+	if !input.Printable(e.Zone) || !input.Printable(e.Key) {
+		return errors.New("zone, key: one has a control character: remove it")
+	}
+	if e.Priority < 0 {
 		return fmt.Errorf("priority: %d is below 0, which is the first", e.Priority)
 	}
 	return nil
@@ -117,33 +134,59 @@ func (f *fileEndpoint) UnmarshalJSON(text []byte) error {
 		Key      string            `json:"key"`
 		Metadata map[string]string `json:"metadata"`
 	}{}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
+	err := strictly(text, &in)
 	f.Endpoint = Endpoint{in.Addr, in.Weight, in.Zone, in.Priority, in.Key, in.Metadata}
 	return err
 }
 
+// fileList is a list of them.
+type fileList []Endpoint
+
+// UnmarshalJSON reads one after the other, and no more than there may be.
+func (l *fileList) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if open, err := d.Token(); err != nil || open != json.Delim('[') {
+		return errors.New("the endpoints are no list: write […]")
+	}
+	for d.More() {
+		if len(*l) == maxEndpoints {
+			return errMany
+		}
+		var f fileEndpoint
+		err := d.Decode(&f)
+		if err == nil {
+			err = f.check()
+		}
+		if err != nil {
+			return fmt.Errorf("[%d].%w", len(*l), err)
+		}
+		*l = append(*l, f.Endpoint)
+	}
+	return nil
+}
+
 func parseJSON(text []byte) ([]Endpoint, error) {
-	var list []fileEndpoint
-	if text[0] == '{' {
-		in := struct {
-			Endpoints *[]fileEndpoint `json:"endpoints"`
-		}{&list}
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&in); err != nil {
-			return nil, err
-		}
-	} else if err := json.Unmarshal(text, &list); err != nil {
-		return nil, err
+	var list fileList
+	if text[0] == '[' {
+		err := strictly(text, &list)
+		return list, err
 	}
-	var endpoints []Endpoint
-	for i, f := range list {
-		if err := f.check(); err != nil {
-			return nil, fmt.Errorf("[%d].%w", i, err)
-		}
-		endpoints = append(endpoints, f.Endpoint)
+	in := struct {
+		Endpoints *fileList `json:"endpoints"`
+	}{&list}
+	err := strictly(text, &in)
+	return list, err
+}
+
+// strictly reads one value, which has no fields but those of to.
+func strictly(text []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return input.Brief(err)
 	}
-	return endpoints, nil
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the endpoints: remove it")
+	}
+	return nil
 }

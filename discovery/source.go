@@ -9,7 +9,7 @@ import (
 
 // A Source is a Resolver that is told: by a registry's own client, a control
 // plane, a test. The zero Source is ready and knows nothing yet. It is safe for
-// concurrent use and must not be copied.
+// concurrent use and must not be copied. A nil Source takes nothing and yields nothing.
 type Source struct {
 	mu         sync.Mutex
 	changed    chan struct{} // closed at the next news; nil: nobody waits
@@ -25,6 +25,9 @@ type Source struct {
 // revision or index is a generation; a Source that has none gives ever greater
 // numbers.
 func (s *Source) Publish(generation uint64, endpoints ...Endpoint) bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known && generation < s.generation {
@@ -37,6 +40,9 @@ func (s *Source) Publish(generation uint64, endpoints ...Endpoint) bool {
 
 // Fail tells of an error; the endpoints stay.
 func (s *Source) Fail(err error) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
@@ -55,6 +61,10 @@ func (s *Source) news() {
 // yielded as the last of them.
 func (s *Source) Watch(ctx context.Context) iter.Seq2[[]Endpoint, error] {
 	return func(yield func([]Endpoint, error) bool) {
+		if s == nil {
+			<-ctx.Done()
+			return
+		}
 		var seen uint64
 		var generation uint64
 		first := true

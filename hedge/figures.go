@@ -7,10 +7,17 @@ import (
 
 var _ holdfast.Measured = (*Hedge)(nil)
 
-// Figures tells after how long the calls of a target are hedged, where enough is known of it.
+// Figures tells after how long the calls of a target are hedged, where enough is known of it, and
+// how many calls found no times of their target's own.
 // Hedges themselves are told as events.
 func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
 	if !h.hedges() {
+		return
+	}
+	if !yield(holdfast.Figure{
+		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
+		Labels: map[string]string{"policy": "hedge"}, Value: float64(h.s.targets.Late()), Owner: h.s,
+	}) {
 		return
 	}
 	now := clock.Now()

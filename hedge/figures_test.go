@@ -19,6 +19,9 @@ func TestTheDelayIsTold(t *testing.T) {
 		chain := holdfast.Chain(h)
 		told := func() (n int) {
 			for f := range h.Figures {
+				if f.Name == "table_full_total" {
+					continue
+				}
 				if n++; f.Name != "hedge_delay_seconds" || f.Labels["target"] != "t" || f.Value != h.Stats("t").Delay.Seconds() || f.Value == 0 || f.Kind != holdfast.Most {
 					t.Errorf("%+v, and %v", f, h.Stats("t").Delay)
 				}
@@ -43,7 +46,7 @@ func TestAHedgeThatIsOffTellsNoDelay(t *testing.T) {
 	if _, err := holdfast.Do(t.Context(), holdfast.Chain(h), holdfast.Call{Target: "t", Repeatable: true}, func(context.Context) (int, error) { return 1, nil }); err != nil {
 		t.Fatal(err)
 	}
-	for want, h := range map[int]*hedge.Hedge{1: h, 0: h.With(hedge.Options{MaxHedges: -1, Delay: time.Millisecond})} {
+	for want, h := range map[int]*hedge.Hedge{2: h, 0: h.With(hedge.Options{MaxHedges: -1, Delay: time.Millisecond})} {
 		n := 0
 		for range h.Figures {
 			n++
@@ -64,7 +67,9 @@ func TestNoDelayIsToldWhereNothingIsHedged(t *testing.T) {
 				(&holdfasttest.Script{Steps: []holdfasttest.Step{{Delay: time.Hour}}}).Do(t.Context(), chain, holdfast.Call{Target: "t", Repeatable: true})
 			}
 			for f := range h.With(o).Figures {
-				t.Errorf("%s: %+v", name, f)
+				if f.Name != "table_full_total" {
+					t.Errorf("%s: %+v", name, f)
+				}
 			}
 			if s := h.Stats("t"); s.Calls == 0 || s.Delay != 0 {
 				t.Errorf("%s: %+v", name, s)

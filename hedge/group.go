@@ -2,15 +2,12 @@ package hedge
 
 import (
 	"context"
-	"log/slog"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/attempt"
-	"github.com/holdfast-go/holdfast/internal/clock"
-	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A group is the attempts of one call, and the hook that lets go of the winner's
@@ -56,7 +53,7 @@ func (g *group) run() holdfast.Result {
 
 	returned := false
 	defer func() {
-		if !returned { // a panic of the first attempt: nothing of the call stays
+		if !returned { // a panic, of an attempt or of what lets go of a loser: nothing of the call stays
 			g.end(-1)
 			g.hedges.Wait()
 			g.drop()
@@ -64,11 +61,9 @@ func (g *group) run() holdfast.Result {
 	}()
 	res := g.next(&g.first, g.call)
 	took := since(g.start)
-	returned = true
 	g.finish(0, g.call, res)
 	g.hedges.Wait()
 	if g.threw {
-		g.drop()
 		panic(g.thrown)
 	}
 	g.t.observe(g.start+int64(took), took, res, g.by != 0 && g.res.Class == holdfast.Success)
@@ -86,6 +81,7 @@ func (g *group) run() holdfast.Result {
 	} else {
 		g.res.OnDone(g, 0)
 	}
+	returned = true
 	return g.res
 }
 
@@ -94,11 +90,13 @@ func (g *group) Done(uint64, holdfast.End) { g.attempts[g.by].End(nil) }
 
 // drop lets go of what there is.
 func (g *group) drop() {
+	defer func() {
+		for _, a := range g.attempts {
+			a.End(nil)
+		}
+	}()
 	if g.have {
 		g.res.Discard()
-	}
-	for _, a := range g.attempts {
-		a.End(nil)
 	}
 }
 
@@ -127,10 +125,9 @@ func (g *group) ends(winner int) {
 func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 	g.mu.Lock()
 	g.running--
-	won := g.have && g.res.Class == holdfast.Success
-	drop, put := res, holdfast.Result{}
+	drop, keep := res, false
 	switch {
-	case won:
+	case g.have && g.res.Class == holdfast.Success: // another one has won
 	case res.Class == holdfast.Success:
 		drop, g.res, g.by, g.wonBy = g.res, res, by, call.Attempt
 		g.have = true
@@ -139,9 +136,7 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 		if !g.have || g.tellsMore(res, by) {
 			drop, g.res, g.by = g.res, res, by
 			g.have = true
-		}
-		if g.running > 0 && g.res.Reply == res.Reply {
-			put = res // what it holds may be what the others wait for
+			keep = g.running > 0 // what it holds may be what the others wait for
 		}
 		if g.running == 0 || by == 0 && g.ctx.Err() != nil {
 			g.ends(by)
@@ -152,16 +147,15 @@ func (g *group) finish(by int, call *holdfast.Call, res holdfast.Result) {
 			g.timer = nil // no further hedge: a failure is retry's matter, a wish the server's
 		}
 	}
+	hedged := g.sent > 0
 	g.mu.Unlock()
-	if by != 0 && (won || res.Class != holdfast.Success) {
+	defer drop.Discard() // also where a hook of what is kept panics
+	if hedged {
 		call.Record.Log(call, res)
 	}
-	if put.Reply != nil {
-		if keeper, ok := put.Reply.(holdfast.Keeper); ok {
-			keeper.Keep()
-		}
+	if keeper, ok := res.Reply.(holdfast.Keeper); ok && keep {
+		keeper.Keep()
 	}
-	drop.Discard()
 }
 
 // tellsMore reports whether the outcome of an attempt is to be returned and not the one
@@ -187,127 +181,4 @@ func strictness(after time.Duration) time.Duration {
 		return 1
 	}
 	return after
-}
-
-// set has a hedge sent after a while; the lock is held.
-func (g *group) set(now int64, d time.Duration) {
-	g.began = now
-	g.timer = time.AfterFunc(d, g.fire)
-	g.due = g.began + int64(d)
-}
-
-// A look at what has arrived comes before a hedge whose delay was in part a pause of this
-// process: the answer may be in the socket, and a burst of hedges would be the least that a
-// process needs which has just woken up. It lasts as long as the pause did, the delay at
-// most, and is had a few times only.
-const looks = 3
-
-// looking reports whether there was such a pause, and the timer is set again for a look; the
-// lock is held.
-func (g *group) looking() bool {
-	now := clock.Now()
-	pause.Look(now)
-	pause.Note(g.due, now)
-	missed, _ := pause.Between(g.began, now)
-	if missed == 0 || g.late == looks {
-		return false
-	}
-	g.late++
-	g.hedges.Add(1)
-	g.set(now, min(g.delay, missed))
-	return true
-}
-
-// fire is run by the timer: it sends a hedge, or says why not.
-func (g *group) fire() {
-	defer g.hedges.Done()
-	g.mu.Lock()
-	if g.over || g.timer == nil || g.looking() {
-		g.mu.Unlock()
-		return
-	}
-	g.timer = nil
-	g.mu.Unlock()
-
-	settled := false
-	defer func() {
-		if settled {
-			return
-		}
-		if thrown := recover(); thrown != nil { // else it has exited its goroutine: that is its end, and no more
-			g.mu.Lock()
-			g.thrown, g.threw = thrown, true
-			g.ends(-1)
-			g.mu.Unlock()
-		}
-	}()
-	g.hedge()
-	settled = true
-}
-
-// hedge sends one attempt, if it may.
-func (g *group) hedge() {
-	word := "body"
-	why, ok := g.call.Replayable()
-	if ok {
-		word = "layer"
-		why, ok = g.call.MayRepeat(g.ctx)
-	}
-	switch {
-	case !ok:
-	case !g.t.share.take(g.o.Share, clock.Now()):
-		word, why = "share", "share used up"
-	case g.o.Budget != nil && !g.o.Budget.Withdraw(g.call.Target):
-		word, why = "budget", "budget empty"
-	}
-	if why != "" {
-		g.t.denied.Add(1)
-		g.tell(holdfast.Event{Kind: "hedge_denied", Reason: word, Detail: why})
-		return
-	}
-	var call *holdfast.Call
-	defer func() {
-		if g.o.Budget != nil && (call == nil || !call.Sent()) {
-			g.o.Budget.Refund(g.call.Target)
-		}
-	}()
-	g.mu.Lock()
-	over := g.over
-	g.mu.Unlock()
-	if over { // it was answered as its hedge was due: there is nothing to tell
-		return
-	}
-	call = g.call.Again()
-	call.Hedge = true
-	g.tell(holdfast.Event{Kind: "hedge", Attempt: call.Attempt})
-	g.mu.Lock()
-	if g.over { // listeners have taken its time
-		g.mu.Unlock()
-		return
-	}
-	a := &attempt.Context{Context: g.ctx}
-	g.attempts = append(g.attempts, a)
-	g.sent++
-	by := g.sent
-	g.running++
-	if g.sent < g.o.MaxHedges {
-		g.hedges.Add(1)
-		g.set(clock.Now(), g.delay)
-	}
-	g.mu.Unlock()
-	g.t.hedges.Add(1)
-	g.finish(by, call, g.next(a, call))
-}
-
-// tell tells that a hedge is about to be sent, is not, or has won. They are meant to be sent: it
-// is for debugging.
-func (g *group) tell(e holdfast.Event) {
-	if g.o.OnHedge == nil && !g.call.Heard() {
-		return
-	}
-	e.Level, e.Policy, e.Target, e.Method, e.Wait = slog.LevelDebug, "hedge", g.call.Target, g.call.Method, g.delay
-	defer g.call.Tell(g.ctx, e) // also where the callback panics
-	if g.o.OnHedge != nil && e.Kind != "hedge_won" {
-		g.o.OnHedge(g.ctx, e)
-	}
 }

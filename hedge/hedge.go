@@ -2,6 +2,7 @@ package hedge
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,12 +29,15 @@ type Hedge struct {
 type shared struct {
 	targets keyed.Table[*target]
 	window  atomic.Int64 // of the latest of them
+	with    sync.Mutex   // held while the targets follow another one
 }
 
 // latest has the times follow what Hedges that share them cannot have each for itself.
 func (s *shared) latest(o *Options) {
+	s.with.Lock()
+	defer s.with.Unlock()
 	s.targets.Resize(o.MaxTargets)
-	s.window.Store(int64(o.Window))
+	s.window.Store(int64(o.Window)) // before the targets that there are: others are made by it
 	s.targets.Each(func(_ string, t *target) bool { t.times.Resize(o.Window); return true })
 }
 
@@ -72,7 +76,7 @@ func (h *Hedge) made() bool { return h != nil && h.s != nil }
 // Stats are the figures of one target. The counts only grow.
 type Stats struct {
 	Calls  uint64        // first attempts that could have been hedged
-	Hedges uint64        // sent
+	Hedges uint64        // sent, once they are over
 	Won    uint64        // of them
 	Denied uint64        // by the share, the budget or another layer
 	Delay  time.Duration // at present; 0 where too little is known
@@ -104,14 +108,17 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 			return next(ctx, call)
 		}
 		now := clock.Now()
-		t := h.s.targets.Get(call.Target)
+		entry, late := h.s.targets.Hold(call.Target)
+		defer entry.Release()
+		if late > 0 {
+			tellLate(ctx, call, late)
+			call.Waited() // for listeners, if they are slow
+		}
+		t := entry.Value
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)
-		if deadline, limited := ctx.Deadline(); ok && limited && time.Until(deadline)-max(h.o.MinAttempt, 0) <= delay {
-			ok = false // there would be no time for it
-		}
-		if !ok {
+		if !ok || !h.o.fits(ctx, delay) {
 			res := next(ctx, call)
 			t.observe(now, since(now), res, false)
 			return res

@@ -3,6 +3,7 @@ package hedge
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,21 @@ func TestOnlySuccessesAreSamples(t *testing.T) {
 		target.observe(now, time.Millisecond, holdfast.Result{Class: class}, false)
 		if _, n := target.times.Quantile(now, 0.5); n != want {
 			t.Errorf("%v: %d samples, want %d", class, n, want)
+		}
+	}
+}
+
+// Two that are made of one at once leave it as one of them says, and not in part as the other.
+func TestHedgesMadeAtOnceAgree(t *testing.T) {
+	h := New(Options{})
+	for range 2000 {
+		var both sync.WaitGroup
+		for n := 1; n <= 2; n++ {
+			both.Go(func() { h.With(Options{MaxTargets: n, Window: time.Duration(n) * time.Minute}) })
+		}
+		both.Wait()
+		if window := time.Duration(h.s.window.Load()); window != time.Duration(h.s.targets.Max)*time.Minute {
+			t.Fatalf("%d targets, and a window of %v", h.s.targets.Max, window)
 		}
 	}
 }

@@ -31,12 +31,14 @@ type Options struct {
 	// negative: no bound but the Budget. At most 1.
 	Share float64
 	// MinAttempt is the time that must be left before the deadline for a hedge to
-	// be sent: 0 means 5 ms; negative: none.
+	// be sent, for each of them: 0 means 5 ms; negative: none.
 	MinAttempt time.Duration
 	// Budget is asked before each hedge; nil: there is none. Share the retries'.
 	Budget Budget
-	// MaxTargets is how many targets have times of their own: 0 and negative mean
-	// 1024; further ones share theirs.
+	// MaxTargets is how many targets have times, and a Share, of their own: 0 and
+	// negative mean 1024. Past it, one that no call is using makes room; further ones
+	// share theirs. Metrics count them, and an event ("table_full", of holdfast.Event)
+	// tells of them.
 	MaxTargets int
 	// OnHedge is told before each hedge is sent ("hedge", of holdfast.Event), or when
 	// it is denied ("hedge_denied"). It runs beside the first attempt, on a goroutine of
@@ -62,4 +64,14 @@ func (o Options) filled() Options {
 	o.MinAttempt = option.Span(o.MinAttempt, 5*time.Millisecond, option.Off)
 	o.MaxTargets = option.Of(o.MaxTargets, 1024, 1024)
 	return o
+}
+
+// fits reports whether a hedge that is sent after d has the time that it needs.
+func (o *Options) fits(ctx context.Context, d time.Duration) bool {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return true
+	}
+	left := time.Until(deadline) - d
+	return left > 0 && left >= o.MinAttempt
 }

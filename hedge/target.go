@@ -96,18 +96,33 @@ func (s *share) call(now int64) {
 	s.mu.Unlock()
 }
 
-// take asks for one hedge.
-func (s *share) take(part float64, now int64) bool {
+// take asks for one hedge. It returns in which bucket it counts.
+func (s *share) take(part float64, now int64) (at int64, ok bool) {
 	if part < 0 {
-		return true
+		return 0, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.roll(now)
 	if s.hedges+1 > part*s.calls {
-		return false
+		return 0, false
 	}
 	b.hedges++
 	s.hedges++
-	return true
+	return s.at, true
+}
+
+// giveBack gives back what take has granted for a hedge that was not sent.
+func (s *share) giveBack(part float64, at, now int64) {
+	if part < 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roll(now)
+	b := &s.buckets[(at%shareBuckets+shareBuckets)%shareBuckets]
+	if back := s.at - at; back >= 0 && back < shareBuckets && b.hedges > 0 { // else it is forgotten
+		b.hedges--
+		s.hedges--
+	}
 }

@@ -7,6 +7,14 @@ var (
 	_ holdfast.Measured = (*Rate)(nil)
 )
 
+// tableFull is how many calls found no limit of their own, since there is the table of that owner.
+func tableFull(policy string, late uint64, owner any) holdfast.Figure {
+	return holdfast.Figure{
+		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
+		Labels: map[string]string{"policy": policy}, Value: float64(late), Owner: owner,
+	}
+}
+
 // all is the target of a limit that has none for each.
 const all = "all"
 
@@ -36,6 +44,7 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 	}
 	if l.o.PerTarget {
 		l.rooms.table.Each(each)
+		more = more && yield(tableFull("limit", l.rooms.table.Late(), owner))
 	} else {
 		each("", l.rooms.all)
 	}
@@ -47,7 +56,10 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 // Figures tells how many tokens are left and how many calls wait for one, of each target where
 // it has a rate of its own.
 func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
-	if !l.made() || l.o.PerSecond < 0 {
+	if !l.bounds() {
+		return
+	}
+	if l.o.PerTarget && !yield(tableFull("rate", l.s.buckets.Late(), l.s)) {
 		return
 	}
 	l.s.buckets.Each(func(target string, b *bucket) bool {

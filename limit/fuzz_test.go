@@ -17,97 +17,142 @@ type queued struct {
 	quit context.CancelFunc
 }
 
-// FuzzInFlight runs calls that come, wait, give up and go against a naive model: how
-// many are inside, and who waits in which order.
+// A crowd is the naive model of an InFlight: who is inside, and who waits in which order.
+type crowd struct {
+	most            int // negative: no limit
+	inside, waiting []*queued
+	uncounted       []*queued // came while there was no limit
+}
+
+func (m *crowd) room() bool { return m.most < 0 || len(m.inside) < m.most }
+
+// settle takes in who has been let in, in turn.
+func (m *crowd) settle(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	for len(m.waiting) > 0 && m.room() {
+		q := m.waiting[0]
+		select {
+		case err := <-q.done:
+			if err != nil {
+				t.Fatalf("the first in turn is not let in: %v", err)
+			}
+			m.inside, m.waiting = append(m.inside, q), m.waiting[1:]
+		default:
+			t.Fatalf("%d inside of %d, and the first of %d waits", len(m.inside), m.most, len(m.waiting))
+		}
+	}
+}
+
+// expire has those leave whose wait is over.
+func (m *crowd) expire(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	var stay []*queued
+	for _, q := range m.waiting {
+		if time.Now().Before(q.ends) {
+			stay = append(stay, q)
+			continue
+		}
+		if err := <-q.done; err == nil {
+			t.Fatal("one whose wait is over is let in")
+		}
+		q.quit()
+	}
+	m.waiting = stay
+}
+
+// FuzzInFlight runs calls that come, wait, give up and go against that model, while the limit is
+// changed by With, and calls come by what it was made of as well.
 func FuzzInFlight(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 1, 3, 9, 0, 1, 1, 2, 0})
 	f.Add([]byte("the quick brown fox jumps over the lazy dog, again and again"))
+	f.Add([]byte{0, 0, 0, 0, 0, 5, 29, 0, 0, 2, 2, 53, 0, 0, 0, 11, 2, 2, 4, 124})
 	f.Fuzz(func(t *testing.T, schedule []byte) {
-		if len(schedule) > 500 {
+		if len(schedule) > 300 {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			const most, room = 3, 4
-			l := limit.NewInFlight(limit.InFlightOptions{Max: most, Wait: time.Second, Queue: room})
-			var inside []func()
-			var waiting []*queued
-			settle := func() { // take in who has been let in, in turn
-				synctest.Wait()
-				for len(waiting) > 0 && len(inside) < most {
-					q := waiting[0]
-					select {
-					case err := <-q.done:
-						if err != nil {
-							t.Fatalf("the first in turn is not let in: %v", err)
-						}
-						inside, waiting = append(inside, q.slot), waiting[1:]
-						q.quit()
-					default:
-						t.Fatalf("%d inside, and the first of %d waits", len(inside), len(waiting))
-					}
-				}
-			}
-			for i := range schedule {
-				switch op := schedule[i] % 5; {
+			made := []*limit.InFlight{limit.NewInFlight(limit.InFlightOptions{Max: 3, Wait: time.Second, Queue: 4})}
+			m := &crowd{most: 3}
+			for i, b := range schedule {
+				l := made[int(b)/24%len(made)]
+				switch op := b % 6; {
 				case op <= 1: // one comes
-					ctx, quit := context.WithCancel(t.Context())
-					q := &queued{done: make(chan error, 1), ends: time.Now().Add(time.Second), quit: quit}
-					go func() {
-						var err error
-						q.slot, err = l.Acquire(ctx, "")
-						q.done <- err
-					}()
-					synctest.Wait()
-					waits := len(inside) >= most || len(waiting) > 0
-					switch {
-					case !waits:
-						if err := <-q.done; err != nil {
-							t.Fatalf("%d inside, and one is refused: %v", len(inside), err)
-						}
-						inside = append(inside, q.slot)
-						quit()
-					case len(waiting) >= room:
-						if err := <-q.done; err == nil {
-							t.Fatal("the queue has room for one more than it may")
-						}
-						quit()
-					default:
-						waiting = append(waiting, q)
-					}
-				case op == 2 && len(inside) > 0: // one goes
-					at := int(schedule[i]) % len(inside)
-					inside[at]()
-					inside = append(inside[:at], inside[at+1:]...)
-					settle()
-				case op == 3 && len(waiting) > 0: // one that waits gives up
-					at := int(schedule[i]) % len(waiting)
-					waiting[at].quit()
-					if err := <-waiting[at].done; err == nil {
+					come(t, l, m)
+				case op == 2 && len(m.inside) > 0: // one goes
+					at := int(b) % len(m.inside)
+					m.inside[at].slot()
+					m.inside[at].quit()
+					m.inside = append(m.inside[:at:at], m.inside[at+1:]...)
+					m.settle(t)
+				case op == 3 && len(m.waiting) > 0: // one that waits gives up
+					at := int(b) % len(m.waiting)
+					m.waiting[at].quit()
+					if err := <-m.waiting[at].done; err == nil {
 						t.Fatal("one that has left is let in")
 					}
-					waiting = append(waiting[:at], waiting[at+1:]...)
+					m.waiting = append(m.waiting[:at:at], m.waiting[at+1:]...)
 				case op == 4: // time passes
-					time.Sleep(time.Duration(schedule[i]) * 5 * time.Millisecond)
-					synctest.Wait()
-					for len(waiting) > 0 && !time.Now().Before(waiting[0].ends) {
-						if err := <-waiting[0].done; err == nil {
-							t.Fatal("one whose wait is over is let in")
-						}
-						waiting[0].quit()
-						waiting = waiting[1:]
-					}
+					time.Sleep(time.Duration(b) * 5 * time.Millisecond)
+					m.expire(t)
+				case op == 5: // another limit
+					o := limit.InFlightOptions{Max: int(b/6%7) - 1, Queue: int(b/42%6) - 1, Wait: time.Duration(b%4) * time.Second / 2}
+					made = append(made, l.With(o))
+					m.most = made[len(made)-1].Options().Max
+					m.settle(t)
 				}
-				if s := l.Stats(""); s.InFlight != len(inside) || s.Waiting != len(waiting) {
-					t.Fatalf("step %d: %+v, want %d inside and %d waiting", i, s, len(inside), len(waiting))
+				if s := l.Stats(""); s.InFlight != len(m.inside) || s.Waiting != len(m.waiting) {
+					t.Fatalf("step %d: %+v, want %d inside and %d waiting", i, s, len(m.inside), len(m.waiting))
+				}
+				for range l.Figures { // to read them changes nothing
+					continue
 				}
 			}
-			for _, q := range waiting {
+			for _, q := range m.waiting {
 				q.quit()
 				<-q.done
 			}
-			for _, s := range inside {
-				s()
+			for _, q := range append(m.inside, m.uncounted...) {
+				q.slot()
+				q.quit()
+			}
+			if s := made[0].Stats(""); s.InFlight != 0 || s.Waiting != 0 {
+				t.Fatalf("%+v are left", s)
 			}
 		})
 	})
+}
+
+// come has one come by l.
+func come(t *testing.T, l *limit.InFlight, m *crowd) {
+	t.Helper()
+	o := l.Options()
+	ctx, quit := context.WithCancel(t.Context())
+	q := &queued{done: make(chan error, 1), ends: time.Now().Add(o.Wait), quit: quit}
+	go func() {
+		var err error
+		q.slot, err = l.Acquire(ctx, "")
+		q.done <- err
+	}()
+	synctest.Wait()
+	switch {
+	case o.Max < 0:
+		if err := <-q.done; err != nil {
+			t.Fatalf("one is refused, and there is no limit: %v", err)
+		}
+		m.uncounted = append(m.uncounted, q)
+	case len(m.waiting) == 0 && m.room():
+		if err := <-q.done; err != nil {
+			t.Fatalf("%d inside of %d, and one is refused: %v", len(m.inside), m.most, err)
+		}
+		m.inside = append(m.inside, q)
+	case o.Wait <= 0 || len(m.waiting) >= o.Queue:
+		if err := <-q.done; err == nil {
+			t.Fatal("the queue has room for one more than it may")
+		}
+		quit()
+	default:
+		m.waiting = append(m.waiting, q)
+	}
 }

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +25,11 @@ type InFlightOptions struct {
 	Queue int
 	// PerTarget gives each target a limit of its own.
 	PerTarget bool
-	// MaxTargets is how many targets have one: 0 and negative mean 1024; further
-	// ones share one, which figures call "other".
+	// MaxTargets is how many targets have one: 0 and negative mean 1024. Past it, one
+	// makes room that has no call under way or waiting. Targets that find no room share
+	// one limit, which figures call "other", and stay with it while they have calls
+	// under way there. Metrics count such calls, and an event ("table_full", of
+	// holdfast.Event) tells of them.
 	MaxTargets int
 }
 
@@ -49,6 +53,8 @@ type InFlight struct {
 // inFlight makes an InFlight with those rooms, which go by its bounds from then on. Who waits in
 // one that has become larger is let in.
 func inFlight(o InFlightOptions, r *rooms) *InFlight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.most.Store(int64(o.Max))
 	r.table.Resize(o.MaxTargets)
 	r.all.let()
@@ -58,7 +64,8 @@ func inFlight(o InFlightOptions, r *rooms) *InFlight {
 
 // rooms are those of an InFlight, and of all that With has made of it.
 type rooms struct {
-	most  atomic.Int64 // of the latest of them: who waits goes by it
+	mu    sync.Mutex   // of a change: what is in force is of one of them, and not of several
+	most  atomic.Int64 // of the latest of them, which all go by
 	all   *room        // without PerTarget
 	table keyed.Table[*room]
 }
@@ -67,16 +74,18 @@ func newRooms() *rooms {
 	r := new(rooms)
 	r.all = newRoom(&r.most)
 	r.table.New = func(string) *room { return newRoom(&r.most) }
-	r.table.Shared = func() *room { return newRoom(&r.most) }
+	r.table.Shared = func() *room { return newShared(&r.most) }
 	r.table.Idle = (*room).empty
 	return r
 }
 
+// room returns the room of target, if there is one.
 func (l *InFlight) room(target string) *room {
 	if !l.o.PerTarget {
 		return l.rooms.all
 	}
-	return l.rooms.table.Get(target)
+	r, _ := l.rooms.table.Find(target)
+	return r
 }
 
 var _ holdfast.Policy = (*InFlight)(nil)
@@ -87,8 +96,11 @@ func NewInFlight(o InFlightOptions) *InFlight {
 }
 
 // With returns an InFlight with other options that counts with l: what is under
-// way stays counted, but when PerTarget changes. Those who wait are let in by the
-// new Max, and MaxTargets holds for l as well.
+// way stays counted, but when PerTarget changes. Max and MaxTargets hold for l as
+// well: who waits is let in where there is room by the new Max, all of them where
+// there is no limit any more, and where there is less room nobody is until there is
+// some. Who waits goes on waiting as long as it was to. Calls that begin while there
+// is no limit are not counted.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
@@ -108,45 +120,91 @@ func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
 
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says; release gives it back and is to be called once, and is never nil. It
-// returns an *Error, or the error of ctx.
+// returns an *Error, or one that wraps the error of ctx.
 func (l *InFlight) Acquire(ctx context.Context, target string) (release func(), err error) {
 	var p patience
 	defer p.stop()
-	r, err := l.acquire(ctx, target, &p)
-	if r == nil {
+	r, token, err := l.acquire(ctx, target, &p)
+	switch {
+	case r == nil:
 		return nothing, err
+	case token == 0:
+		return r.release, nil
 	}
-	return r.release, nil
+	return func() { r.Done(token, holdfast.End{}) }, nil
 }
 
 func nothing() {}
 
-// acquire returns the room that the call is in; nil: in none.
-func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (*room, error) {
+// acquire returns the room that the call is in, and the token by which it is to leave; nil: in none.
+func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *room, token uint64, err error) {
 	if !l.made() || l.o.Max < 0 {
-		return nil, nil
-	}
-	for {
-		r := l.room(target)
-		if reason, err := r.enter(ctx, &l.o, p); err != nil || reason != "" {
-			return nil, l.refusal(target, reason, err)
-		}
-		if l.o.PerTarget && l.rooms.table.Get(target) != r { // the table forgot it before there was anybody inside
-			r.exit()
-			continue
-		}
-		return r, nil
-	}
-}
-
-func (l *InFlight) refusal(target, reason string, err error) error {
-	if err != nil {
-		return err
+		return nil, 0, nil
 	}
 	if !l.o.PerTarget {
 		target = ""
 	}
-	return &Error{Target: target, limit: fmt.Sprintf("%d calls in flight", l.o.Max), reason: reason}
+	for {
+		r, e := l.hold(target, p)
+		w, reason := r.enter(&l.o)
+		if w == nil && reason == "" {
+			token = r.keep(e)
+			return r, token, nil
+		}
+		release(e) // who waits has nothing that counts yet: its target may move
+		if w != nil {
+			r, token, reason, err = l.wait(ctx, r, w, target, p)
+		}
+		switch {
+		case err == errMoved:
+			continue
+		case err == errFree:
+			return nil, 0, err
+		case err != nil:
+			return nil, 0, &waitError{l.limit(), err}
+		case reason != "":
+			return nil, 0, &Error{Target: target, limit: l.limit(), reason: reason}
+		}
+		return r, token, nil
+	}
+}
+
+func (l *InFlight) limit() string { return fmt.Sprintf("%d calls in flight", l.rooms.most.Load()) }
+
+// hold returns the room of target, and its entry, which the table keeps until it is released; nil:
+// it is in none.
+func (l *InFlight) hold(target string, p *patience) (*room, *keyed.Entry[*room]) {
+	if !l.o.PerTarget {
+		return l.rooms.all, nil
+	}
+	e, late := l.rooms.table.Hold(target)
+	p.late = max(p.late, late)
+	return e.Value, e
+}
+
+func release(e *keyed.Entry[*room]) {
+	if e != nil {
+		e.Release()
+	}
+}
+
+// wait waits for a place in r, which it returns if target is still to be there then.
+func (l *InFlight) wait(ctx context.Context, r *room, w *waiter, target string, p *patience) (in *room, token uint64, reason string, err error) {
+	reason, err = r.wait(ctx, &l.o, w, p, func() bool {
+		now, ok := l.rooms.table.Find(target)
+		return ok && now == r
+	})
+	if reason != "" || err != nil {
+		return nil, 0, reason, err
+	}
+	now, e := l.hold(target, p)
+	if now != r {
+		release(e)
+		r.exit()
+		return nil, 0, "", errMoved
+	}
+	token = r.keep(e)
+	return r, token, "", nil
 }
 
 // Traits tells that it holds places.
@@ -162,17 +220,20 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		var p patience
+		p := patience{call: call}
 		for {
+			p.free = nil
 			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				res, ok, free := call.Share(ctx, next, l.room(call.Target))
-				if ok {
-					p.stop()
-					return res
+				if r := l.room(call.Target); r != nil {
+					res, ok, free := call.Share(ctx, next, r)
+					if ok {
+						p.stop()
+						return res
+					}
+					p.free = free
 				}
-				p.free = free
 			}
-			r, err := l.acquire(ctx, call.Target, &p)
+			r, token, err := l.acquire(ctx, call.Target, &p)
 			if p.timer != nil {
 				call.Waited()
 			}
@@ -181,9 +242,10 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 			}
 			p.stop()
 			if err != nil {
+				tellLate(ctx, call, "limit", p.late)
 				return rejected(ctx, call, "limit", err)
 			}
-			return call.Hold(ctx, next, r, 0)
+			return call.Hold(ctx, telling(next, "limit", p.late), r, token)
 		}
 	}
 }
@@ -191,7 +253,7 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 // Ready reports whether Enter would find room now. With Enter an InFlight guards one
 // node of a balancer, whatever PerTarget says.
 func (l *InFlight) Ready() bool {
-	return !l.made() || l.o.Max < 0 || l.rooms.all.ready(l.o.Max)
+	return !l.made() || l.o.Max < 0 || l.rooms.all.ready()
 }
 
 // Enter takes a place without waiting; leave gives it back, once. It allocates nothing.
@@ -199,7 +261,7 @@ func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) 
 	if !l.made() || l.o.Max < 0 {
 		return nil, true
 	}
-	return l.leave, l.rooms.all.try(l.o.Max)
+	return l.leave, l.rooms.all.try()
 }
 
 // InFlightStats are the figures of one target, or of all. Rejected only grows.

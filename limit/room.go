@@ -1,25 +1,31 @@
 package limit
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
 
 // A room holds the calls under way, and those that wait in turn to be.
 type room struct {
-	most     *atomic.Int64 // how many may be inside when one of those who wait is let in; negative: all
+	most     *atomic.Int64 // how many may be inside; negative: all
 	release  func()        // is exit: one for all calls, which then allocate none
 	mu       sync.Mutex
 	inside   int
-	queue    []*waiter
+	queue    list.List // of *waiter, in the order in which they came
 	rejected uint64
+
+	// Of what late targets share alone.
+	moved  chan struct{}                  // closed when there may be room for some of them; else nil
+	guests map[uint64]*keyed.Entry[*room] // what calls inside hold, by their tokens
+	tokens uint64
 }
 
 func newRoom(most *atomic.Int64) *room {
@@ -28,16 +34,33 @@ func newRoom(most *atomic.Int64) *room {
 	return r
 }
 
-type waiter struct{ let chan struct{} }
+// newShared makes what late targets share.
+func newShared(most *atomic.Int64) *room {
+	r := newRoom(most)
+	r.moved, r.guests = make(chan struct{}), make(map[uint64]*keyed.Entry[*room])
+	return r
+}
+
+// A waiter is a call in the queue.
+type waiter struct {
+	let   chan struct{} // closed when it is let in
+	moved chan struct{} // of its room
+	at    *list.Element // nil: it has been let in
+}
 
 // A patience is what a call waits by, which may be several times.
 type patience struct {
 	free  <-chan struct{} // closed when there is something else to be had: errFree
 	timer *pause.Timer    // of the first wait on; nil: it has not waited
+	late  uint64          // other than 0: that it found no room of its own is to be told
+	call  *holdfast.Call  // nil: it is of no call
 }
 
-// errFree ends a wait since there is something else.
-var errFree = errors.New("limit: what an outer call has is free")
+// These end a wait since there is something else.
+var (
+	errFree  = errors.New("limit: what an outer call has is free")
+	errMoved = errors.New("limit: the target has a limit of its own now")
+)
 
 // stop ends it.
 func (p *patience) stop() {
@@ -46,44 +69,51 @@ func (p *patience) stop() {
 	}
 }
 
-// enter takes a place, or waits for one. reason says why there is none; err is
-// the error of ctx.
-func (r *room) enter(ctx context.Context, o *InFlightOptions, p *patience) (reason string, err error) {
-	r.mu.Lock()
-	if r.inside < o.Max && len(r.queue) == 0 {
-		r.inside++
-		r.mu.Unlock()
-		return "", nil
-	}
-	return r.queueUp(ctx, o, p)
+// room reports whether one more may be inside; the lock is held.
+func (r *room) room() bool {
+	most := r.most.Load()
+	return most < 0 || int64(r.inside) < most
 }
 
-// queueUp waits in turn, if there is a queue and room in it; the lock is held, and
-// given back.
-func (r *room) queueUp(ctx context.Context, o *InFlightOptions, p *patience) (reason string, err error) {
+// enter takes a place, or puts a call into the queue and returns it as one that waits. reason says
+// why there is neither.
+func (r *room) enter(o *InFlightOptions) (w *waiter, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
+	case r.queue.Len() == 0 && r.room():
+		r.inside++
+		return nil, ""
 	case o.Wait <= 0:
 		reason = "no room"
-	case len(r.queue) >= o.Queue:
+	case r.queue.Len() >= o.Queue:
 		reason = "the queue is full"
+	default:
+		w = &waiter{let: make(chan struct{}), moved: r.moved}
+		w.at = r.queue.PushBack(w)
+		return w, ""
 	}
-	if reason != "" {
-		r.rejected++
-		r.mu.Unlock()
-		return reason, nil
-	}
-	w := &waiter{make(chan struct{})}
-	r.queue = append(r.queue, w)
-	r.mu.Unlock()
-	return r.wait(ctx, o, w, p)
+	r.rejected++
+	return nil, reason
 }
 
-func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patience) (reason string, err error) {
+// wait waits until w is let in. reason says why it is not; err is the error of ctx, or says what
+// else there is. stays reports whether the target still shares r.
+func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patience, stays func() bool) (reason string, err error) {
 	if p.timer == nil {
 		p.timer = pause.Start(o.Wait)
 	}
-	let := false
+	if p.call != nil {
+		var done func()
+		ctx, done = p.call.Waiting(ctx)
+		defer done()
+	}
+	moved, let := w.moved, false
 	for !let && reason == "" && err == nil {
+		if moved != nil && !stays() {
+			err = errMoved
+			break
+		}
 		select {
 		case <-w.let:
 			let = true
@@ -95,6 +125,8 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 			}
 		case <-ctx.Done():
 			err = context.Cause(ctx)
+		case <-moved:
+			moved = r.changed()
 		}
 	}
 	if ctx.Err() != nil { // its time may have run out as it was let in
@@ -102,8 +134,7 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.Index(r.queue, w)
-	if i < 0 { // let in, now or at this very moment
+	if w.at == nil { // let in, now or at this very moment
 		if err == nil {
 			return "", nil
 		}
@@ -111,8 +142,8 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 		r.letIn()
 		return "", err
 	}
-	r.queue = slices.Delete(r.queue, i, i+1)
-	if err != errFree {
+	r.queue.Remove(w.at)
+	if err != errFree && err != errMoved {
 		r.rejected++
 	}
 	return reason, err
@@ -120,43 +151,77 @@ func (r *room) wait(ctx context.Context, o *InFlightOptions, w *waiter, p *patie
 
 // letIn lets in those who wait, in turn, while there is room; the lock is held.
 func (r *room) letIn() {
-	most := int(r.most.Load())
-	for len(r.queue) > 0 && (most < 0 || r.inside < most) {
+	for r.queue.Len() > 0 && r.room() {
 		r.inside++
-		close(r.queue[0].let)
-		r.queue = slices.Delete(r.queue, 0, 1)
+		w := r.queue.Remove(r.queue.Front()).(*waiter) //nolint:errcheck // there is nothing else in it
+		w.at = nil
+		close(w.let)
 	}
 }
 
 func (r *room) exit() {
 	r.mu.Lock()
 	r.inside--
-	if len(r.queue) > 0 {
-		r.letIn()
-	}
+	r.letIn()
 	r.mu.Unlock()
 }
 
 // Done gives the place of a call back whose answer is done.
-func (r *room) Done(uint64, holdfast.End) { r.exit() }
+func (r *room) Done(token uint64, _ holdfast.End) {
+	r.exit()
+	if token == 0 {
+		return
+	}
+	r.mu.Lock()
+	e := r.guests[token]
+	delete(r.guests, token)
+	r.mu.Unlock()
+	e.Release()
+}
 
-// let lets in who has room since the limit was changed.
+// keep has a late target stay with r, where it is that, until the call that is inside gives back
+// the token, by Done. It takes over e, which others are free to forget: r is not empty.
+func (r *room) keep(e *keyed.Entry[*room]) (token uint64) {
+	if r.guests == nil {
+		release(e)
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tokens++
+	r.guests[r.tokens] = e
+	return r.tokens
+}
+
+// let lets in who has room since the limit was changed, and has late targets look whether they
+// have a room of their own.
 func (r *room) let() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.letIn()
+	if r.moved != nil {
+		close(r.moved)
+		r.moved = make(chan struct{})
+	}
 }
 
-func (r *room) ready(most int) bool {
+// changed returns what is closed at the next change.
+func (r *room) changed() chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inside < most
+	return r.moved
 }
 
-func (r *room) try(most int) bool {
+func (r *room) ready() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inside >= most {
+	return r.room()
+}
+
+func (r *room) try() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.room() {
 		r.rejected++
 		return false
 	}
@@ -168,11 +233,11 @@ func (r *room) try(most int) bool {
 func (r *room) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inside == 0 && len(r.queue) == 0
+	return r.inside == 0 && r.queue.Len() == 0
 }
 
 func (r *room) stats() InFlightStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return InFlightStats{r.inside, len(r.queue), r.rejected}
+	return InFlightStats{r.inside, r.queue.Len(), r.rejected}
 }

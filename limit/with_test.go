@@ -2,6 +2,7 @@ package limit_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,16 +126,84 @@ func TestRateWithIsInForceForEveryTarget(t *testing.T) {
 	}
 }
 
-// Switching a rate off is no business of those who still have it.
-func TestRateWithNoneLeavesTheOldOne(t *testing.T) {
-	l := limit.NewRate(limit.RateOptions{PerSecond: 1, Burst: 1})
-	none := l.With(limit.RateOptions{})
-	for range 10 {
-		if err := none.Acquire(t.Context(), "t"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if l.Acquire(t.Context(), "t") != nil || l.Acquire(t.Context(), "t") == nil {
-		t.Error("the old one has another rate")
+// A rate that is switched off lets everyone in: who waits, and who comes by the old one. Switched
+// on again it begins with all of its Burst, for all that share it.
+func TestRateSwitchedOffLetsEveryoneIn(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := limit.RateOptions{PerSecond: 0.001, Burst: 2, Wait: time.Hour, PerTarget: each}
+			l := limit.NewRate(o)
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					if err := l.Acquire(t.Context(), "t"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			none := l.With(limit.RateOptions{PerSecond: -1})
+			wg.Wait()
+			for range 10 {
+				if l.Acquire(t.Context(), "t") != nil || none.Acquire(t.Context(), "t") != nil || !l.Ready() {
+					t.Fatal("there is a limit though it was switched off")
+				}
+			}
+			if time.Since(start) != 0 {
+				t.Errorf("let in after %v", time.Since(start))
+			}
+			time.Sleep(time.Second)
+			o.Wait = -1
+			again := none.With(o)
+			for i := range 3 {
+				if err := again.Acquire(t.Context(), "t"); (err == nil) != (i < 2) {
+					t.Errorf("call %d by a rate that is switched on again: %v", i, err)
+				}
+			}
+		})
 	}
 }
+
+// Whoever waits when the rate is changed gets its turn by the new one; who would wait too long by
+// it is rejected at once.
+func TestRateWithIsInForceForThoseWhoWait(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		rate                 float64
+		burst                int
+		first, second, third time.Duration // when they get their turns, or are rejected: negative
+	}{
+		{"raised", 10, 1, 500*ms + 50*ms, 650 * ms, 750 * ms},
+		{"raised far", 1e9, 1, 500 * ms, 500 * ms, 500 * ms},
+		{"lowered", 0.5, 1, 1500 * ms, 3500 * ms, -500 * ms},
+		{"lowered far", 1e-9, 1, -500 * ms, -500 * ms, -500 * ms},
+		{"not changed", 1, 1, 1000 * ms, 2000 * ms, 3000 * ms},
+		{"another burst", 1, 100, 1000 * ms, 2000 * ms, 3000 * ms},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := limit.RateOptions{PerSecond: 1, Burst: 1, Wait: 4 * time.Second, PerTarget: true}
+				l := limit.NewRate(o)
+				_ = l.Acquire(t.Context(), "t")
+				start := time.Now()
+				var wg sync.WaitGroup
+				for i, want := range []time.Duration{c.first, c.second, c.third} {
+					wg.Go(func() {
+						err := l.Acquire(t.Context(), "t")
+						if took := time.Since(start); (took-want.Abs()).Abs() > time.Microsecond || (err != nil) != (want < 0) {
+							t.Errorf("waiter %d: %v after %v, want %v", i, err, took, want)
+						}
+					})
+					synctest.Wait()
+				}
+				time.Sleep(500 * ms)
+				o.PerSecond, o.Burst = c.rate, c.burst
+				l.With(o)
+				wg.Wait()
+			})
+		})
+	}
+}
+
+const ms = time.Millisecond

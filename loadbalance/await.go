@@ -8,7 +8,7 @@ import (
 
 // await picks a node. Where none is well it waits for one, or for the turn to show whether
 // one is back, for Options.Await at most; then any node will do. It returns why ctx has
-// ended, if it has.
+// ended, if it has, or that the client is closed.
 func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool, err error) {
 	if s.o.Await <= 0 || s.well() {
 		picked, ok = s.Pick(info)
@@ -16,6 +16,8 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 	}
 	timer := pause.Start(s.o.Await)
 	defer timer.Stop()
+	wait, done := info.Call.Waiting(ctx)
+	defer done()
 	for {
 		changed := s.change()
 		// All who wait wake up at once, and one of them gets the turn.
@@ -32,10 +34,11 @@ func (s *Set) await(ctx context.Context, info PickInfo) (picked Picked, ok bool,
 				picked, ok = s.Pick(info)
 				return picked, ok, nil
 			}
-		case <-ctx.Done():
+		case <-s.closed:
+		case <-wait.Done():
 		}
-		if ctx.Err() != nil { // also as something changed
-			return Picked{}, false, context.Cause(ctx)
+		if err := s.ended(ctx, wait); err != nil {
+			return Picked{}, false, err
 		}
 	}
 }

@@ -40,13 +40,12 @@ func (p *Pool) startCheck(n *Node) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n.state.cancel, n.state.checked = cancel, make(chan struct{})
-	go p.check(ctx, n)
+	n.state.cancel = cancel
+	p.checks.Go(func() { p.check(ctx, n) })
 }
 
 // check asks until ctx ends. One that takes too long is a no, and asking goes on.
 func (p *Pool) check(ctx context.Context, n *Node) {
-	defer close(n.state.checked)
 	c := &p.o.Check
 	excused := 0          // questions in a row that this process did not wait for
 	row, first := 0, true // answers in a row that are other than what the node is held for

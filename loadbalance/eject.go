@@ -83,8 +83,7 @@ type state struct {
 	times    int  // how often it was ejected lately
 	spared   bool // it was told that it would be ejected
 	timer    *time.Timer
-	cancel   func() // of the check
-	checked  chan struct{}
+	cancel   func()       // of the check
 	probing  atomic.Int64 // when that call began; 0: there is none
 	returned atomic.Bool  // its slow start is that after an ejection
 }
@@ -96,12 +95,6 @@ func (s *state) stop() {
 	}
 	if s.cancel != nil {
 		s.cancel()
-	}
-}
-
-func (s *state) wait() {
-	if s.checked != nil {
-		<-s.checked
 	}
 }
 

@@ -10,7 +10,7 @@ var (
 // Figures tells how many endpoints there are by their health, where attempts were sent, and how
 // old what discovery said is.
 func (s *Set) Figures(yield func(holdfast.Figure) bool) {
-	if s == nil || !s.figures(s.String(), yield) {
+	if !s.made() || !s.figures(s.String(), yield) {
 		return
 	}
 	for _, f := range s.source.Figures() {
@@ -26,7 +26,11 @@ func (s *Set) Figures(yield func(holdfast.Figure) bool) {
 
 // Figures tells how many endpoints there are by their health, and where attempts were sent. The
 // label "set" is "pool": what its endpoints are of is known to a Set.
-func (p *Pool) Figures(yield func(holdfast.Figure) bool) { p.figures("pool", yield) }
+func (p *Pool) Figures(yield func(holdfast.Figure) bool) {
+	if p != nil {
+		p.figures("pool", yield)
+	}
+}
 
 var healths = [...]string{"ready", "ejected", "probing", "unhealthy", "drained", "unready"}
 

@@ -33,10 +33,20 @@ type Node struct {
 }
 
 // Endpoint returns the endpoint as discovery last had it.
-func (n *Node) Endpoint() discovery.Endpoint { return *n.endpoint.Load() }
+func (n *Node) Endpoint() discovery.Endpoint {
+	if n == nil || n.endpoint.Load() == nil { // no Pool has made it
+		return discovery.Endpoint{}
+	}
+	return *n.endpoint.Load()
+}
 
 // Addr returns its address.
-func (n *Node) Addr() string { return n.addr }
+func (n *Node) Addr() string {
+	if n == nil {
+		return ""
+	}
+	return n.addr
+}
 
 // weight is its weight, at least 1.
 func (n *Node) weight() float64 { return float64(max(n.endpoint.Load().Weight, 1)) }
@@ -50,7 +60,12 @@ func (n *Node) key() string {
 }
 
 // InFlight returns how many calls are under way.
-func (n *Node) InFlight() int64 { return n.pending.Load() }
+func (n *Node) InFlight() int64 {
+	if n == nil {
+		return 0
+	}
+	return n.pending.Load()
+}
 
 // drained reports whether no new calls go to it.
 func (n *Node) drained() bool { return n.endpoint.Load().Weight < 0 }
@@ -58,6 +73,9 @@ func (n *Node) drained() bool { return n.endpoint.Load().Weight < 0 }
 // Latency returns the peak EWMA of what calls take, decayed to now; false: no call
 // has told yet.
 func (n *Node) Latency(now int64, tau time.Duration) (float64, bool) {
+	if n == nil {
+		return 0, false
+	}
 	return project(n.cost.Load(), now, tau)
 }
 

@@ -183,6 +183,9 @@ type Picked struct {
 // Pick chooses a node; false: there is none. info.Now may be 0, and stays so where
 // the strategy does not go by the time.
 func (p *Pool) Pick(info PickInfo) (Picked, bool) {
+	if p == nil {
+		return Picked{}, false
+	}
 	s := p.now.Load()
 	if s == nil {
 		return Picked{}, false

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/discovery"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/herald"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/option"
 	"github.com/holdfast-go/holdfast/internal/pause"
 )
@@ -47,7 +48,7 @@ type Options struct {
 	Check Checks
 	// OnChange is told when a node is ejected, is back, or turns unhealthy or healthy by a
 	// check ("endpoint", of holdfast.Event). It runs with no lock held and may call
-	// the Pool, but for Close, which waits for it.
+	// the Pool.
 	OnChange func(ctx context.Context, e holdfast.Event)
 	// Opened is called with each Pool that is made of these Options; what it returns,
 	// which may be nil, when that is closed: for observers of pools that somebody else
@@ -87,6 +88,7 @@ type Pool struct {
 	changed chan struct{} // closed at the next change; nil: nobody waits for it
 	panics  atomic.Uint64
 	herald  herald.Herald[holdfast.Event]
+	checks  sync.WaitGroup // that run; added to with the lock held, and not once it is closed
 }
 
 // NewPool makes a Pool without nodes. A nil strategy means PeakEWMA.
@@ -108,15 +110,26 @@ func NewPool(strategy Strategy, o Options) *Pool {
 	return p
 }
 
+// made reports whether NewPool has made it.
+func (p *Pool) made() bool { return p != nil && p.nodes != nil }
+
 // Options returns the options in force, with the defaults filled in.
-func (p *Pool) Options() Options { return p.o }
+func (p *Pool) Options() Options {
+	if p == nil {
+		return Options{}
+	}
+	return p.o
+}
 
 // Update sets the endpoints. A node whose address stays keeps all that is known of
 // it; one whose address is gone gets no new calls, and those under way end as they
-// will.
+// will. An address that is empty or has a control character is left out.
 func (p *Pool) Update(endpoints []discovery.Endpoint) { p.update(endpoints) }
 
 func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
+	if !p.made() {
+		return 0, 0
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -128,7 +141,7 @@ func (p *Pool) update(endpoints []discovery.Endpoint) (added, removed int) {
 	p.order = p.order[:0:0]
 	var begun []*Node
 	for _, e := range endpoints {
-		if next[e.Addr] != nil {
+		if next[e.Addr] != nil || input.Address(e.Addr) != nil {
 			continue
 		}
 		n := p.nodes[e.Addr]
@@ -207,6 +220,9 @@ func (p *Pool) letGo(n *Node) {
 // OnDrained has f told the address of each endpoint that was removed once its last
 // call is over: its connections can be closed. There is one f.
 func (p *Pool) OnDrained(f func(addr string)) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drained = f
@@ -215,6 +231,9 @@ func (p *Pool) OnDrained(f func(addr string)) {
 // SetReady says which nodes can be sent to at all, for a transport that knows: gRPC,
 // of its connections. Nodes are ready until it says otherwise.
 func (p *Pool) SetReady(ready func(addr string) bool) {
+	if p == nil || ready == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := false
@@ -228,8 +247,13 @@ func (p *Pool) SetReady(ready func(addr string) bool) {
 	}
 }
 
-// Close stops the checks and timers. Picks go on with what is known.
+// Close stops the checks and timers, and waits for those that run, but for a listener that is
+// being told, so that a listener may call it. A Probe may not. Picks go on with what is known. It
+// may be called several times; a nil Pool has nothing to stop.
 func (p *Pool) Close() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	p.closed = true
 	opened := p.opened
@@ -237,17 +261,15 @@ func (p *Pool) Close() {
 	if p.sweep != nil {
 		p.sweep.Stop()
 	}
-	var stopped []*Node
 	for _, n := range p.nodes {
 		n.state.stop()
-		stopped = append(stopped, n)
 	}
 	for n := range p.gone {
 		n.state.stop()
 	}
 	p.mu.Unlock()
-	for _, n := range stopped {
-		n.state.wait()
+	if !p.herald.Telling() {
+		p.checks.Wait()
 	}
 	if opened != nil {
 		opened()
@@ -256,6 +278,9 @@ func (p *Pool) Close() {
 
 // Ready returns how many nodes there are to pick from at present.
 func (p *Pool) Ready() (n int) {
+	if p == nil {
+		return 0
+	}
 	if s := p.now.Load(); s != nil {
 		for i := range s.levels {
 			n += len(s.levels[i].nodes)
@@ -266,6 +291,9 @@ func (p *Pool) Ready() (n int) {
 
 // Nodes returns the nodes, in discovery's order.
 func (p *Pool) Nodes() []*Node {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.order)
@@ -298,7 +326,10 @@ func (p *Pool) tell() { p.herald.Tell() }
 
 // Watch has f told of each change of a node ("endpoint", of holdfast.Event), and a Set's of
 // what discovery says ("discovery"), from now on until stop is called: in order, with no lock
-// held and a context that is no call's. f may call the Pool, but for Close, which waits for it.
+// held and a context that is no call's. f may call the Pool.
 func (p *Pool) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	if p == nil {
+		return func() {}
+	}
 	return p.herald.Listen(f)
 }

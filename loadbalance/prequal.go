@@ -26,6 +26,9 @@ type signalAt struct {
 // Report takes in what the server at addr has said of itself, with an answer or to a
 // probe. Only Prequal asks for it.
 func (p *Pool) Report(addr string, s Signal) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	n := p.nodes[addr]
 	p.mu.Unlock()

@@ -16,15 +16,18 @@ import (
 // A Set is a Policy that sends each attempt to one of the endpoints that a Resolver
 // finds: never to one twice for the same call while there is another. It stands
 // inside retry and hedge, around the attempt's timeout. It is safe for concurrent
-// use. Close it when it is no longer needed.
+// use. Close it when it is no longer needed: it watches, and runs timers. One that New has not
+// made, nil too, has no endpoints and lets calls through as they are.
 //
 // An error of the Resolver, and an answer without endpoints after one that had
-// some, removes nobody; Status says since when the set is stale. The first calls
+// some, removes nobody; Status says since when the set is stale. An endpoint whose address
+// is empty or has a control character is left out, and told of. The first calls
 // wait for the first answer, as long as their contexts allow.
 type Set struct {
 	*Pool
 	resolver discovery.Resolver
 	stop     context.CancelFunc
+	closed   <-chan struct{} // by Close
 	stopped  chan struct{}
 	known    chan struct{} // closed at the first answer
 	source   *freshness.Source
@@ -35,7 +38,7 @@ var _ holdfast.Policy = (*Set)(nil)
 // New makes a Set and begins to watch. A nil strategy means PeakEWMA.
 func New(r discovery.Resolver, strategy Strategy, o Options) *Set {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
+	s := &Set{Pool: NewPool(strategy, o), resolver: r, stop: stop, closed: ctx.Done(), stopped: make(chan struct{}), known: make(chan struct{}), source: freshness.New()}
 	go s.watch(ctx)
 	return s
 }
@@ -57,11 +60,15 @@ func (s *Set) watch(ctx context.Context) {
 // answered takes in what the Resolver says.
 func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 	was := s.source.Status()
+	endpoints, refused, why := withoutRefused(endpoints)
 	is, bad := s.source.Answered(s.String(), len(endpoints), err)
 	e := holdfast.Event{Kind: "discovery", Policy: "balance", Target: s.String(), Err: bad, Attrs: []slog.Attr{slog.Int("endpoints", is.Endpoints)}}
 	if bad == nil {
 		added, removed := s.update(endpoints)
 		e.Attrs = append(e.Attrs, slog.Int("added", added), slog.Int("removed", removed))
+		if refused > 0 {
+			e.Level, e.Detail = slog.LevelWarn, why
+		}
 	} else {
 		e.Level, e.Reason, e.Detail = slog.LevelWarn, "empty", bad.Error()
 		if err != nil { // its text may hold what a log must not
@@ -72,6 +79,9 @@ func (s *Set) answered(endpoints []discovery.Endpoint, err error) {
 			stale = time.Since(is.Stale).Round(time.Second)
 		}
 		e.Attrs = append(e.Attrs, slog.Duration("stale", stale))
+	}
+	if refused > 0 {
+		e.Attrs = append(e.Attrs, slog.Int("refused", refused))
 	}
 	s.note(e)
 	if is.Known && !was.Known {
@@ -90,18 +100,23 @@ type Status struct {
 }
 
 // Status returns how the Set stands with its Resolver.
-func (s *Set) Status() Status { return Status(s.source.Status()) }
+func (s *Set) Status() Status {
+	if !s.made() {
+		return Status{}
+	}
+	return Status(s.source.Status())
+}
 
 // OnDrained is the Pool's; a nil Set has nobody to tell of.
 func (s *Set) OnDrained(f func(addr string)) {
-	if s != nil {
+	if s.made() {
 		s.Pool.OnDrained(f)
 	}
 }
 
 // Watch is the Pool's; a nil Set tells nothing.
 func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
-	if s == nil {
+	if !s.made() {
 		return func() {}
 	}
 	return s.Pool.Watch(f)
@@ -109,20 +124,18 @@ func (s *Set) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func())
 
 // Owner returns what all have in common that are made around s: to watch one of them is to watch it.
 func (s *Set) Owner() any {
-	if s == nil {
+	if !s.made() {
 		return nil
 	}
 	return s.Pool
 }
 
 // String names the Set by its Resolver.
-func (s *Set) String() string { return names.Own(s.resolver) }
-
-// Close ends the watching, the checks and the timers, and waits for them.
-func (s *Set) Close() {
-	s.stop()
-	<-s.stopped
-	s.Pool.Close()
+func (s *Set) String() string {
+	if s == nil {
+		return names.Own(nil)
+	}
+	return names.Own(s.resolver)
 }
 
 // ErrNoEndpoint is what every NoEndpointError is to errors.Is.
@@ -166,25 +179,10 @@ func (e *NoEndpointError) Unwrap() []error {
 	return errs
 }
 
-// wait waits for the first answer.
-func (s *Set) wait(ctx context.Context, call *holdfast.Call) error {
-	select {
-	case <-s.known:
-		return nil
-	default:
-	}
-	select {
-	case <-s.known:
-		call.Waited()
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil { // also as the first answer came
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
 func (s *Set) none(ctx context.Context, call *holdfast.Call, ended error) holdfast.Result {
+	if ended == holdfast.ErrClosed {
+		return call.Reject(ctx, holdfast.Event{Policy: "balance", Err: ended})
+	}
 	st := s.Status()
 	err := &NoEndpointError{Target: call.Target, resolver: names.Own(s.resolver), age: time.Since(st.Since), known: st.Known, err: st.Err, ended: ended}
 	return call.Reject(ctx, holdfast.Event{Policy: "balance", Code: holdfast.CodeNoEndpoint, Reason: "no_endpoint", Err: err})
@@ -201,12 +199,12 @@ func (s *Set) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // Traits tells that it balances: it moves a call that did not connect, so that what stands
 // further in stands around an attempt.
-func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s != nil} }
+func (s *Set) Traits() holdfast.Traits { return holdfast.Traits{Name: "balancer", Balances: s.made()} }
 
 // WrapAt is Wrap for a place in a chain. Where nothing further out makes attempts, the
 // endpoint is chosen for all that are made further in.
 func (s *Set) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if s == nil {
+	if !s.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
@@ -244,8 +242,11 @@ func mayMove(ctx context.Context, call *holdfast.Call) bool {
 
 // after is what a call has come to that has moved: several attempts are an AttemptsError.
 func after(call *holdfast.Call, res holdfast.Result, moved int) holdfast.Result {
-	if moved > 0 && res.Err != nil {
-		call.Record.Log(call, res)
+	if moved == 0 {
+		return res
+	}
+	call.Record.Log(call, res)
+	if res.Err != nil {
 		res.Err = &holdfast.AttemptsError{Err: res.Err, Ledger: call.Record.Ledger()}
 	}
 	return res

@@ -11,6 +11,9 @@ type Stats struct {
 // Each calls f with the figures of each node, in discovery's order, until f returns
 // false.
 func (p *Pool) Each(f func(s Stats) bool) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	list := make([]Stats, len(p.order))
 	for i, n := range p.order {

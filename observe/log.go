@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"strings"
 	"sync"
@@ -39,8 +40,9 @@ type log struct {
 	o      LogOptions
 	logger *slog.Logger
 
+	seed maphash.Seed
 	mu   sync.Mutex
-	said map[string]*said
+	said map[uint64]*said // by a hash of the thing: names may be long
 }
 
 // said is something that was said, at that time, and how often it was not since.
@@ -60,7 +62,7 @@ func NewLog(logger *slog.Logger, o LogOptions) Observer {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return &log{o: o.filled(), logger: logger, said: map[string]*said{}}
+	return &log{o: o.filled(), logger: logger, seed: maphash.MakeSeed(), said: map[uint64]*said{}}
 }
 
 // Call logs a call: as a warning when it failed, else for debugging.
@@ -122,16 +124,19 @@ func (l *log) Event(ctx context.Context, e holdfast.Event) {
 
 // say writes a line, unless the same was said a short while ago.
 func (l *log) say(ctx context.Context, level slog.Level, what string, attrs []slog.Attr) {
-	same := what
+	var same maphash.Hash
+	same.SetSeed(l.seed)
+	_, _ = same.WriteString(what)
 	for i, a := range attrs {
 		attrs[i] = scrub.Attr(a)
 		switch a.Key {
 		case "target", "method", "endpoint", "reason", "code", "class", "policy", "to":
-			same += "\x00" + attrs[i].Value.String()
+			_ = same.WriteByte(0)
+			_, _ = same.WriteString(attrs[i].Value.String())
 		}
 	}
 	if level > slog.LevelDebug { // who debugs wants all of it
-		left, ok := l.due(same)
+		left, ok := l.due(same.Sum64())
 		if !ok {
 			return
 		}
@@ -144,7 +149,7 @@ func (l *log) say(ctx context.Context, level slog.Level, what string, attrs []sl
 
 // due reports whether something is to be said, and how often it was not since the last
 // time.
-func (l *log) due(what string) (left int, ok bool) {
+func (l *log) due(what uint64) (left int, ok bool) {
 	if l.o.Interval < 0 {
 		return 0, true
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -235,4 +237,25 @@ func owned(attrs ...slog.Attr) holdfast.Event { return holdfast.Event{Kind: "own
 
 func rejection(policy, target, reason string) holdfast.Event {
 	return holdfast.Event{Kind: "rejection", Level: slog.LevelWarn, Policy: policy, Target: target, Reason: reason}
+}
+
+// What is remembered as said takes as little memory for a long name as for a short one.
+func TestALogKeepsNoNames(t *testing.T) {
+	noisy := observe.NewLog(slog.New(slog.NewTextHandler(io.Discard, nil)), observe.LogOptions{})
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, long := heap(), strings.Repeat("x", 64<<10)
+	for i := range 1000 {
+		noisy.Event(t.Context(), rejection("breaker", fmt.Sprint(long, i), "open"))
+	}
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("%d KiB are kept", (after-before)>>10)
+	}
+	if n := observe.Said(noisy); n != 1000 {
+		t.Errorf("%d things are remembered, want 1000", n)
+	}
 }

@@ -27,6 +27,8 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 	Inner   []holdfast.Policy // around each attempt: balancing, observing
 	Attempt timeout.Options   // each attempt
 
+	Routes []Route // calls for which something else holds
+
 	base string            // the preset it was made of; empty: none
 	read map[string]string // what was read from JSON, by path; never changed once it is there
 }
@@ -34,13 +36,13 @@ type Config struct { //nolint:recvcheck // encoding/json asks for one receiver o
 // table has the policies that are made of a Config, the outermost first; Inner stands outside
 // the last one. A policy more is a field above and a row here.
 var table = [...]row{
-	of[*limit.InFlight](func(c *Config) *limit.InFlightOptions { return &c.Limit }),
-	of[*timeout.Timeout](func(c *Config) *timeout.Options { return &c.Timeout }),
-	{makeRetry, readRetry},
-	of[*hedge.Hedge](func(c *Config) *hedge.Options { return &c.Hedge }),
-	of[*breaker.Breaker](func(c *Config) *breaker.Options { return &c.Breaker }),
-	of[*limit.Rate](func(c *Config) *limit.RateOptions { return &c.Rate }),
-	of[*timeout.Timeout](func(c *Config) *timeout.Options { return &c.Attempt }),
+	of[*limit.InFlight](alike, func(c *Config) *limit.InFlightOptions { return &c.Limit }),
+	of[*timeout.Timeout](apart, func(c *Config) *timeout.Options { return &c.Timeout }),
+	{makeRetry, readRetry, apart}, // but for the budget
+	of[*hedge.Hedge](apart, func(c *Config) *hedge.Options { return &c.Hedge }),
+	of[*breaker.Breaker](together, func(c *Config) *breaker.Options { return &c.Breaker }),
+	of[*limit.Rate](alike, func(c *Config) *limit.RateOptions { return &c.Rate }),
+	of[*timeout.Timeout](apart, func(c *Config) *timeout.Options { return &c.Attempt }),
 }
 
 // Standard is for the calls of a service that people wait for: three attempts
@@ -80,8 +82,3 @@ func Background() Config {
 	c.Retry.MaxAttempts, c.Retry.InitialInterval, c.Retry.MaxInterval = 5, 100*time.Millisecond, 10*time.Second
 	return c
 }
-
-// Policies makes the policies of c, the outermost first. Every value means
-// something, so it cannot fail; Validate says which make no sense. Make them once
-// and keep them: what they remember is theirs.
-func (c Config) Policies() []holdfast.Policy { return build(c, nil).list() }

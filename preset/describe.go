@@ -39,6 +39,9 @@ func (c Config) Describe() string {
 			lines.own(name(field.Name), policies, 0)
 			continue
 		}
+		if field.Type == routesType {
+			continue
+		}
 		walk(config.Field(i), name(field.Name), func(path string, v reflect.Value) {
 			origin := "set"
 			switch text, is := set[path]; {
@@ -52,9 +55,10 @@ func (c Config) Describe() string {
 			case from[path] == text:
 				origin = c.base
 			}
-			lines.add(path, show(v), origin)
+			lines.add(path, word(show(v)), origin)
 		})
 	}
+	c.describeRoutes(&lines)
 	return lines.text.String()
 }
 

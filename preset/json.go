@@ -1,22 +1,22 @@
 package preset
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/input"
 )
 
 // Parse reads a Config from JSON. "preset" names what it changes: "standard",
 // which is also meant without it, "conservative" or "background". An unknown
 // field, a wrong type and a value that makes no sense are errors that name the
-// path and the fix.
+// path and the fix: the first ten of them. So is a text of more than 1 MiB, and one in
+// which objects and lists are nested more than 64 deep.
 func Parse(text []byte) (Config, error) {
 	c := Standard()
 	if err := c.UnmarshalJSON(text); err != nil {
@@ -28,7 +28,7 @@ func Parse(text []byte) (Config, error) {
 // UnmarshalJSON changes c as the JSON says; what it does not name stays. Under "preset" all
 // values are those of the preset, and what has no JSON stays.
 func (c *Config) UnmarshalJSON(text []byte) error {
-	in, err := decode(text)
+	in, err := input.Object(text)
 	if err != nil {
 		return fmt.Errorf("preset: %w", err)
 	}
@@ -37,7 +37,7 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 		name, _ := base.(string)
 		made := presets[name]
 		if made == nil {
-			return fmt.Errorf(`preset: %v is no preset: use "standard", "conservative" or "background"`, base)
+			return fmt.Errorf(`preset: %v is no preset: use "standard", "conservative" or "background"`, input.ShowJSON(base))
 		}
 		out = made()
 		keep(reflect.ValueOf(&out).Elem(), reflect.ValueOf(*c)) // JSON cannot have named it
@@ -54,89 +54,36 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// decode reads one JSON object, whose keys are all different.
-func decode(text []byte) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var in map[string]any
-	if err := decoder.Decode(&in); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the configuration: remove it")
-	}
-	again := json.NewDecoder(bytes.NewReader(text))
-	if key := twice(again, ""); key != "" {
-		return nil, fmt.Errorf("%s: it is there twice: remove one", key)
-	}
-	return in, nil
-}
-
-// twice reads one value, and returns the path of a key that an object in it has
-// more than once.
-func twice(decoder *json.Decoder, path string) string {
-	token, _ := decoder.Token() // the text has been read before
-	switch token {
-	case json.Delim('['):
-		for decoder.More() {
-			if at := twice(decoder, path+"[]"); at != "" {
-				return at
-			}
-		}
-	case json.Delim('{'):
-		seen := map[any]bool{}
-		for decoder.More() {
-			key, _ := decoder.Token()
-			at := strings.TrimPrefix(fmt.Sprintf("%s.%v", path, key), ".")
-			if seen[key] {
-				return at
-			}
-			seen[key] = true
-			if at := twice(decoder, at); at != "" {
-				return at
-			}
-		}
-	default:
-		return ""
-	}
-	_, _ = decoder.Token() // what closes it
-	return ""
-}
-
 // read puts the values of a JSON object into the fields of a struct, and notes
 // those that it has read.
 func read(in map[string]any, to reflect.Value, path string, noted map[string]string) error {
 	fields := map[string]reflect.Value{}
 	var names []string
 	for i := range to.NumField() {
-		if field := to.Type().Field(i); field.IsExported() && hasJSON(field.Type) {
+		if field := to.Type().Field(i); field.IsExported() && (hasJSON(field.Type) || field.Type == routesType) {
 			fields[name(field.Name)] = to.Field(i)
 			names = append(names, name(field.Name))
 		}
 	}
-	var wrong []error
-	for key, value := range in {
-		at := strings.TrimPrefix(path+"."+key, ".")
+	slices.Sort(names)
+	var wrong input.Errors
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		if wrong.Full() {
+			break
+		}
+		at := strings.TrimPrefix(path+"."+input.Show(key), ".")
 		field, ok := fields[key]
 		if !ok {
-			wrong = append(wrong, unknown(at, key, names))
-			continue
+			wrong.Add(unknown(at, key, names))
+		} else if err := set(in[key], field, at, noted); err != nil {
+			wrong.Add(err)
 		}
-		wrong = append(wrong, set(value, field, at, noted))
 	}
-	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(text(a), text(b)) })
-	return errors.Join(wrong...)
+	return wrong.Err()
 }
 
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
+// unknown is the error of a key that is none of names.
 func unknown(at, key string, names []string) error {
-	slices.Sort(names)
 	if near := nearest(key, names); near != "" {
 		return fmt.Errorf("%s: there is no such field: did you mean %s?", at, near)
 	}
@@ -177,6 +124,9 @@ func distance(a, b string) int {
 }
 
 func set(value any, to reflect.Value, path string, noted map[string]string) error {
+	if to.Type() == routesType {
+		return setRoutes(value, to, path)
+	}
 	if to.Kind() == reflect.Pointer {
 		made := reflect.New(to.Type().Elem())
 		if !to.IsNil() {
@@ -195,19 +145,19 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	case to.Type() == durationType:
 		d, err := time.ParseDuration(text)
 		if !isText || err != nil {
-			return fmt.Errorf(`%s: %v is no duration: write "250ms", "10s" or "off"`, path, shownJSON(value))
+			return fmt.Errorf(`%s: %v is no duration: write "250ms", "10s" or "off"`, path, input.ShowJSON(value))
 		}
 		to.SetInt(int64(d))
 	case to.Type() == jitterType:
 		i := slices.Index(jitters, text)
 		if i < 0 {
-			return fmt.Errorf("%s: %v is no jitter: use one of %s", path, shownJSON(value), strings.Join(jitters, ", "))
+			return fmt.Errorf("%s: %v is no jitter: use one of %s", path, input.ShowJSON(value), strings.Join(jitters, ", "))
 		}
 		to.SetUint(uint64(i))
 	case to.Kind() == reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {
-			return fmt.Errorf("%s: %v is no object: write {…}", path, shownJSON(value))
+			return fmt.Errorf("%s: %v is no object: write {…}", path, input.ShowJSON(value))
 		}
 		return read(object, to, path, noted)
 	case to.Kind() == reflect.Slice:
@@ -219,25 +169,25 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 			words = reflect.Append(words, reflect.ValueOf(word).Convert(to.Type().Elem()))
 		}
 		if !ok {
-			return fmt.Errorf(`%s: %v is no list of names: write ["UNAVAILABLE", "503"]`, path, shownJSON(value))
+			return fmt.Errorf(`%s: %v is no list of names: write ["UNAVAILABLE", "503"]`, path, input.ShowJSON(value))
 		}
 		to.Set(words)
 	case to.Kind() == reflect.Bool:
 		b, ok := value.(bool)
 		if !ok {
-			return fmt.Errorf("%s: %v is neither true nor false: write one of them", path, shownJSON(value))
+			return fmt.Errorf("%s: %v is neither true nor false: write one of them", path, input.ShowJSON(value))
 		}
 		to.SetBool(b)
 	case to.Kind() == reflect.Int:
 		n, err := number.Int64()
 		if !isNumber || err != nil {
-			return fmt.Errorf("%s: %v is no whole number: write one, such as 3", path, shownJSON(value))
+			return fmt.Errorf("%s: %v is no whole number: write one, such as 3", path, input.ShowJSON(value))
 		}
 		to.SetInt(n)
 	case to.Kind() == reflect.Float64:
 		n, err := number.Float64()
 		if !isNumber || err != nil {
-			return fmt.Errorf("%s: %v is no number: write one, such as 0.5", path, shownJSON(value))
+			return fmt.Errorf("%s: %v is no number: write one, such as 0.5", path, input.ShowJSON(value))
 		}
 		to.SetFloat(n)
 	default:
@@ -248,14 +198,6 @@ func set(value any, to reflect.Value, path string, noted map[string]string) erro
 	}
 	noted[path] = show(to)
 	return nil
-}
-
-// shownJSON is a value that was read, for an error.
-func shownJSON(value any) any {
-	if value == nil {
-		return "null"
-	}
-	return value
 }
 
 // MarshalJSON writes what is set, so that Parse reads the same again: also what is not
@@ -269,7 +211,13 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(write(reflect.ValueOf(c), reflect.ValueOf(Standard())))
+	out := write(reflect.ValueOf(c), reflect.ValueOf(Standard()))
+	if len(c.Routes) > 0 {
+		if out["routes"], err = writeRoutes(c.Routes); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(out)
 }
 
 func write(v, standard reflect.Value) map[string]any {

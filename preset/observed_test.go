@@ -174,7 +174,8 @@ func TestPoliciesPerMethodShowTheirHedges(t *testing.T) {
 		t.Fatal(err)
 	}
 	hedges, others := 0, map[holdfast.Policy]bool{}
-	for _, inside := range p.(interface{ Inside() []holdfast.Policy }).Inside() {
+	group, _ := p.(holdfast.Group).Inside()[0].(holdfast.Group)
+	for _, inside := range group.Inside() {
 		if h, ok := inside.(*hedge.Hedge); ok && h.Options().MaxHedges > 0 {
 			hedges++
 		}

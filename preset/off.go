@@ -27,6 +27,9 @@ var noOff = map[string]string{
 
 // offMeans returns what to write in the place of "off", for a field that cannot be switched off.
 func offMeans(path string) (instead string, refused bool) {
+	if _, in, is := strings.Cut(path, "]."); is {
+		path = in // of a route
+	}
 	instead = noOff[path]
 	if instead == "" {
 		instead = noOff[path[strings.LastIndexByte(path, '.')+1:]]
@@ -52,7 +55,7 @@ func checkOff(v reflect.Value, path string) error {
 // mean off: those that are in force. Where that would be read as something else it is an error.
 func (c Config) written() (Config, error) {
 	c = c.copied()
-	meant := build(c, nil).effective()
+	meant := build(c.alone(), nil).effective()
 	force := map[string]reflect.Value{}
 	walk(reflect.ValueOf(meant), "", func(path string, v reflect.Value) { force[path] = v })
 	walk(reflect.ValueOf(&c).Elem(), "", func(path string, v reflect.Value) {
@@ -66,7 +69,7 @@ func (c Config) written() (Config, error) {
 		}
 	})
 	var wrong []error
-	is := texts(build(c, nil).effective())
+	is := texts(build(c.alone(), nil).effective())
 	walk(reflect.ValueOf(meant), "", func(path string, v reflect.Value) {
 		if show(v) != is[path] {
 			instead, _ := offMeans(path)

@@ -11,8 +11,8 @@ import (
 
 // Misplaced returns what is wrong with the order of policies, the outermost first,
 // each with the reason and the fix, or nil: for those who put policies together by
-// hand. It looks into groups, and goes by the Traits that policies tell of themselves; of
-// a ServiceConfig's Policy it looks at each method's.
+// hand. It looks into groups, and goes by the Traits that policies tell of themselves; where a
+// Config has routes it looks at each.
 func Misplaced(policies ...holdfast.Policy) error {
 	var o order
 	o.addAll(policies, 0)
@@ -38,11 +38,14 @@ func (o *order) bad(format string, args ...any) {
 
 func (o *order) addAll(policies []holdfast.Policy, depth int) {
 	for _, p := range policies {
+		if r, ok := p.(refused); ok {
+			o.wrong = append(o.wrong, r.why)
+		}
 		if c, ok := p.(holdfast.Characterized); ok {
 			o.add(c.Traits())
 		}
-		if methods, ok := p.(*perMethod); ok {
-			o.addEach(methods.chains())
+		if routed, ok := p.(*routed); ok {
+			o.addEach(routed.chains())
 		} else if group, ok := p.(holdfast.Group); ok && depth < maxDepth {
 			o.addAll(group.Inside(), depth+1)
 		}

@@ -9,6 +9,8 @@ import (
 type row struct {
 	make func(c *Config, before holdfast.Policy) holdfast.Policy // with the state of the one before; nil: there is none
 	read func(c *Config, p holdfast.Policy)                      // puts the options in force into c
+
+	shares sharing // what routes have of the state
 }
 
 // of is the row of a policy with those options. A nil policy's With is its New.
@@ -16,8 +18,9 @@ func of[P interface {
 	holdfast.Policy
 	With(O) P
 	Options() O
-}, O any](options func(*Config) *O) row {
+}, O any](shares sharing, options func(*Config) *O) row {
 	return row{
+		shares: shares,
 		make: func(c *Config, before holdfast.Policy) holdfast.Policy {
 			was, _ := before.(P)
 			return was.With(*options(c))
@@ -38,6 +41,7 @@ func readRetry(c *Config, p holdfast.Policy) {
 type parts struct {
 	config Config
 	made   [len(table)]holdfast.Policy
+	routed *routed // nil: there are no routes
 }
 
 // build makes the policies of c, with the state of those before, which may be nil.
@@ -47,9 +51,7 @@ func build(c Config, before *parts) *parts {
 	if before == nil {
 		before = new(parts)
 	}
-	if c.Breaker.ProbeTimeout == 0 && c.Attempt.Limit > 0 {
-		c.Breaker.ProbeTimeout = c.Attempt.Limit
-	}
+	c = c.probing()
 	was := find[*retry.Retry](before)
 	switch {
 	case c.Retry.Budget != nil:
@@ -64,11 +66,23 @@ func build(c Config, before *parts) *parts {
 	for i, r := range table {
 		p.made[i] = r.make(&c, before.made[i])
 	}
+	p.routed = p.route(before)
 	return p
+}
+
+// probing returns c with the time of a probe.
+func (c Config) probing() Config {
+	if c.Breaker.ProbeTimeout == 0 && c.Attempt.Limit > 0 {
+		c.Breaker.ProbeTimeout = c.Attempt.Limit
+	}
+	return c
 }
 
 // find returns the policy of a type, of which there is one.
 func find[P holdfast.Policy](p *parts) (found P) {
+	if p == nil {
+		return found
+	}
 	for _, one := range p.made {
 		if is, ok := one.(P); ok {
 			return is
@@ -92,8 +106,16 @@ func (p *parts) effective() Config {
 	return c
 }
 
-// list is the canonical order.
+// list is what a call passes: where there are routes, one policy that chooses among them.
 func (p *parts) list() []holdfast.Policy {
+	if p.routed != nil {
+		return []holdfast.Policy{p.routed}
+	}
+	return p.chain()
+}
+
+// chain is the canonical order.
+func (p *parts) chain() []holdfast.Policy {
 	last := len(p.made) - 1
 	list := append([]holdfast.Policy(nil), p.config.Outer...)
 	list = append(list, p.made[:last]...)

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+
+	"github.com/holdfast-go/holdfast/internal/alloctest"
 )
 
 // grpcParser is gRPC's own.
@@ -121,10 +123,15 @@ func FuzzServiceConfig(f *testing.F) {
 		f.Add([]byte(c.text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := ParseServiceConfig(text)
+		var s *ServiceConfig
+		var err error
+		alloctest.Within(t, 512<<10+120*len(text), func() { s, err = ParseServiceConfig(text) })
 		if err != nil {
+			if len(err.Error()) > 10_000 || strings.ContainsAny(err.Error(), "\r\x00\x1b") {
+				t.Errorf("an error of %d bytes: %q", len(err.Error()), err)
+			}
 			return
 		}
-		_, _ = s.Policy(Standard())
+		alloctest.Within(t, 1<<20+600*len(text), func() { _, _ = s.Policy(Standard()) })
 	})
 }

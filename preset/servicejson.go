@@ -2,8 +2,8 @@ package preset
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,15 +11,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/rpccode"
 )
+
+// maxMethods is how many entries a methodConfig may have, each of which becomes policies.
+const maxMethods = 1000
 
 // ParseServiceConfig reads a gRPC service config in JSON. It is as strict as gRPC's
 // own parser where that refuses something, and refuses besides, with the path and
 // the fix, what that one passes over in silence: unknown and misplaced fields,
-// throttling out of range, a negative timeout, a hedgingPolicy that is none.
+// throttling out of range, a negative timeout, a hedgingPolicy that is none. Its bounds
+// are those of Parse, and 1000 entries of methodConfig.
 func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
-	in, err := decode(text)
+	in, err := input.Object(text)
 	if err != nil {
 		return nil, fmt.Errorf("service config: %w", err)
 	}
@@ -31,6 +36,10 @@ func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
 	}
 	seen := map[methodName]bool{}
 	for i, v := range o.list("methodConfig") {
+		if i == maxMethods {
+			r.bad("methodConfig", "it has more than %d entries: let those that say the same share one", maxMethods)
+			break
+		}
 		s.methods = append(s.methods, r.method(v, fmt.Sprintf("methodConfig[%d]", i), seen))
 	}
 	if v, ok := o.take("retryThrottling"); ok {
@@ -39,8 +48,8 @@ func ParseServiceConfig(text []byte) (*ServiceConfig, error) {
 		t.done()
 	}
 	o.done()
-	if len(r.wrong) > 0 {
-		return nil, fmt.Errorf("service config: %w", errors.Join(r.wrong...))
+	if err := r.wrong.Err(); err != nil {
+		return nil, fmt.Errorf("service config: %w", err)
 	}
 	return s, nil
 }
@@ -64,7 +73,7 @@ func (r *serviceReader) method(v any, path string, seen map[methodName]bool) (m 
 	if v, ok := o.take("waitForReady"); ok {
 		b, is := v.(bool)
 		if !is {
-			r.bad(path+".waitForReady", "%v is neither true nor false", v)
+			r.bad(path+".waitForReady", "%v is neither true nor false", input.ShowJSON(v))
 		}
 		m.waitForReady = &b
 	}
@@ -100,10 +109,10 @@ func (r *serviceReader) method(v any, path string, seen map[methodName]bool) (m 
 }
 
 // A serviceReader gathers what is wrong.
-type serviceReader struct{ wrong []error }
+type serviceReader struct{ wrong input.Errors }
 
 func (r *serviceReader) bad(path, format string, args ...any) {
-	r.wrong = append(r.wrong, fmt.Errorf("%s: "+format, append([]any{path}, args...)...))
+	r.wrong.Add(fmt.Errorf("%s: "+format, append([]any{path}, args...)...))
 }
 
 // An object is one JSON object whose fields are taken out as they are read.
@@ -117,7 +126,7 @@ type object struct {
 func (r *serviceReader) object(v any, path string) *object {
 	fields, ok := v.(map[string]any)
 	if !ok {
-		r.bad(path, "%v is no object: write {…}", v)
+		r.bad(path, "%v is no object: write {…}", input.ShowJSON(v))
 	}
 	return &object{of: r, path: path, fields: maps.Clone(fields)}
 }
@@ -134,25 +143,36 @@ func (o *object) take(name string) (v any, ok bool) {
 
 // done refuses what was not taken.
 func (o *object) done() {
+	slices.Sort(o.known)
 	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
-		o.of.wrong = append(o.of.wrong, unknown(o.at(name), name, slices.Clone(o.known)))
+		if o.of.wrong.Full() {
+			return
+		}
+		o.of.wrong.Add(unknown(o.at(input.Show(name)), name, o.known))
 	}
 }
 
-func (o *object) list(name string) []any {
+// list yields the entries of a list, until enough is wrong.
+func (o *object) list(name string) iter.Seq2[int, any] {
 	v, ok := o.take(name)
 	list, is := v.([]any)
 	if ok && !is {
-		o.of.bad(o.at(name), "%v is no list: write […]", v)
+		o.of.bad(o.at(name), "%v is no list: write […]", input.ShowJSON(v))
 	}
-	return list
+	return func(yield func(int, any) bool) {
+		for i, v := range list {
+			if o.of.wrong.Full() || !yield(i, v) {
+				return
+			}
+		}
+	}
 }
 
 func (o *object) word(name string) string {
 	v, ok := o.take(name)
 	word, is := v.(string)
 	if ok && !is {
-		o.of.bad(o.at(name), "%v is no name", v)
+		o.of.bad(o.at(name), "%v is no name", input.ShowJSON(v))
 	}
 	return word
 }
@@ -168,19 +188,19 @@ func (o *object) duration(name string) (d time.Duration, there bool) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case !seconds.MatchString(text):
-		o.of.bad(o.at(name), `%v is no duration of a service config: write seconds, as "0.25s"`, v)
+		o.of.bad(o.at(name), `%v is no duration of a service config: write seconds, as "0.25s"`, input.ShowJSON(v))
 	case err != nil || d > 365*24*time.Hour:
-		o.of.bad(o.at(name), "%v is longer than a year: lower it, or leave it out", v)
+		o.of.bad(o.at(name), "%v is longer than a year: lower it, or leave it out", input.ShowJSON(v))
 	case d < 0:
-		o.of.bad(o.at(name), "%v is below zero: leave it out, if there is to be none", v)
+		o.of.bad(o.at(name), "%v is below zero: leave it out, if there is to be none", input.ShowJSON(v))
 	}
 	return d, true
 }
 
 func (o *object) positive(name string) time.Duration {
-	before := len(o.of.wrong)
+	before := o.of.wrong.Len()
 	d, there := o.duration(name)
-	if (!there || d <= 0) && len(o.of.wrong) == before {
+	if (!there || d <= 0) && o.of.wrong.Len() == before {
 		o.of.bad(o.at(name), `it must be there, and above zero: write "0.1s"`)
 	}
 	return d
@@ -194,7 +214,7 @@ func (o *object) number(name string, above, most float64) float64 {
 	case !is || err != nil || f <= above:
 		o.of.bad(o.at(name), "it must be there, a number above %v", above)
 	case most > 0 && f > most:
-		o.of.bad(o.at(name), "%v is more than %v: lower it", v, most)
+		o.of.bad(o.at(name), "%v is more than %v: lower it", input.ShowJSON(v), most)
 	}
 	return f
 }
@@ -218,7 +238,7 @@ func (o *object) size(name string) {
 	n, is := v.(json.Number)
 	i, err := strconv.Atoi(string(n))
 	if !is || err != nil || i < 0 {
-		o.of.bad(o.at(name), "%v is no number of bytes", v)
+		o.of.bad(o.at(name), "%v is no number of bytes", input.ShowJSON(v))
 	}
 }
 
@@ -228,18 +248,18 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 		switch v := v.(type) {
 		case string:
 			if !slices.Contains(rpccode.Names(), v) {
-				o.of.wrong = append(o.of.wrong, noCode(at, v))
+				o.of.wrong.Add(noCode(at, v))
 			}
 			codes = append(codes, v)
 		case json.Number:
 			n, err := strconv.Atoi(string(v))
 			if err != nil || n < 0 || n >= len(rpccode.Names()) {
-				o.of.bad(at, "%v is no status code: 0 to 16", v)
+				o.of.bad(at, "%v is no status code: 0 to 16", input.ShowJSON(v))
 				continue
 			}
 			codes = append(codes, rpccode.Names()[n])
 		default:
-			o.of.bad(at, "%v is no status code", v)
+			o.of.bad(at, "%v is no status code", input.ShowJSON(v))
 		}
 	}
 	if needed && len(codes) == 0 {
@@ -250,7 +270,7 @@ func (o *object) codes(name string, needed bool) (codes []string) {
 
 func noCode(at, word string) error {
 	if near := nearest(word, rpccode.Names()); near != "" {
-		return fmt.Errorf("%s: %s is no status code: did you mean %s?", at, word, near)
+		return fmt.Errorf("%s: %s is no status code: did you mean %s?", at, input.Show(word), near)
 	}
-	return fmt.Errorf("%s: %s is no status code of gRPC", at, word)
+	return fmt.Errorf("%s: %s is no status code of gRPC", at, input.Show(word))
 }

@@ -13,12 +13,20 @@ import (
 )
 
 // A Stack is the policies of a Config as one Policy, whose Config can be changed
-// while calls are under way. It is safe for concurrent use. As a Policy, one that
-// NewStack has not made, nil too, does nothing.
+// while calls are under way. It is safe for concurrent use. One that NewStack has not
+// made, nil too, does nothing as a Policy, has no policies to return, and cannot be
+// updated.
+//
+// At the end of a program Shutdown lets the calls under way finish, and Close ends them. A Stack
+// that is simply dropped leaves nothing behind; what it was given, such as a loadbalance.Set
+// among the Inner policies, is closed by whoever made it, after the Stack.
 type Stack struct {
-	mu      sync.Mutex // of Update and OnDrained
+	gate    holdfast.Gate
+	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
+	closed  bool
 	drained []func(addr string)
+	heard   map[*hearing]bool
 }
 
 // wrapped is one use of the Stack, with the policies that it was last used with: it
@@ -48,7 +56,7 @@ func (s *Stack) Wrap(next holdfast.Handler) holdfast.Handler {
 
 // WrapAt is Wrap for a place in a chain.
 func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handler {
-	if s == nil || s.now() == nil { // NewStack has not made it
+	if s.now() == nil { // NewStack has not made it
 		return next
 	}
 	var last atomic.Pointer[wrapped]
@@ -58,19 +66,30 @@ func (s *Stack) WrapAt(at holdfast.Place, next holdfast.Handler) holdfast.Handle
 		return w
 	}
 	with(s.parts.Load())
-	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	return s.gate.Wrap(func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		w := last.Load()
 		if p := s.parts.Load(); w.parts != p {
 			w = with(p)
 		}
 		return w.handler(ctx, call)
-	}
+	})
 }
 
-func (s *Stack) now() *parts { return s.parts.Load() }
+// now is nil where NewStack has not made the Stack.
+func (s *Stack) now() *parts {
+	if s == nil {
+		return nil
+	}
+	return s.parts.Load()
+}
 
 // Config returns the Config in force. What is changed in it changes nothing before Update.
-func (s *Stack) Config() Config { return s.now().config.copied() }
+func (s *Stack) Config() Config {
+	if s.now() == nil {
+		return Config{}
+	}
+	return s.now().config.copied()
+}
 
 // Breaker returns the breaker, to read its circuits or to set one by hand.
 func (s *Stack) Breaker() *breaker.Breaker { return find[*breaker.Breaker](s.now()) }
@@ -87,7 +106,7 @@ func (s *Stack) Limit() *limit.InFlight { return find[*limit.InFlight](s.now()) 
 // Inside returns the policies in force, the outermost first, for those who observe
 // them. Calls through one of them alone pass the others by.
 func (s *Stack) Inside() []holdfast.Policy {
-	if s == nil || s.now() == nil {
+	if s.now() == nil {
 		return nil
 	}
 	return s.now().list()
@@ -96,13 +115,13 @@ func (s *Stack) Inside() []holdfast.Policy {
 // OnDrained has f told of endpoints that are gone, by the balancer among the Inner
 // policies, and by those that Update brings. A door asks for it.
 func (s *Stack) OnDrained(f func(addr string)) {
-	if s == nil || s.now() == nil {
+	if s.now() == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drained = append(s.drained, f)
-	onDrained(s.now().config.Inner, f)
+	onDrained(s.now().config.inner(), f)
 }
 
 func onDrained(inner []holdfast.Policy, f func(addr string)) {

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/alloctest"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/timeout"
 )
@@ -158,8 +160,13 @@ func values(c preset.Config) string {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"preset": "background", "retry": {"jitter": "equal", "initialInterval": "off"}, "attempt": {"adaptive": {"quantile": 0.9}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := preset.Parse(text)
+		var c preset.Config
+		var err error
+		alloctest.Within(t, 512<<10+120*len(text), func() { c, err = preset.Parse(text) })
 		if err != nil {
+			if len(err.Error()) > 10_000 || !utf8.ValidString(err.Error()) || strings.ContainsAny(err.Error(), "\r\x00\x1b") {
+				t.Errorf("an error of %d bytes: %q", len(err.Error()), err)
+			}
 			return
 		}
 		again, err := c.MarshalJSON()

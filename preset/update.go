@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,33 +11,43 @@ import (
 )
 
 // Update has all calls that begin from now on run through the policies of c;
-// those under way go on with what they began with. Circuits, what calls take,
+// those under way go on with what they began with, their callbacks too; who waits for a
+// place or a token goes by the new limit at once. Circuits, what calls take,
 // slots, and the tokens of the budget and of rates stay as they are. It returns
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where
 // that can be seen. A Config that Validate refuses changes nothing, and the next one
-// is as welcome.
+// is as welcome. A Stack that is closed takes none: holdfast.ErrClosed.
 func (s *Stack) Update(c Config) ([]string, error) {
+	if s.now() == nil {
+		return nil, errNotMade
+	}
 	c = c.copied()
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, holdfast.ErrClosed
+	}
 	was := s.now()
 	is := build(c, was)
-	changes := append(diff(was.effective(), is.effective()), diffCode(was.config, is.config)...)
-	changes = append(changes, diffPolicies("outer", was.config.Outer, c.Outer)...)
-	changes = append(changes, diffPolicies("inner", was.config.Inner, c.Inner)...)
+	changes := append(differ(was, is), diffRoutes(was, is)...)
 	s.parts.Store(is)
-	come := slices.DeleteFunc(slices.Clone(c.Inner), func(p holdfast.Policy) bool {
-		return slices.ContainsFunc(was.config.Inner, func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
+	come := slices.DeleteFunc(c.inner(), func(p holdfast.Policy) bool {
+		return slices.ContainsFunc(was.config.inner(), func(old holdfast.Policy) bool { return same(reflect.ValueOf(old), reflect.ValueOf(p)) })
 	})
 	for _, f := range s.drained {
 		onDrained(come, f)
 	}
+	for h := range s.heard {
+		h.follow(is.list())
+	}
 	return changes, nil
 }
+
+var errNotMade = errors.New("preset: NewStack has not made this Stack, which has nothing to update")
 
 func change(path, was, is string) string {
 	if was == "" {

@@ -94,6 +94,8 @@ func TestACopiedConfigSharesNothing(t *testing.T) {
 	c.Timeout.Adaptive, c.Attempt.Adaptive = new(timeout.Adaptive), new(timeout.Adaptive)
 	c.Retry.Codes = []holdfast.Code{"503"}
 	c.Outer, c.Inner = []holdfast.Policy{nil}, []holdfast.Policy{nil}
+	inner := c
+	c.Routes = []Route{{Match: []string{"/"}, Config: inner}}
 	n := 0
 	var differ func(a, b reflect.Value, path string)
 	differ = func(a, b reflect.Value, path string) {
@@ -104,6 +106,13 @@ func TestACopiedConfigSharesNothing(t *testing.T) {
 			case !field.IsExported():
 			case x.Kind() == reflect.Struct:
 				differ(x, y, at)
+			case field.Type == routesType && x.Len() > 0:
+				n++
+				if x.Pointer() == y.Pointer() {
+					t.Errorf("%s is shared", at)
+				}
+				differ(x.Index(0), y.Index(0), at)
+			case field.Type == routesType:
 			case x.Kind() == reflect.Slice, x.Kind() == reflect.Pointer && hasJSON(field.Type):
 				n++
 				if x.IsNil() || x.Pointer() == y.Pointer() {

@@ -1,23 +1,31 @@
 package preset
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/input"
 )
 
 // Validate returns an error for each value that makes no sense, with the path of
-// its field and what to do, or nil. Configurations from outside are validated
+// its field and what to do, the first ten of them, or nil. Configurations from outside are validated
 // where they come in: by Parse, NewStack and Update.
 func (c Config) Validate() error {
-	var wrong []error
-	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf("preset: "+format, args...)) }
+	var wrong input.Errors
+	bad := func(format string, args ...any) { wrong.Add(fmt.Errorf("preset: "+format, args...)) }
 	walk(reflect.ValueOf(c), "", func(path string, v reflect.Value) {
 		if v.Type() == jitterType && v.Uint() >= uint64(len(jitters)) {
 			bad("%s: %d is no jitter: use one of the constants of package retry", path, v.Uint())
+		}
+		if v.Kind() == reflect.Slice {
+			for i := range v.Len() {
+				if code := v.Index(i).String(); input.Show(code) != code || strings.ContainsAny(code, ", ") {
+					bad("%s[%d]: %s is no code: write one, such as 503 or UNAVAILABLE", path, i, input.Show(code))
+				}
+			}
 		}
 		if ratios[path[strings.LastIndexByte(path, '.')+1:]] && v.Float() > 1 {
 			bad("%s: %v is more than all of them: give a part, up to 1", path, v.Float())
@@ -29,7 +37,7 @@ func (c Config) Validate() error {
 			bad("%s: %v is longer than a day: lower it, or switch it off with a negative value", path, time.Duration(v.Int()))
 		}
 	})
-	in := build(c, nil).effective() // what is not set has its default
+	in := build(c.alone(), nil).effective() // what is not set has its default
 	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole {
 		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", each, whole)
 	}
@@ -39,7 +47,8 @@ func (c Config) Validate() error {
 	if first, longest := c.Retry.InitialInterval, in.Retry.MaxInterval; first > longest {
 		bad("retry.initialInterval: %v is longer than retry.maxInterval, %v: lower it or raise retry.maxInterval", first, longest)
 	}
-	return errors.Join(wrong...)
+	c.checkRoutes(bad)
+	return wrong.Err()
 }
 
 // ratios are the fields, by their names in JSON, that are a part of something.

@@ -3,6 +3,7 @@ package preset
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -47,6 +48,10 @@ func hasJSON(t reflect.Type) bool {
 // nothing here.
 func (c Config) copied() Config {
 	own(reflect.ValueOf(&c).Elem())
+	for i := range c.Routes {
+		c.Routes[i].Match = slices.Clone(c.Routes[i].Match)
+		own(reflect.ValueOf(&c.Routes[i].Config).Elem())
+	}
 	return c
 }
 

@@ -30,7 +30,9 @@ type BudgetOptions struct {
 	// MaxTargets is how many targets have an account of their own: 0 and negative
 	// mean 1024. Past it, one that nobody used lately and that is as good as
 	// new, or that nobody used for ten windows, makes room for another; targets
-	// that find none share one account, which figures call "other".
+	// that find none share one account, which figures call "other", and go on with
+	// what it has when they get one of their own. Metrics count them, and an event
+	// ("table_full", of holdfast.Event) tells of them.
 	MaxTargets int
 }
 
@@ -58,13 +60,24 @@ type Budget struct {
 // savings are what Budgets share that With has made of each other.
 type savings struct {
 	accounts keyed.Table[*account]
-	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get, and whose Window all have
+	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get, and whose Window and bounds all have
+	with     sync.Mutex             // held while accounts follow another one
 }
 
-// latest has the accounts follow what Budgets that share them cannot have each for itself.
+// latest has the accounts follow what Budgets that share them cannot have each for itself. It does
+// so at once, and not when an account is next looked at: reading figures between two changes would
+// then make a difference.
 func (s *savings) latest(b *Budget) {
-	s.last.Store(b)
+	s.with.Lock()
+	defer s.with.Unlock()
+	s.last.Store(b) // before the accounts that there are: others are made by it
 	s.accounts.Resize(b.targets)
+	s.accounts.Each(func(_ string, a *account) bool { a.follow(b); return true })
+}
+
+func (s *savings) newAccount() *account {
+	b := s.last.Load()
+	return &account{tokens: b.floor, width: b.width, bucket: clock.Turn(clock.Now(), int64(b.width))}
 }
 
 // NewBudget makes a Budget.
@@ -72,16 +85,18 @@ func NewBudget(o BudgetOptions) *Budget {
 	b := &Budget{s: new(savings)}
 	b.fill(o)
 	s := b.s
-	s.latest(b)
-	s.accounts.New = func(string) *account { return &account{tokens: s.last.Load().floor} }
-	s.accounts.Shared = func() *account { return s.accounts.New("") }
+	s.accounts.New = func(string) *account { return s.newAccount() }
+	s.accounts.Shared = s.newAccount
+	s.accounts.Moved = (*account).moved
 	s.accounts.Idle = func(a *account) bool { return a.idle(s.last.Load()) }
+	s.latest(b)
 	return b
 }
 
 // With returns a Budget with other options and the tokens of b, which both share
-// from then on. Window and MaxTargets hold for b as well. Where Min is raised, a
-// target has the more only once its successes have paid for it.
+// from then on. Window and MaxTargets hold for b as well, and so does a lower bound of the
+// tokens; what b itself would keep fewer of, it leaves. Where Min is raised, a target has
+// the more only once its successes have paid for it.
 func (b *Budget) With(o BudgetOptions) *Budget {
 	if !b.made() {
 		return NewBudget(o)
@@ -116,22 +131,31 @@ func (b *Budget) made() bool { return b != nil && b.width > 0 }
 // Withdraw asks for one repeat of a call to target, and reports whether it is
 // granted.
 func (b *Budget) Withdraw(target string) bool {
+	granted, _ := b.withdraw(target)
+	return granted
+}
+
+// withdraw is Withdraw; late is other than 0 where people are to be told how often a target found
+// no account of its own, and is that number.
+func (b *Budget) withdraw(target string) (granted bool, late uint64) {
 	if !b.made() {
-		return false
+		return false, 0
 	}
-	a := b.s.accounts.Get(target)
+	entry, late := b.s.accounts.Hold(target)
+	defer entry.Release()
+	a := entry.Value
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !b.unlimited {
-		a.tokens = min(a.tokens, a.cap(b))
-		if a.tokens < 1-slack {
+		a.bound(b.s.last.Load())
+		if min(a.tokens, a.most(b)) < 1-slack {
 			a.refused++
-			return false
+			return false, late
 		}
 		a.tokens = max(a.tokens-1, 0)
 	}
 	a.withdrawn++
-	return true
+	return true, late
 }
 
 // Refund gives back what Withdraw took for a repeat that was never sent.
@@ -139,7 +163,9 @@ func (b *Budget) Refund(target string) {
 	if !b.made() {
 		return
 	}
-	a := b.s.accounts.Get(target)
+	entry, _ := b.s.accounts.Hold(target)
+	defer entry.Release()
+	a := entry.Value
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refunded++
@@ -149,18 +175,24 @@ func (b *Budget) Refund(target string) {
 }
 
 // Deposit pays in for one call to target that succeeded.
-func (b *Budget) Deposit(target string) {
+func (b *Budget) Deposit(target string) { b.deposit(target) }
+
+// deposit is Deposit; late is as that of withdraw.
+func (b *Budget) deposit(target string) (late uint64) {
 	if !b.made() {
-		return
+		return 0
 	}
-	a := b.s.accounts.Get(target)
+	entry, late := b.s.accounts.Hold(target)
+	defer entry.Release()
+	a := entry.Value
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.successes++
-	a.roll(b)
+	a.roll()
 	a.window[a.at]++
 	a.inWindow++
-	a.tokens = min(a.tokens+b.ratio, max(b.floor, b.ratio*float64(a.inWindow)))
+	a.tokens = min(a.tokens+b.ratio, a.most(b.s.last.Load()))
+	return late
 }
 
 // BudgetStats are the figures of one target. The counts only grow.
@@ -178,7 +210,7 @@ func (b *Budget) Stats(target string) BudgetStats {
 	if !b.made() {
 		return BudgetStats{}
 	}
-	stats := BudgetStats{Tokens: b.floor}
+	stats := BudgetStats{Tokens: min(b.floor, b.s.last.Load().floor)}
 	if b.unlimited {
 		stats.Tokens = math.Inf(1)
 	}
@@ -186,96 +218,4 @@ func (b *Budget) Stats(target string) BudgetStats {
 		return a.stats(b)
 	}
 	return stats
-}
-
-// buckets divide the window; slack forgives the rounding of sums of a fifth.
-const (
-	buckets = 10
-	slack   = 1e-9
-)
-
-// An account is one target's. Its mutex is held for some ten instructions.
-type account struct {
-	mu       sync.Mutex
-	tokens   float64
-	width    time.Duration // of a bucket
-	bucket   int64         // the number of the newest bucket of all time
-	at       int           // where it is in window
-	window   [buckets]uint64
-	inWindow uint64
-
-	successes, withdrawn, refused, refunded uint64
-}
-
-// roll empties the buckets that have left the window. A clock that steps back a
-// little stays in its bucket; one that jumps (a Budget taken into a bubble of
-// testing/synctest, say) begins a new window.
-func (a *account) roll(b *Budget) {
-	width := b.s.last.Load().width
-	if a.width == 0 { // it is new
-		a.width = width
-	}
-	now := clock.Now()
-	a.turn(clock.Turn(now, int64(a.width)))
-	if a.width != width {
-		a.divide(width, now)
-	}
-}
-
-func (a *account) turn(now int64) {
-	n := now - a.bucket
-	if n == 0 || n < 0 && n > -buckets {
-		return
-	}
-	if n < 0 || n > buckets {
-		n = buckets
-	}
-	for ; n > 0; n-- {
-		a.at = (a.at + 1) % buckets
-		a.inWindow -= a.window[a.at]
-		a.window[a.at] = 0
-	}
-	a.bucket = now
-}
-
-// divide counts by buckets of another width: what successes have paid in stays, as far as the
-// window reaches now.
-func (a *account) divide(width time.Duration, now int64) {
-	newest, step, at, window := a.bucket, int64(a.width), a.at, a.window
-	a.width, a.bucket, a.at = width, clock.Turn(now, int64(width)), 0
-	a.window, a.inWindow = [buckets]uint64{}, 0
-	for i := range buckets { // the i-th before the newest
-		middle := (newest-int64(i))*step + step/2 // its beginning would make all older with each change
-		if back := max(a.bucket-clock.Turn(middle, int64(width)), 0); back < buckets {
-			n := window[(at-i+buckets)%buckets]
-			a.window[(buckets-int(back))%buckets] += n
-			a.inWindow += n
-		}
-	}
-}
-
-func (a *account) cap(b *Budget) float64 {
-	a.roll(b)
-	return max(b.floor, b.ratio*float64(a.inWindow))
-}
-
-// idle reports whether the account may be forgotten: it is as good as new, or of
-// a target that is called no more.
-func (a *account) idle(b *Budget) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.width > 0 && clock.Turn(clock.Now(), int64(a.width))-a.bucket > 10*buckets {
-		return true
-	}
-	return a.cap(b) <= b.floor && a.tokens >= b.floor-slack
-}
-
-func (a *account) stats(b *Budget) BudgetStats {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	tokens := min(a.tokens, a.cap(b))
-	if b.unlimited {
-		tokens = math.Inf(1)
-	}
-	return BudgetStats{tokens, a.successes, a.withdrawn, a.refused, a.refunded}
 }

@@ -21,7 +21,7 @@ func TestTheBudgetIsTold(t *testing.T) {
 		for f := range p.Figures {
 			owners[f.Owner] = true
 			values[f.Name+" "+f.Labels["target"]] = f.Value
-			if want := map[string]holdfast.FigureKind{"retry_budget_tokens": holdfast.Least, "retry_budget_withdrawn_total": holdfast.Counter, "retry_budget_refused_total": holdfast.Counter}[f.Name]; f.Kind != want {
+			if want := map[string]holdfast.FigureKind{"retry_budget_tokens": holdfast.Least, "retry_budget_withdrawn_total": holdfast.Counter, "retry_budget_refused_total": holdfast.Counter, "table_full_total": holdfast.Counter}[f.Name]; f.Kind != want {
 				t.Errorf("%+v", f)
 			}
 		}
@@ -29,6 +29,7 @@ func TestTheBudgetIsTold(t *testing.T) {
 	if want := map[string]float64{
 		"retry_budget_tokens t": 0, "retry_budget_withdrawn_total t": 5, "retry_budget_refused_total t": 2,
 		"retry_budget_tokens u": 4, "retry_budget_withdrawn_total u": 1, "retry_budget_refused_total u": 0,
+		"table_full_total ": 0,
 	}; !maps.Equal(values, want) || len(owners) != 1 {
 		t.Errorf("%v, %d owners", values, len(owners))
 	}

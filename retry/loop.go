@@ -31,8 +31,8 @@ func (l *loop) run(ctx context.Context, call *holdfast.Call) (res holdfast.Resul
 	returned := false
 	defer func() {
 		if !returned {
+			defer l.forget() // also where a hook of the other one panics
 			l.res.Discard()
-			l.forget()
 		}
 	}()
 	res = l.repeat(ctx, call)
@@ -49,11 +49,11 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 			l.forget() // there is better now
 		}
 		if r.succeeded(l.res) {
-			r.budget.Deposit(call.Target)
+			r.deposit(ctx, call, l.res)
 			return l.res
 		}
 		wait, why := r.decide(ctx, call, l.res, made, &l.waits)
-		if why.word == "" && !r.budget.Withdraw(call.Target) {
+		if why.word == "" && !r.withdraw(ctx, call) {
 			why = reason{"budget", "budget empty"}
 		}
 		if why.word != "" {
@@ -64,8 +64,12 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 		if err != nil {
 			l.ended.attempt, l.ended.class, l.ended.code = attempt, class, code
 			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
+			why := reason{"ended", "ended while waiting"}
+			if ctx.Err() == nil {
+				l.res.Code, why = holdfast.CodeClosed, reason{"closed", "closed while waiting"}
+			}
 			l.forget()
-			return l.stop(ctx, call, made+1, reason{"ended", "ended while waiting"})
+			return l.stop(ctx, call, made+1, why)
 		}
 		call = again
 	}
@@ -91,17 +95,23 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 		e.Wait = wait
 		tell(ctx, call, r.onRetry, e)
 	}
+	waiting, done := call.Waiting(ctx)
+	defer done()
 	select {
-	case <-ctx.Done():
+	case <-waiting.Done():
 	case <-timer.C:
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, &endedError{last: old.Err, err: ctx.Err(), cause: context.Cause(ctx), waiting: true}
+	case waiting.Err() != nil:
+		return nil, &endedError{last: old.Err, err: holdfast.ErrClosed, cause: holdfast.ErrClosed, waiting: true}
 	}
+	done()
 	again = call.Again()
 	paid := call.Record.Replays()
 	l.res = l.next(ctx, again)
-	r.pay(call, paid)
+	r.pay(ctx, call, paid)
 	return again, nil
 }
 
@@ -118,8 +128,9 @@ func (l *loop) putBy(res holdfast.Result) {
 		res.Discard()
 		return
 	}
-	if res.Keep() {
-		l.last, l.had = res, true
+	l.last, l.had = res, true // before, since a hook that runs may panic
+	if !res.Keep() {
+		l.last, l.had = holdfast.Result{}, false
 	}
 }
 
@@ -130,9 +141,9 @@ func (l *loop) forget() {
 
 // pay draws what the transport has sent by itself from the budget, as far as there is
 // something in it: the server has had it all the same.
-func (r *Retry) pay(call *holdfast.Call, paid int) {
+func (r *Retry) pay(ctx context.Context, call *holdfast.Call, paid int) {
 	for n := call.Record.Replays(); paid < n; paid++ {
-		r.budget.Withdraw(call.Target)
+		r.withdraw(ctx, call)
 	}
 }
 

@@ -90,6 +90,42 @@ func TestARetryOfOneAttemptLeavesTheCallToAnotherOne(t *testing.T) {
 	}
 }
 
+// An inner layer that was refused its repeat has repeated nothing: the outer one may, where the call is
+// repeatable, or where its function knows that it has done nothing and says so. Once the inner one has
+// sent again, the outer one refrains.
+func TestALayerThatWasRefusedItsRepeatHasRepeatedNothing(t *testing.T) {
+	refused := holdfast.Mark(errBoom, holdfast.Refused, 0)
+	for name, c := range map[string]struct {
+		repeatable, says bool
+		inner            int // repeats that the inner layer is granted
+		sends            int
+	}{
+		"the outer one is repeatable":            {true, false, -1, 2},
+		"the outer one is repeatable, by itself": {true, false, 5, 2},
+		"its function says that it did nothing":  {false, true, -1, 2},
+		"its function says nothing":              {false, false, -1, 1},
+		"the inner one has repeated":             {false, true, 5, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outer := holdfast.Chain(constant(retry.Options{MaxAttempts: 2}))
+				inner := holdfast.Chain(constant(retry.Options{MaxAttempts: 3, Budget: retry.NewBudget(retry.BudgetOptions{Min: c.inner})}))
+				sends := 0
+				_, _ = holdfast.Do(t.Context(), outer, holdfast.Call{Target: "o", Repeatable: c.repeatable}, func(ctx context.Context) (int, error) {
+					_, err := holdfast.Do(ctx, inner, holdfast.Call{Target: "i"}, func(context.Context) (int, error) { sends++; return 0, refused })
+					if c.says {
+						err = holdfast.Mark(err, holdfast.Refused, 0)
+					}
+					return 0, err
+				})
+				if sends != c.sends {
+					t.Errorf("%d sends, want %d", sends, c.sends)
+				}
+			})
+		})
+	}
+}
+
 func TestWithoutRepeatsIsObeyed(t *testing.T) {
 	s := &script{results: []holdfast.Result{status(holdfast.Refused, "dial", 0)}}
 	_, record := send(holdfast.WithoutRepeats(t.Context()), true, s, retry.New(retry.Options{}))

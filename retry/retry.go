@@ -117,8 +117,14 @@ func (r *Retry) Options() Options {
 	}
 }
 
-// Budget returns the Budget that r draws from, to share it or to read its figures.
-func (r *Retry) Budget() *Budget { return r.budget }
+// Budget returns the Budget that r draws from, to share it or to read its figures; nil, which
+// grants nothing, where New has not made r.
+func (r *Retry) Budget() *Budget {
+	if r == nil {
+		return nil
+	}
+	return r.budget
+}
 
 // Traits tells that it retries, also where one attempt is all: what stands further in
 // stands around an attempt.
@@ -138,13 +144,13 @@ func (r *Retry) Wrap(next holdfast.Handler) holdfast.Handler {
 			mine = !call.Record.Claimed()
 		}
 		if mine {
-			r.pay(call, 0)
+			r.pay(ctx, call, 0)
 		}
 		switch {
 		case !mine:
 			return res
 		case r.succeeded(res):
-			r.budget.Deposit(call.Target)
+			r.deposit(ctx, call, res)
 			return res
 		}
 		l := loop{r: r, next: next, waits: waits{of: r}, res: res}

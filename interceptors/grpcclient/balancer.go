@@ -20,6 +20,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/loadbalance"
 )
 
@@ -51,10 +52,10 @@ func (b *builder) Name() string { return b.name }
 func (b *builder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, fmt.Errorf("grpcclient: the config of %s: %w", b.name, err)
+		return nil, fmt.Errorf("grpcclient: the config of %s: %w", b.name, input.Brief(err))
 	}
 	for name := range fields {
-		return nil, fmt.Errorf("grpcclient: the config of %s has no field %s: it is {}", b.name, name)
+		return nil, fmt.Errorf("grpcclient: the config of %s has no field %s: it is {}", b.name, input.Show(name))
 	}
 	return nil, nil //nolint:nilnil // there is nothing to be known
 }
@@ -235,8 +236,19 @@ func resultOf(ctx context.Context, call *holdfast.Call, due time.Time, done bala
 			r, _ = s.about()
 		}
 	}
-	v := r.judge(ctx, said, at)
+	v := r.judged(ctx, said, at)
 	return holdfast.Result{Err: said, Class: v.Class, Code: v.Code, After: v.After}
+}
+
+// judged is judge where a callback that panics must not: gRPC holds locks, which nobody would open
+// again. It panics once more for the caller, whose interceptor asks it too.
+func (r *rpc) judged(ctx context.Context, err error, at arrival) (v holdfast.Verdict) {
+	defer func() {
+		if recover() != nil {
+			v = holdfast.Verdict{Class: holdfast.Ignored, Code: holdfast.CodePanic}
+		}
+	}()
+	return r.judge(ctx, err, at)
 }
 
 // errOK stands for the answer, which the balancer does not see.

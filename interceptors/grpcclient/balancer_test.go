@@ -62,7 +62,7 @@ func newFleet(t *testing.T, n int, get func(i int) func(context.Context, int, st
 		}
 		counted := &countedListener{Listener: l}
 		server := grpc.NewServer()
-		server.RegisterService(s.desc(), nil)
+		server.RegisterService(s.desc("test.Service"), nil)
 		served := make(chan struct{})
 		go func() { defer close(served); _ = server.Serve(counted) }()
 		stop := sync.OnceFunc(func() { server.Stop(); <-served })

@@ -46,14 +46,25 @@
 // alone: such a method is neither repeated nor hedged here, so that attempts never
 // multiply. DialOptions switches it off.
 //
-// A server-streaming call begins when its first message, or its header, is asked
-// for, and not when it is created: until then SendMsg keeps a copy of the
-// request, so that it can be sent again. The call can be repeated until the first
-// message, or the header that was asked for, has arrived, and never after that.
-// Creating such a stream and sending on it therefore report no error of the
-// connection; RecvMsg does. A request of more than Wrapper.ReplayCap, or one that
-// is no protocol buffer, is not kept: the call begins with SendMsg and is sent
+// A server-streaming call begins with its request, as it does without policies, and goes on by
+// itself, on a goroutine of its own: it is sent, waits and is repeated, out of its budget and within
+// its limits, until its first message has arrived, whether or not the caller has come for that. So
+// what is subscribed to before an act sees the act; a limit around the attempt counts from its
+// beginning, and a message that came in time is there for a caller who comes late; no circuit, place
+// or budget waits for a RecvMsg. SendMsg keeps a copy of the request, and reports no error of the
+// connection; RecvMsg does. A request of more than Wrapper.ReplayCap, or one that is no protocol
+// buffer, is not kept: it is sent by SendMsg, which waits for that as long as the policies do, and
 // once.
+//
+// It can be repeated until the first message, and until a header that the caller was shown: Header
+// returns as soon as there is one. The first message is received into one of the method's own type,
+// which is known by its declaration, linked in with every generated client. Of a method that is
+// declared nowhere, or by another codec than that of protocol buffers, no message can be received
+// before the caller has come with one: where the caller has not come by then, the header is the
+// beginning, and nothing is repeated after it.
+//
+// A panic in what runs before the caller comes, a callback or a codec, is the caller's, from the
+// next RecvMsg or Header.
 //
 // Client-streaming and bidirectional calls are sent once, at once. Policies stand
 // around the creation of the stream and learn of its end. The same holds as in
@@ -93,6 +104,7 @@
 //	time ran out, and it had none                   Ignored        never                 timeout, deadline
 //	time ran out while this process stood still     LocalPause     if repeatable         timeout, deadline
 //	cancelled by the caller                         Ignored        never                 cancelled
+//	cut off, as the client was closed               Ignored        never                 closed
 //	another attempt won, of a hedge                 Ignored        never                 superseded
 //
 // Wrapper.Classify overrules the table for a server that means something else by a status.

@@ -166,7 +166,7 @@ func (f *fleet) restart(t *testing.T, i int) {
 		return err == nil
 	})
 	server := grpc.NewServer()
-	server.RegisterService(f.servers[i].desc(), nil)
+	server.RegisterService(f.servers[i].desc("test.Service"), nil)
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()
 	t.Cleanup(func() { server.Stop(); <-served })
@@ -220,7 +220,7 @@ func TestAHalfOpenConnectionIsGivenUp(t *testing.T) {
 		network := new(holdfasttest.Network)
 		var served sync.WaitGroup
 		server := grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}))
-		server.RegisterService((&service{get: who(1)}).desc(), nil)
+		server.RegisterService((&service{get: who(1)}).desc("test.Service"), nil)
 		for _, addr := range []string{"first:80", "others:80"} {
 			l, err := network.Listen(addr)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -25,10 +26,11 @@ type model struct {
 	cancelled bool   // the caller has
 	made      int    // attempts that reached gRPC
 	script    string // what is left to be read
+	ahead     bool   // its first message was read already
 	ended     error
 }
 
-// begin makes attempts until one answers. withHeader: a header is answer enough.
+// begin makes attempts until one answers. untilSent: to have sent it is answer enough.
 func (m *model) begin(untilSent bool) {
 	if m.begun {
 		return
@@ -50,6 +52,12 @@ func (m *model) begin(untilSent bool) {
 			continue
 		}
 		m.ended = nil
+		if m.ahead = !untilSent && strings.HasPrefix(m.script, "m"); m.ahead {
+			m.script = m.script[1:]
+		}
+		if !untilSent && !m.ahead {
+			m.ended = io.EOF
+		}
 		return
 	}
 }
@@ -58,6 +66,9 @@ func (m *model) begin(untilSent bool) {
 func (m *model) recv() error {
 	m.begin(false)
 	switch {
+	case m.ahead:
+		m.ahead = false
+		return nil
 	case m.ended != nil:
 	case m.cancelled:
 		m.ended = status.Error(codes.Canceled, "")
@@ -76,97 +87,99 @@ func (m *model) recv() error {
 func FuzzServerStream(f *testing.F) {
 	for _, seed := range []struct{ scripts, ops string }{
 		{"mm", "scrrr"}, {"e/e/m", "scrr"}, {"e/e/e/m", "scrr"}, {"x/me", "shrrr"}, {"", "schr"}, {"e", "schrr"},
-		{"m", "rs"}, {"mm", "cqr"}, {"mmm", "srqrr"}, {"e/m", "kscrr"}, {"x", "ksr"}, {"m/e", "sotrhot"}, {"x/x/", "scrtsr"}, {"", "shqrr"}, {"m", "sshqh"}, {"e", "kcr"},
+		{"m", "rs"}, {"mm", "cqr"}, {"mmm", "srqrr"}, {"e/m", "kscrr"}, {"x", "ksr"}, {"m/e", "sotrhot"}, {"x/x/", "scrtsr"}, {"", "shqrr"}, {"m", "sshqh"}, {"e", "kcr"}, {"", "rss"},
 	} {
 		f.Add(seed.scripts, seed.ops)
 	}
 	f.Fuzz(func(t *testing.T, scripts, ops string) {
-		scripts = strings.ReplaceAll(scripts, "w", "") // nothing here waits
-		m := &model{scripts: strings.Split(scripts, "/"), attempts: 3, keeps: !strings.HasPrefix(ops, "k")}
-		w := all
-		if !m.keeps {
-			w.ReplayCap = -1
-		}
-		var made []*scripted
-		p := &probe{}
-		finished := 0
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		s, err := w.Stream(again(m.attempts), p)(ctx, listDesc, nil, list, below(nil, &made, m.scripts...), grpc.OnFinish(func(error) { finished++ }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, op := range ops {
-			if (op == 'r' || op == 'h') && !m.asked { // it would wait for the request
-				m.cancelled = true
-				cancel()
-			}
-			switch op {
-			case 's':
-				err := s.SendMsg(say("x"))
-				again := m.asked
-				m.asked = true
-				m.once = m.once || !again && !m.keeps
-				switch {
-				case again:
-					if status.Code(err) != codes.Internal {
-						t.Fatalf("%d: a second request: %v", i, err)
-					}
-				case m.keeps:
-					if err != nil {
-						t.Fatalf("%d: keeping the request: %v", i, err)
-					}
-				default:
-					before := m.begun
-					if m.begin(true); status.Code(err) != status.Code(m.ended) && !before {
-						t.Fatalf("%d: sending the request: %v, want %v", i, err, m.ended)
-					}
-				}
-			case 'c':
-				m.asked = true
-				if err := s.CloseSend(); err != nil {
-					t.Fatalf("%d: CloseSend: %v", i, err)
-				}
-			case 'r':
-				into := new(message)
-				got, want := s.RecvMsg(into), m.recv()
-				if status.Code(got) != status.Code(want) || (got == io.EOF) != (want == io.EOF) || (got == nil) != (into.GetValue() == "message") {
-					t.Fatalf("%d: received %q, %v; want %v", i, into.GetValue(), got, want)
-				}
-			case 'h':
-				if _, err := s.Header(); err != nil {
-					t.Fatalf("%d: Header: %v", i, err)
-				}
-				first := !m.begun
-				if m.begin(false); first && m.ended == nil && m.script == "" {
-					m.ended = io.EOF // it ended without a header
-				}
-			case 't':
-				s.Trailer()
-			case 'o':
-				if s.Context() == nil {
-					t.Fatalf("%d: no context", i)
-				}
-			case 'q':
-				m.cancelled = true
-				cancel()
-			}
-		}
-		if len(made) != m.made {
-			t.Fatalf("%d attempts, want %d", len(made), m.made)
-		}
-		for i, a := range made {
-			if (i < len(made)-1 || m.ended != nil) && a.ctx.Err() == nil {
-				t.Errorf("attempt %d of %d is not let go of", i+1, len(made))
-			}
-			if want := []string{"x"}; len(a.sent) > 1 || len(a.sent) == 1 && !slices.Equal(a.sent, want) {
-				t.Errorf("attempt %d sent %q", i+1, a.sent)
-			}
-		}
-		if m.ended != nil && !m.cancelled && (finished != 1 || len(p.ends) != len(p.results)) {
-			t.Errorf("OnFinish ran %d times; %d ends of %d results", finished, len(p.ends), len(p.results))
-		}
+		bubble(t, func(t *testing.T) { serverStream(t, scripts, ops) })
 	})
+}
+
+func serverStream(t *testing.T, scripts, ops string) {
+	scripts = strings.ReplaceAll(scripts, "w", "") // nothing here waits
+	m := &model{scripts: strings.Split(scripts, "/"), attempts: 3, keeps: !strings.HasPrefix(ops, "k")}
+	w := all
+	if !m.keeps {
+		w.ReplayCap = -1
+	}
+	var made []*scripted
+	p := &probe{}
+	finished := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, err := w.Stream(again(m.attempts), p)(ctx, listDesc, nil, list, below(nil, &made, m.scripts...), grpc.OnFinish(func(error) { finished++ }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, op := range ops {
+		if (op == 'r' || op == 'h') && !m.asked { // it would wait for the request
+			m.cancelled = true
+			cancel()
+		}
+		switch op {
+		case 's':
+			err := s.SendMsg(say("x"))
+			again := m.asked
+			m.asked = true
+			m.once = m.once || !again && !m.keeps
+			switch {
+			case again:
+				if status.Code(err) != codes.Internal {
+					t.Fatalf("%d: a second request: %v", i, err)
+				}
+			case m.keeps:
+				if m.begin(false); err != nil {
+					t.Fatalf("%d: keeping the request: %v", i, err)
+				}
+			default:
+				before := m.begun
+				if m.begin(true); status.Code(err) != status.Code(m.ended) && !before {
+					t.Fatalf("%d: sending the request: %v, want %v", i, err, m.ended)
+				}
+			}
+		case 'c':
+			m.asked = true
+			if m.begin(false); s.CloseSend() != nil {
+				t.Fatalf("%d: CloseSend", i)
+			}
+		case 'r':
+			into := new(message)
+			got, want := s.RecvMsg(into), m.recv()
+			if status.Code(got) != status.Code(want) || (got == io.EOF) != (want == io.EOF) || (got == nil) != (into.GetValue() == "message") {
+				t.Fatalf("%d: received %q, %v; want %v", i, into.GetValue(), got, want)
+			}
+		case 'h':
+			if _, err := s.Header(); err != nil {
+				t.Fatalf("%d: Header: %v", i, err)
+			}
+			m.begin(false)
+		case 't':
+			s.Trailer()
+		case 'o':
+			if s.Context() == nil {
+				t.Fatalf("%d: no context", i)
+			}
+		case 'q':
+			m.cancelled = true
+			cancel()
+		}
+		synctest.Wait() // what goes on by itself has come as far as it does
+	}
+	if len(made) != m.made {
+		t.Fatalf("%d attempts, want %d", len(made), m.made)
+	}
+	for i, a := range made {
+		if (i < len(made)-1 || m.ended != nil) && a.ctx.Err() == nil {
+			t.Errorf("attempt %d of %d is not let go of", i+1, len(made))
+		}
+		if want := []string{"x"}; len(a.sent) > 1 || len(a.sent) == 1 && !slices.Equal(a.sent, want) {
+			t.Errorf("attempt %d sent %q", i+1, a.sent)
+		}
+	}
+	if m.ended != nil && !m.cancelled && (finished != 1 || len(p.ends) != len(p.results)) {
+		t.Errorf("OnFinish ran %d times; %d ends of %d results", finished, len(p.ends), len(p.results))
+	}
 }
 
 // FuzzStatusIn takes any status through the door: it comes out as it came, and its

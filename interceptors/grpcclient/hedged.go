@@ -112,12 +112,8 @@ func (h *hedged) publish() {
 	}
 	switch to := h.of.reply.(type) {
 	case nil:
-	case proto.Message: // by reference, whatever its size
-		from := h.reply.(proto.Message).ProtoReflect() //nolint:errcheck // made of the same type
-		into := to.ProtoReflect()
-		proto.Reset(to)
-		from.Range(func(fd fieldDescriptor, v value) bool { into.Set(fd, v); return true })
-		into.SetUnknown(from.GetUnknown())
+	case proto.Message:
+		become(to, h.reply.(proto.Message)) //nolint:errcheck // made of the same type
 	default:
 		reflect.ValueOf(to).Elem().Set(reflect.ValueOf(h.reply).Elem())
 	}

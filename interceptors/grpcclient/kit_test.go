@@ -61,10 +61,10 @@ func (s *service) sees(in string) int {
 	return n
 }
 
-func (s *service) desc() *grpc.ServiceDesc {
+func (s *service) desc(name string) *grpc.ServiceDesc {
 	stream := func(_ any, ss grpc.ServerStream) error { return s.stream(s.sees(""), ss) }
 	return &grpc.ServiceDesc{
-		ServiceName: "test.Service", HandlerType: (*any)(nil),
+		ServiceName: name, HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Get", Handler: func(_ any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 			in := new(message)
 			if err := dec(in); err != nil {
@@ -107,7 +107,8 @@ func (s *service) dialTCP(tb testing.TB, opts ...grpc.DialOption) (cc *grpc.Clie
 func (s *service) serve(tb testing.TB, l net.Listener, opts ...grpc.DialOption) (cc *grpc.ClientConn, stop func()) {
 	tb.Helper()
 	srv := grpc.NewServer()
-	srv.RegisterService(s.desc(), nil)
+	srv.RegisterService(s.desc("test.Service"), nil)
+	srv.RegisterService(s.desc("test.Undeclared"), nil)
 	served := make(chan struct{})
 	go func() { defer close(served); _ = srv.Serve(l) }()
 	opts = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, opts...) // a test may have its own

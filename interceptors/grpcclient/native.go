@@ -3,9 +3,12 @@ package grpcclient
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
+	"sync"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/names"
 )
 
 // native reports whether gRPC itself repeats the method, as a retryPolicy in the
@@ -21,13 +24,47 @@ func (r *rpc) leftToNative(ctx context.Context, res holdfast.Result) holdfast.Re
 		return res
 	}
 	res.After = holdfast.Never
-	if _, told := r.door.toldNative.LoadOrStore(r.of.Method, true); !told && r.door.OnNativeRetry != nil {
+	if r.door.OnNativeRetry == nil {
+		return res
+	}
+	if method, first := r.door.toldNative.first(r.of.Method); first {
 		r.door.OnNativeRetry(ctx, holdfast.Event{
-			Kind: "native_retry", Level: slog.LevelWarn, Policy: "transport", Target: r.of.Target, Method: r.of.Method,
+			Kind: "native_retry", Level: slog.LevelWarn, Policy: "transport", Target: r.of.Target, Method: method,
 			Detail: "the service config has gRPC itself repeat it",
 		})
 	}
 	return res
+}
+
+// maxTold bounds the methods that are known to have been told of: whoever calls may make names up.
+const maxTold = 1000
+
+// A told knows of which methods somebody was told, by a hash of the name, which may be long.
+type told struct {
+	mu      sync.Mutex
+	seed    maphash.Seed
+	methods map[uint64]bool
+	other   bool // told of all for which there was no room
+}
+
+// first reports whether nobody was told of the method yet, and names it. Those for which there is
+// no room are one.
+func (t *told) first(method string) (name string, first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.methods == nil {
+		t.seed, t.methods = maphash.MakeSeed(), map[uint64]bool{}
+	}
+	key := maphash.String(t.seed, method)
+	switch {
+	case t.methods[key]:
+		return method, false
+	case len(t.methods) < maxTold:
+		t.methods[key] = true
+		return method, true
+	}
+	first, t.other = !t.other, true
+	return names.Other, first
 }
 
 var errNative = errors.New("grpcclient: not hedged: the service config has gRPC itself repeat this method; add grpc.WithDisableRetry, or take the retryPolicy out")

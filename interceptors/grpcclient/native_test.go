@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -64,6 +65,49 @@ func TestT69_AttemptsDoNotMultiplyWithNativeRetry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Names of methods that a caller makes up take bounded memory, however long they are, and what is
+// known of others stays known.
+func TestMadeUpMethodsAreToldOfOnce(t *testing.T) {
+	s := &service{native: true, get: failsFirst(1, unavailable)}
+	everything := strings.ReplaceAll(nativePolicy, `{"service": "test.Service"}`, `{}`)
+	cc, stop := s.dial(t, grpc.WithDefaultServiceConfig(everything))
+	defer stop()
+	if err := cc.Invoke(t.Context(), get, say("x"), new(message)); err != nil { // the config is there then
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	door := grpcclient.Wrapper{OnNativeRetry: func(_ context.Context, e holdfast.Event) { told[e.Method]++ }}
+	failing := door.Unary()
+	call := func(method string) { _ = failing(t.Context(), method, nil, nil, cc, returning(unavailable)) }
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	call(get)
+	before := heap()
+	long := strings.Repeat("x", 64<<10)
+	for i := range 2000 {
+		if i < 1500 {
+			call(fmt.Sprintf("/%s/%d", long, i))
+		} else {
+			call(fmt.Sprintf("/short/%d", i))
+		}
+	}
+	call(get)
+	others, n := told["other"], len(told)
+	clear(told)
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("%d KiB are kept", (after-before)>>10)
+	}
+	call(get)
+	if len(told) != 0 || n != 1001 || others != 1 {
+		t.Errorf("told of %d, of others %d times, and again %v", n, others, told)
+	}
+	runtime.KeepAlive(failing)
 }
 
 func TestT69_WhatGRPCRepeatsIsNotHedged(t *testing.T) {
@@ -159,6 +203,7 @@ func TestByIdempotencyLevelAndMethods(t *testing.T) {
 	for range 2 { // from the descriptor, and as it was kept
 		for method, want := range map[string]bool{
 			"/holdfast.test.S/Reads": true, "/holdfast.test.S/Repeats": true, "/holdfast.test.S/Writes": false,
+			"/holdfast.test/S/Reads": false, "/holdfast/test.S/Reads": false, "holdfast.test.S/Reads": false, "/holdfast/test.S.Reads": false, // a method has one name
 			"/holdfast.test.S/Nothing": false, "/no.Such/Method": false, "": false, "/": false, "junk": false, "/holdfast.test.S": false,
 		} {
 			if grpcclient.ByIdempotencyLevel(method) != want {

@@ -14,99 +14,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// A session is one streaming call: all of its attempts, of which at most one is
-// handed to the caller.
-type session struct {
-	call   holdfast.Call
-	record holdfast.Record
-
-	rpc
-	ctx      context.Context // the caller's
-	desc     *grpc.StreamDesc
-	streamer grpc.Streamer
-	own      ownOptions
-	witness  witness
-	plain    plainErrors
-
-	busy atomic.Bool // an attempt is under way; what follows is its
-	last *open       // the stream of the latest attempt that got one and failed
-
-	won atomic.Pointer[open] // what the caller reads
-}
-
-func (d *door) session(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts []grpc.CallOption) *session {
-	s := &session{rpc: rpc{door: d, cc: cc}, ctx: ctx, desc: desc, streamer: streamer}
-	s.opts, s.own = takeOwn(d.ready(method, opts))
-	s.call.Target, s.call.Method, s.call.Stream = targetOf(cc), method, true
-	s.call.Record, s.of = &s.record, &s.call
-	return s
-}
-
-// Protocol tells observers what is sent.
-func (s *session) Protocol() string { return "grpc" }
-
-// run sends the call through the policies. The caller gets the stream that they
-// settled on, or the error.
-func (s *session) run() (*open, error) {
-	res := s.settled(s.door.handle(s.ctx, &s.call))
-	if a, mine := res.Reply.(*open); mine {
-		s.won.Store(a)
-		if a.first == io.EOF {
-			a.out.publish(a.attempt)
-		}
-		a.OnDone(s, 0)
-		return a, nil
-	}
-	err := s.door.settle(s.ctx, res, &s.plain)
-	holdfast.Within(s.ctx, holdfast.Result{Err: err, Class: res.Class, Code: res.Code, After: res.After}) // where this call is made within another one
-	for res.Attempt != 0 && s.last != nil && s.last.attempt != res.Attempt {
-		s.last = s.last.before
-	}
-	if s.last != nil {
-		s.last.out.publish(s.last.attempt)
-	}
-	s.Done(0, holdfast.End{Err: err})
-	return nil, err
-}
-
-// came makes the Result of an attempt that came to an error.
-func (s *session) came(ctx context.Context, call *holdfast.Call, err error, at arrival) holdfast.Result {
-	res := s.leftToNative(ctx, s.failed(ctx, err, at))
-	s.plain.note(call.Attempt, res.Err)
-	return res
-}
-
-// settled returns the Result with an error in the place of a Reply that no caller can be
-// given.
-func (s *session) settled(res holdfast.Result) holdfast.Result {
-	a, mine := res.Reply.(*open)
-	switch {
-	case res.Err != nil:
-		res.Reply = nil
-	case res.Reply == nil:
-		res = holdfast.Result{Err: errNothing, Code: holdfast.CodeConfig}
-	case !mine || a.of != s:
-		res.Discard()
-		res = holdfast.Result{Err: errForeign, Code: holdfast.CodeConfig}
-	}
-	return res
-}
-
-// Outcome returns the name of the gRPC status that the caller would get for a Result of
-// the policies.
-func (s *session) Outcome(ctx context.Context, res holdfast.Result) holdfast.Code {
-	if res.Err == nil && res.Reply != nil {
-		return "OK"
-	}
-	return codeFor(s.door.settle(ctx, s.settled(res), &s.plain))
-}
-
-// Done runs the caller's OnFinish callbacks, once for the call: at the end of the
-// stream that the caller got, or when there is none.
-func (s *session) Done(_ uint64, end holdfast.End) {
-	s.own.finish(end.Err)
-}
-
 // An open is the stream of one attempt: the Reply of the policies and the
 // ClientStream of the caller.
 //
@@ -126,8 +33,10 @@ type open struct {
 	due     time.Time // the deadline that the server was told; zero: none
 
 	waiters atomic.Int32 // how many of the caller's goroutines wait for the server
-	held    bool         // the first RecvMsg was the attempt's, and the caller is yet to learn of it
-	first   error        // what it came to: nil or io.EOF
+	header  metadata.MD  // what was read ahead of it: nil: none
+	first   *first       // the first message; nil: it is not read ahead
+	taken   bool         // the caller has come for it
+	empty   bool         // it has ended without a message
 }
 
 var (
@@ -193,6 +102,9 @@ func (a *open) Discard() {
 	}
 	a.unwatch()
 	a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
+	if a.first != nil {
+		<-a.first.done // it is nobody's any more
+	}
 }
 
 func (a *open) unwatch() {
@@ -241,27 +153,60 @@ func (a *open) arrived(err error) {
 	}
 }
 
+// next receives the next message: the first one may have been read already.
+func (a *open) next(m any) (err error) {
+	f := a.first
+	if f == nil || a.taken {
+		a.wait()
+		err = a.inner.RecvMsg(m)
+		a.arrived(err)
+		return err
+	}
+	a.taken = true
+	select {
+	case <-f.done:
+	default:
+		a.wait()
+		<-f.done
+		a.arrived(f.err)
+	}
+	return f.hand(m)
+}
+
+// breaks ends the stream when a codec, an interceptor further in or a callback has panicked: what
+// the call holds is free, and the panic goes on its way.
+func (a *open) breaks(returned *bool) {
+	if !*returned {
+		a.unwatch()
+		a.end(holdfast.End{Code: holdfast.CodePanic})
+	}
+}
+
 // RecvMsg receives the next message, or the end.
 func (a *open) RecvMsg(m any) error {
-	a.wait()
-	err := a.inner.RecvMsg(m)
-	a.arrived(err)
+	returned := false
+	defer a.breaks(&returned)
+	err := a.next(m)
 	switch {
 	case err != nil && err != io.EOF:
-		return a.ended(err, a.received())
+		err = a.ended(err, a.received())
 	case err != nil || !a.of.desc.ServerStreams:
-		return a.ended(err, arrival{})
+		err = a.ended(err, arrival{})
 	}
-	return nil
+	returned = true
+	return err
 }
 
 // SendMsg sends a message. io.EOF says that the stream has ended, and that
 // RecvMsg knows how.
 func (a *open) SendMsg(m any) error {
+	returned := false
+	defer a.breaks(&returned)
 	err := a.inner.SendMsg(m)
 	if err != nil && err != io.EOF {
-		return a.ended(err, arrival{request: m, on: true, sending: true})
+		err = a.ended(err, arrival{request: m, on: true, sending: true})
 	}
+	returned = true
 	return err
 }
 
@@ -269,10 +214,14 @@ func (a *open) SendMsg(m any) error {
 func (a *open) CloseSend() error { return a.inner.CloseSend() }
 
 // Header waits for the server's header.
-func (a *open) Header() (metadata.MD, error) {
-	a.wait()
-	md, err := a.inner.Header()
-	a.arrived(err)
+func (a *open) Header() (md metadata.MD, err error) {
+	if a.header != nil {
+		md = a.header.Copy()
+	} else {
+		a.wait()
+		md, err = a.inner.Header()
+		a.arrived(err)
+	}
 	if err != nil {
 		return md, a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
 	}

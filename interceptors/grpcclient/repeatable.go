@@ -18,10 +18,8 @@ func ByIdempotencyLevel(fullMethod string) bool {
 	if known, ok := levels.Load(fullMethod); ok {
 		return known.(bool) //nolint:errcheck // nothing else is stored
 	}
-	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(fullMethod, "/"), "/", "."))
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
-	method, ok := d.(protoreflect.MethodDescriptor)
-	if err != nil || !ok {
+	method := declared(fullMethod)
+	if method == nil {
 		return false // and not kept: names have no end, declared methods do
 	}
 	options, ok := method.Options().(*descriptorpb.MethodOptions)
@@ -32,6 +30,21 @@ func ByIdempotencyLevel(fullMethod string) bool {
 }
 
 var levels sync.Map // of declared methods
+
+// declared is the declaration of a method among the files that are linked in; nil: there is none.
+// Each method has one name alone by which it is found.
+func declared(fullMethod string) protoreflect.MethodDescriptor {
+	service, method, ok := strings.Cut(strings.TrimPrefix(fullMethod, "/"), "/")
+	if !ok || fullMethod[0] != '/' || strings.Contains(method, "/") || strings.Contains(method, ".") || strings.Contains(service, "/") {
+		return nil
+	}
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))
+	if err != nil {
+		return nil
+	}
+	declaration, _ := d.(protoreflect.MethodDescriptor)
+	return declaration
+}
 
 // Methods returns a Wrapper.Repeatable that names the methods, in full
 // ("/users.v1.Users/Get") or all of a service ("/users.v1.Users/").

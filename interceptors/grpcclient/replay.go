@@ -2,21 +2,19 @@ package grpcclient
 
 import (
 	"context"
-	"io"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
-
-	"github.com/holdfast-go/holdfast"
 )
 
-// A replayed is a call with one request and a stream of answers. It keeps the
-// request and begins when the first answer is asked for: what is sent until then
-// can be sent again, and what the caller has seen never comes twice.
+// A replayed is a call with one request and a stream of answers. It begins with the
+// request, as it does without policies, and goes on by itself until the first answer is
+// there, whether or not the caller has come for it: nobody who waits for the call (a limit, a
+// circuit, the budget) waits for the caller. The request is kept, so that it can be sent again
+// until then; what the caller has seen never comes twice.
 type replayed struct {
 	*session
 
@@ -25,12 +23,16 @@ type replayed struct {
 	has     bool          // there is a request
 	now     bool          // request is the caller's own and is sent at once, and once
 	closed  bool          // the caller has called CloseSend
+	begun   bool          // asked is closed
 	asked   chan struct{} // closed when there is something to be sent
-	started bool
+	into    any           // the caller's first message, while RecvMsg waits
+	filled  bool          // an attempt has received into it
+	wanted  bool          // Header was called
+	headed  *open         // the attempt whose header is there and may be shown
 
-	ready chan struct{} // closed when the policies are through
-	into  any           // where the first message goes; nil: the header is waited for
-	fault error         // what they came to when nothing was won
+	ready  chan struct{} // closed when the policies are through
+	fault  error         // what they came to when nothing was won
+	broken broken        // why they came to nothing
 }
 
 var _ grpc.ClientStream = (*replayed)(nil)
@@ -48,73 +50,98 @@ func newReplayed(s *session) *replayed {
 	return r
 }
 
-// SendMsg keeps a copy of the request, or sends the request when there can be no
-// copy.
+// SendMsg begins the call with a copy of the request. It sends the request itself when
+// there can be no copy, which takes as long as the policies do.
 func (r *replayed) SendMsg(m any) error {
 	kept := copyOf(m, r.door.ReplayCap)
 	r.mu.Lock()
-	if r.has || r.closed {
+	switch {
+	case r.has || r.closed:
 		r.mu.Unlock()
 		return errSecondSend
+	case r.begun: // by the end of the caller's context
+		r.closed = true
+		r.mu.Unlock()
+		if kept != nil {
+			return nil
+		}
+		<-r.ready
+		return r.fault
 	}
 	r.has, r.request = true, kept
 	if kept == nil {
 		r.request, r.now = m, true
+		r.call.Repeatable = false
 	}
-	close(r.asked)
+	r.begin()
 	r.mu.Unlock()
 	if kept != nil {
+		go r.through()
 		return nil
 	}
-	r.start(nil)
-	r.mu.Lock()
-	r.request = nil // the caller's, who may change it now
-	r.mu.Unlock()
+	r.fault, r.broken.returned = errBrokenOff, true // on this goroutine
+	defer close(r.ready)
+	defer r.letGo() // the caller may change it now
+	_, r.fault = r.run()
 	return r.fault
 }
 
-// CloseSend notes that there is nothing more to be sent.
+// CloseSend notes that there is nothing more to be sent: a request is closed with anyway.
 func (r *replayed) CloseSend() error {
 	r.mu.Lock()
-	ask := !r.closed && !r.has
+	first := !r.begun
 	r.closed = true
-	started := r.started
+	r.begin()
 	r.mu.Unlock()
-	if ask {
-		close(r.asked)
-	}
-	if started && !ask {
-		if a := r.stream(); a != nil {
-			return a.CloseSend()
-		}
+	if first {
+		go r.through()
 	}
 	return nil
 }
 
-// start runs the call, or waits until it has been run. The first message, if this
-// goroutine runs it, goes into into; where that is nil, the header is enough.
-func (r *replayed) start(into any) {
-	r.mu.Lock()
-	first := !r.started
-	r.started = true
-	r.mu.Unlock()
-	if !first {
-		<-r.ready
-		return
+// begin notes that the call has begun; r.mu is held.
+func (r *replayed) begin() {
+	if !r.begun {
+		r.begun = true
+		close(r.asked)
 	}
+}
+
+// through runs the call on a goroutine of its own. What it breaks off by is the caller's to
+// have, on the goroutine that comes for the answer.
+func (r *replayed) through() {
 	r.fault = errBrokenOff
 	defer close(r.ready)
-	select {
-	case <-r.asked:
-	case <-r.ctx.Done(): // which the policies shall learn
-	}
-	r.into = into
-	r.mu.Lock()
-	if r.now {
-		r.call.Repeatable = false
-	}
-	r.mu.Unlock()
+	defer r.broken.note()
 	_, r.fault = r.run()
+	r.broken.returned = true
+	r.letGo()
+}
+
+// letGo lets go of the request, which is not sent again.
+func (r *replayed) letGo() {
+	r.mu.Lock()
+	r.request = nil
+	r.mu.Unlock()
+}
+
+// wait waits until the policies are through. A call that ends before it was sent is theirs to
+// learn of, too.
+func (r *replayed) wait() {
+	select {
+	case <-r.ready:
+	case <-r.asked:
+	case <-r.ctx.Done():
+		r.mu.Lock()
+		first := !r.begun
+		r.begin()
+		r.mu.Unlock()
+		if first {
+			go r.through()
+		}
+	}
+	<-r.ready
+	r.broken.surface()
 }
 
 // stream returns what was won once the call has been run, and nil before.
@@ -127,24 +154,33 @@ func (r *replayed) stream() *open {
 	}
 }
 
-// RecvMsg begins the call, the first time, and receives a message.
+// RecvMsg waits for the call, the first time, and receives a message.
 func (r *replayed) RecvMsg(m any) error {
-	r.start(m)
-	a := r.won.Load()
+	a := r.stream()
 	if a == nil {
-		return r.fault
-	}
-	if a.held {
-		a.held = false
-		return a.first
+		r.mu.Lock()
+		r.into = m
+		r.mu.Unlock()
+		r.wait()
+		if a = r.won.Load(); a == nil {
+			return r.fault
+		}
 	}
 	return a.RecvMsg(m)
 }
 
-// Header begins the call, if need be, and waits for the server's header. It
-// returns nothing when there is none: RecvMsg knows why.
+// Header waits for the server's header. It returns nothing when there is none: RecvMsg knows
+// why.
 func (r *replayed) Header() (metadata.MD, error) {
-	r.start(nil)
+	r.mu.Lock()
+	r.wanted = true
+	if a := r.headed; a != nil {
+		a.first.show()
+		r.mu.Unlock()
+		return a.Header()
+	}
+	r.mu.Unlock()
+	r.wait()
 	if a := r.won.Load(); a != nil {
 		return a.Header()
 	}
@@ -175,99 +211,4 @@ func (r *replayed) Context() context.Context {
 		return a.Context()
 	}
 	return r.ctx
-}
-
-// Send makes one attempt: it is over when the first message is there, or the
-// header where that was asked for.
-func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
-	if !r.busy.CompareAndSwap(false, true) {
-		return overlapping()
-	}
-	defer r.busy.Store(false)
-	ctx = call.Context(ctx)
-	if ctx.Err() != nil {
-		return notSent(ctx)
-	}
-	if call.Attempt > 1 {
-		reset(r.into)
-	}
-	res, untaken := r.send(ctx, call)
-	if untaken && ctx.Err() == nil { // as gRPC itself would
-		reset(r.into)
-		res, _ = r.send(replaying(ctx, call), call)
-	}
-	return res
-}
-
-// send sends the request on a stream of its own. untaken says that no server has begun with it,
-// and that gRPC was kept from sending it once more.
-func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.Result, untaken bool) {
-	var opts []grpc.CallOption
-	once := !call.Repeatable && !r.now && r.door.NoNativeRetry
-	if once {
-		opts = []grpc.CallOption{noReplay}
-	}
-	a, err := r.open(ctx, call, opts...)
-	if err != nil {
-		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)}), false
-	}
-	goesOn := false
-	defer func() {
-		if !goesOn { // also by a panic
-			a.cancel()
-		}
-	}()
-	switch at, err := r.answered(a); err {
-	case nil:
-		goesOn = true
-		return a.result(), false
-	case io.EOF: // no message at all, and all is well
-		a.held, a.first = true, err
-		a.end(holdfast.End{Class: holdfast.Success, Code: "OK"})
-		return holdfast.Result{Reply: a, Class: holdfast.Success, Code: "OK"}, false
-	default:
-		a.before, r.last = r.last, a
-		return r.came(ctx, call, err, at), once && at.untaken(statusIn(err))
-	}
-}
-
-// answered sends the request on the stream of an attempt and waits for what
-// begins the answer. With an error comes what is known of the attempt.
-func (r *replayed) answered(a *open) (arrival, error) {
-	r.mu.Lock()
-	request, has, now, closed := r.request, r.has, r.now, r.closed
-	r.mu.Unlock()
-	received := func(err error) (at arrival, _ error) {
-		if err != nil && err != io.EOF {
-			at = a.received()
-			at.request = request
-		}
-		return at, err
-	}
-	if has {
-		if err := a.inner.SendMsg(request); err != nil && err != io.EOF {
-			return arrival{request: request, on: true, sending: true}, err
-		}
-	}
-	if closed {
-		if err := a.inner.CloseSend(); err != nil {
-			return arrival{on: true}, err
-		}
-	}
-	switch {
-	case now:
-		return arrival{}, nil
-	case r.into != nil:
-		err := a.inner.RecvMsg(r.into)
-		a.held = err == nil
-		return received(err)
-	}
-	if md, err := a.inner.Header(); err != nil || md != nil {
-		return arrival{on: true}, err
-	}
-	// It ended without a header, and so without a message; how, RecvMsg says.
-	if err := a.inner.RecvMsg(new(emptypb.Empty)); err != nil {
-		return received(err)
-	}
-	return arrival{on: true, heard: headers}, errHeaderless
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/resolver"
 
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/internal/input"
 	"github.com/holdfast-go/holdfast/internal/names"
 )
 
@@ -25,7 +27,7 @@ const unresolved = "name resolver error: "
 // channel to "scheme:///…" has the endpoints that r finds. An error, and an answer
 // without endpoints, after one that had some changes nothing. One that has not
 // answered for 10 s is reported as an error, so that calls without a deadline do not
-// wait for ever.
+// wait for ever. An address that is empty or has a control character is left out.
 func Resolver(scheme string, r discovery.Resolver) resolver.Builder { return &watching{scheme, r} }
 
 type watching struct {
@@ -67,6 +69,7 @@ func (l *looking) watch(ctx context.Context) {
 			return
 		}
 		quiet.Stop()
+		endpoints = slices.DeleteFunc(endpoints, func(e discovery.Endpoint) bool { return input.Address(e.Addr) != nil })
 		if err == nil && len(endpoints) == 0 {
 			err = errors.New("grpcclient: the resolver knows no endpoints")
 		}

@@ -39,12 +39,12 @@ type passed struct{ *session }
 // Send creates the stream.
 func (p *passed) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if !p.busy.CompareAndSwap(false, true) {
-		return overlapping()
+		return overlapping(call)
 	}
 	defer p.busy.Store(false)
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil {
-		return notSent(ctx)
+		return notSent(ctx, call)
 	}
 	a, err := p.open(ctx, call)
 	if err != nil {

@@ -15,11 +15,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-type (
-	fieldDescriptor = protoreflect.FieldDescriptor
-	value           = protoreflect.Value
-)
-
 // Unary makes an interceptor of the policies, the first one outermost, for unary
 // calls. A nil policy is skipped. Build it once; it is safe for concurrent use.
 func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor {
@@ -82,13 +77,13 @@ func (u *unary) Protocol() string { return "grpc" }
 func (u *unary) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	if !call.Hedge {
 		if !u.busy.CompareAndSwap(false, true) {
-			return overlapping()
+			return overlapping(call)
 		}
 		defer u.busy.Store(false)
 	}
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil {
-		return notSent(ctx)
+		return notSent(ctx, call)
 	}
 	if call.Hedge {
 		return u.hedge(ctx, call)

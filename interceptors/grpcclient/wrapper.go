@@ -3,7 +3,6 @@ package grpcclient
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -72,8 +71,9 @@ type Wrapper struct {
 	// repeated here and its calls not hedged, so that attempts never multiply.
 	NoNativeRetry bool
 	// OnNativeRetry is told of such a method, once, by a "native_retry" (holdfast.Event)
-	// with the context of the attempt that has shown it. nil: nobody is. It must be safe
-	// for concurrent use.
+	// with the context of the attempt that has shown it; of all methods past the first
+	// thousand once, as of one whose name is "other". nil: nobody is. It must be safe for
+	// concurrent use.
 	OnNativeRetry func(ctx context.Context, e holdfast.Event)
 }
 
@@ -81,7 +81,7 @@ type Wrapper struct {
 type door struct {
 	Wrapper
 	handle     holdfast.Handler
-	toldNative sync.Map // methods
+	toldNative told // of methods that gRPC itself repeats
 }
 
 func (w Wrapper) filled() Wrapper {
@@ -126,13 +126,15 @@ var errForeign = errors.New("grpcclient: a policy returned a Reply that it did n
 // errNothing answers a policy that returned nothing at all.
 var errNothing = errors.New("grpcclient: a policy returned a Result with neither a Reply nor an error")
 
-func overlapping() holdfast.Result {
+func overlapping(call *holdfast.Call) holdfast.Result {
+	call.Unsent()
 	return holdfast.Result{Err: errOverlap, Class: holdfast.LocalFault, Code: holdfast.CodeConfig}
 }
 
 // notSent answers an attempt whose context is over before it began. No server
 // was asked, so it says nothing about one.
-func notSent(ctx context.Context) holdfast.Result {
+func notSent(ctx context.Context, call *holdfast.Call) holdfast.Result {
+	call.Unsent()
 	err := overError(ctx)
 	return holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
 }

@@ -151,7 +151,7 @@ func (a *answer) end(err error) holdfast.End {
 type reader answer
 
 // Read reads the body. When a time limit has cut it, the error is the
-// *holdfast.TimeoutError.
+// *holdfast.TimeoutError; when its client was closed, holdfast.ErrClosed.
 func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
 	a.ending.Progress(true)
@@ -172,7 +172,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	default:
 		if limit := ranOut(&a.life); limit != nil {
 			err = limit
-		} else if err == io.EOF {
+		} else if err == io.EOF || context.Cause(&a.life) == holdfast.ErrClosed {
 			err = context.Cause(&a.life)
 		}
 		a.finish(a.end(err))

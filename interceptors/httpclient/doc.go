@@ -57,6 +57,7 @@
 //	time ran out, and it had none                   Ignored        never          timeout, deadline
 //	time ran out while this process stood still     LocalPause     if repeatable  timeout, deadline
 //	cancelled by the caller                         Ignored        never          cancelled
+//	cut off, as the client was closed               Ignored        never          closed
 //	another attempt won, of a hedge                 Ignored        never          superseded
 //
 // Wrapper.Classify overrules both tables. An answer whose body breaks off is a Failure at its

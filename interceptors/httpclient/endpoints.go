@@ -31,8 +31,9 @@ type endpoints struct {
 
 	names keyed.Table[*named]
 
-	mu    sync.Mutex
-	conns map[string]map[net.Conn]struct{} // by address
+	mu     sync.Mutex
+	conns  map[string]map[net.Conn]struct{} // by address
+	closed bool                             // there is nothing to be sent any more
 }
 
 // An HTTP/2 connection that has been silent for pingAfter is asked whether it is
@@ -78,6 +79,11 @@ func (e *endpoints) tracked(n *named, dial dialer) dialer {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		if e.closed { // net/http dials on when the request is over, to have the connection for the next one
+			entry.Release()
+			_ = conn.Close()
+			return nil, holdfast.ErrClosed
+		}
 		if e.conns[addr] == nil {
 			e.conns[addr] = map[net.Conn]struct{}{}
 		}
@@ -146,6 +152,14 @@ func (e *endpoints) close(addr string) {
 	for _, c := range list {
 		_ = c.Close() // nobody is there to be told
 	}
+}
+
+// shut closes the connections that have no call, and lets no more come.
+func (e *endpoints) shut() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.closeIdle()
 }
 
 // closeIdle closes the idle connections of all of them.

@@ -48,6 +48,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		inside = a.life.Context // it ends with the answer as it is
 	}
 	if ctx.Err() != nil { // nothing is sent
+		call.Unsent()
 		err := context.Cause(ctx)
 		v := holdfast.VerdictOf(inside, err)
 		return holdfast.Result{Err: err, Class: v.Class, Code: v.Code}
@@ -66,6 +67,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	}()
 	res := x.request(ctx, inside, call, &s)
 	if s.out == nil {
+		call.Unsent()
 		return res
 	}
 	resp, err := s.via.RoundTrip(s.out)

@@ -2,14 +2,20 @@ package httpclient_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/holdfasttest"
@@ -76,4 +82,57 @@ func TestT59_HedgesOverHTTPShareNothing(t *testing.T) {
 	}
 	wg.Wait()
 	bodies.Verify(t)
+}
+
+// endless brings what is asked of it.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A hedge of an upload that is too long to be kept never takes the body from a first attempt that
+// still dials. Where the length is known the hedge is not sent, and costs nothing; where it is not, the
+// hedge fails, and the first attempt has all of it.
+func TestAHedgeTakesNoBodyFromTheFirstAttempt(t *testing.T) {
+	const size = 200_000
+	for _, known := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var sent atomic.Int32
+			rt := base(func(r *http.Request) (*http.Response, error) {
+				defer func() { _ = r.Body.Close() }()
+				if sent.Add(1) == 1 {
+					time.Sleep(time.Second) // it dials
+				}
+				n, err := io.Copy(io.Discard, r.Body)
+				if err != nil {
+					return nil, err
+				}
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strconv.FormatInt(n, 10))), ContentLength: -1, Request: r, Header: http.Header{}}, nil
+			})
+			var denied []string
+			budget := retry.NewBudget(retry.BudgetOptions{})
+			h := hedge.New(hedge.Options{Delay: 10 * time.Millisecond, Share: -1, Budget: budget, OnHedge: func(_ context.Context, e holdfast.Event) {
+				if e.Kind == "hedge_denied" {
+					denied = append(denied, e.Reason)
+				}
+			}})
+			req := request(t, "PUT", "http://server.test/", io.LimitReader(endless{}, size))
+			if known {
+				req.ContentLength = size
+			}
+			resp, err := httpclient.Wrap(rt, h).RoundTrip(req)
+			if err != nil {
+				t.Fatalf("known %v: %v", known, err)
+			}
+			if got := readAll(t, resp); got != strconv.Itoa(size) {
+				t.Errorf("known %v: the server had %s bytes", known, got)
+			}
+			spent, hedges := budget.Stats("server.test").Withdrawn-budget.Stats("server.test").Refunded, h.Stats("server.test").Hedges
+			if known && (sent.Load() != 1 || spent != 0 || hedges != 0 || !slices.Equal(denied, []string{"body"})) {
+				t.Errorf("sent %d times, %d tokens spent, %d hedges, denied because of %q", sent.Load(), spent, hedges, denied)
+			}
+			if !known && (sent.Load() != 2 || spent != 1 || hedges != 1) {
+				t.Errorf("sent %d times, %d tokens spent, %d hedges", sent.Load(), spent, hedges)
+			}
+		})
+	}
 }

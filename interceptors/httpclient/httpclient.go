@@ -100,6 +100,11 @@ func (w Wrapper) Wrap(base http.RoundTripper, policies ...holdfast.Policy) http.
 	d := &door{Wrapper: w, base: base, handler: holdfast.Chain(policies...)}
 	if t, ok := base.(*http.Transport); ok {
 		d.leaf, d.endpoints, d.wire = true, newEndpoints(t, policies, w.ConnLifetime), newWire(t)
+		for _, p := range policies {
+			if c, ok := p.(closer); ok {
+				c.OnClosed(d.shut)
+			}
+		}
 	}
 	return d
 }
@@ -133,6 +138,18 @@ func (d *door) CloseIdleConnections() {
 		d.endpoints.closeIdle()
 		d.wire.spare.closeIdle()
 	}
+}
+
+// A closer tells when it sends nothing any more; a preset.Stack and a holdfast.Gate are.
+type closer interface {
+	OnClosed(f func())
+}
+
+// shut closes the connections of the door's own. Those of the base are its owner's, who may use
+// them otherwise.
+func (d *door) shut() {
+	d.endpoints.shut()
+	d.wire.spare.closeIdle()
 }
 
 var (

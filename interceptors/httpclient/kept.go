@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -38,8 +39,8 @@ type kept struct {
 	total   int64         // how much was read
 	err     error         // what reading ended with, io.EOF too
 	thrown  any           // what Read panicked with
-	readers int
-	held    bool // another attempt may come
+	readers []*keptReader // that are open, the oldest attempt's first
+	held    bool          // another attempt may come
 	closed  bool
 }
 
@@ -55,14 +56,28 @@ func (k *kept) next(ctx context.Context) (upload, error) {
 	if k.lost() {
 		return nil, errNotKept
 	}
-	k.readers++
-	return &keptReader{of: k, ctx: ctx, done: make(chan struct{})}, nil
+	r := &keptReader{of: k, ctx: ctx, done: make(chan struct{})}
+	k.readers = append(k.readers, r)
+	return r, nil
 }
 
+// again reports whether another attempt could have the body. Of one that is known to be too long
+// to be kept it could not while an attempt without an answer has it.
 func (k *kept) again() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !k.lost()
+	tooLong := k.limit <= 0 || k.want > int64(k.limit)
+	return !k.lost() && !(tooLong && slices.ContainsFunc(k.readers, (*keptReader).unanswered))
+}
+
+// takes reports whether r, were it to read on, would take from an attempt under way that is older
+// what cannot be kept for it. The lock is held.
+func (k *kept) takes(r *keptReader) bool {
+	if k.room() > 0 || !k.held || k.want > 0 && k.total >= k.want {
+		return false
+	}
+	older := k.readers[:max(slices.Index(k.readers, r), 0)]
+	return slices.ContainsFunc(older, (*keptReader).unanswered)
 }
 
 func (k *kept) cause() error {
@@ -90,7 +105,7 @@ func (k *kept) release() {
 // called with the lock held and gives it back. It does not wait for a Read that
 // is under way: closing the Body is what ends one, as it does without us.
 func (k *kept) closeIfLast() {
-	last := k.readers == 0 && !k.held && !k.closed
+	last := len(k.readers) == 0 && !k.held && !k.closed
 	k.closed = k.closed || last
 	k.mu.Unlock()
 	if last {
@@ -183,6 +198,9 @@ func (r *keptReader) unread() bool {
 	return !r.asked
 }
 
+// unanswered reports whether the attempt is under way, and may still read. The lock is held.
+func (r *keptReader) unanswered() bool { return !r.answered && r.ctx.Err() == nil }
+
 // Read returns what was kept, and then what comes from the caller's Body. It
 // returns when the attempt's context is done, too.
 func (r *keptReader) Read(p []byte) (int, error) {
@@ -211,6 +229,8 @@ func (r *keptReader) Read(p []byte) (int, error) {
 		case wait != nil: // what comes is ours too
 		case r.answered && k.held && !k.lost() && k.room() == 0:
 			wait = k.over // or another attempt could not have it any more
+		case k.takes(r):
+			return 0, errNotKept
 		default:
 			asked = true
 			k.pull(len(p))
@@ -248,7 +268,7 @@ func (r *keptReader) Close() error {
 	}
 	r.closed = true
 	close(r.done)
-	k.readers--
+	k.readers = slices.DeleteFunc(k.readers, func(other *keptReader) bool { return other == r })
 	k.closeIfLast()
 	return nil
 }

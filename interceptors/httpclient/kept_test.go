@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -167,5 +168,66 @@ func TestIdempotentMethods(t *testing.T) {
 	}
 	if !idempotent(&http.Request{}) {
 		t.Error("no method is GET")
+	}
+}
+
+// Of a body that is too long to be kept an attempt has no more than what is kept, as long as an
+// older one is under way that has not read it, such as a hedge whose first attempt still dials. The
+// older one has all of it.
+func TestAnAttemptTakesNothingFromAnOlderOne(t *testing.T) {
+	payload := "0123456789abcdefghij"
+	for name, c := range map[string]struct {
+		limit  int
+		size   int // of the body
+		known  bool
+		before func(first upload, leave func()) // what has become of the older attempt
+		again  bool                             // may another one be sent beside it?
+		newer  error
+	}{
+		"it is long":                    {limit: 10, size: 20, again: true, newer: errNotKept},
+		"it is known to be long":        {limit: 10, size: 20, known: true, newer: errNotKept},
+		"nothing is kept":               {limit: -1, size: 20, newer: errNotKept},
+		"it fits":                       {limit: 20, size: 10, again: true},
+		"it fits to a hair, as said":    {limit: 10, size: 10, known: true, again: true},
+		"the older one is closed":       {limit: 10, size: 20, known: true, again: true, before: func(first upload, _ func()) { _ = first.Close() }},
+		"the older one has an answer":   {limit: 10, size: 20, known: true, again: true, before: func(first upload, _ func()) { first.hold() }},
+		"the older one was called back": {limit: 10, size: 20, known: true, again: true, before: func(_ upload, leave func()) { leave() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				want := int64(-1)
+				if c.known {
+					want = int64(c.size)
+				}
+				k := keep(&producer{left: []byte(payload[:c.size]), piece: 3}, c.limit, want)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				first, _ := k.next(ctx)
+				if c.before != nil {
+					c.before(first, cancel)
+				}
+				if got := k.again(); got != c.again {
+					t.Errorf("may another one be sent: %v", got)
+				}
+				second, err := k.next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := io.ReadAll(second)
+				if c.newer != nil {
+					if !errors.Is(err, c.newer) || len(b) != max(c.limit, 0) {
+						t.Errorf("the newer one has %q, %v", b, err)
+					}
+				} else if string(b) != payload[:c.size] || err != nil {
+					t.Errorf("the newer one has %q, %v", b, err)
+				}
+				_ = second.Close()
+				if c.before == nil {
+					if b, err := io.ReadAll(first); string(b) != payload[:c.size] || err != nil {
+						t.Errorf("the older one has %q, %v", b, err)
+					}
+				}
+			})
+		})
 	}
 }

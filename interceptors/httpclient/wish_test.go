@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/alloctest"
 )
 
 // T21: Retry-After works as seconds and as every form of an HTTP date, and no
@@ -121,7 +122,9 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		synctest.Test(t, func(t *testing.T) {
-			got, ok := retryAfter(value, "")
+			var got time.Duration
+			var ok bool
+			alloctest.Within(t, 16<<10+32*len(value), func() { got, ok = retryAfter(value, "") })
 			if got < 0 || !ok && got != 0 || time.Now().Add(got).Before(time.Now()) {
 				t.Errorf("%q is %v", value, got)
 			}
@@ -133,7 +136,9 @@ func FuzzRateLimit(f *testing.F) {
 	f.Add(`"default";r=0;t=30`)
 	f.Add(`a;r=0;t=1,b;r=0;t=18446744073709551616`)
 	f.Fuzz(func(t *testing.T, value string) {
-		got, ok := rateLimit([]string{value})
+		var got time.Duration
+		var ok bool
+		alloctest.Within(t, 16<<10+32*len(value), func() { got, ok = rateLimit([]string{value}) })
 		if got < 0 || got > math.MaxInt64/2 || ok != (got > 0) {
 			t.Errorf("%q is %v, %v", value, got, ok)
 		}

@@ -69,6 +69,13 @@ func (h *Herald[T]) Tell() {
 	}
 }
 
+// Telling reports whether somebody is being told. A listener finds it so.
+func (h *Herald[T]) Telling() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.telling
+}
+
 // tell goes on with the next news when a listener panics or exits its goroutine: nobody else
 // would tell them.
 func (h *Herald[T]) tell() {

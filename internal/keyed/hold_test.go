@@ -190,3 +190,31 @@ func TestHoldingAtOnce(t *testing.T) {
 		t.Errorf("%d keys", n)
 	}
 }
+
+// An entry that was held, used and released while it was being forgotten is not idle any more, and
+// stays.
+func TestWhatIsUsedWhileItIsForgottenStays(t *testing.T) {
+	tab, _ := table(1)
+	a := tab.Get("a")
+	use := true
+	tab.Idle = func(s *state) bool {
+		idle := !s.busy.Load()
+		if use && s == a { // right after it was asked
+			use = false
+			e := hold(tab, "a")
+			s.busy.Store(true)
+			e.Release()
+		}
+		return idle
+	}
+	if b := tab.Get("b"); b.key != keyed.Other {
+		t.Errorf("%q has the place of one in use", b.key)
+	}
+	if tab.Get("a") != a {
+		t.Error("what is in use is forgotten")
+	}
+	a.busy.Store(false)
+	if b := tab.Get("b"); b.key != "b" {
+		t.Errorf("%q, and there is room", b.key)
+	}
+}

@@ -130,10 +130,14 @@ func (t *Table[V]) spare(used func(*Entry[V]) bool) (found *Entry[V]) {
 	return found
 }
 
-// forget takes e out of the table, unless somebody holds it; it cannot be held from then on. The
-// lock is held.
+// forget takes e out of the table, unless somebody holds it or it is idle no more; it cannot be held
+// from then on. The lock is held.
 func (t *Table[V]) forget(e *Entry[V]) bool {
 	if !e.holds.CompareAndSwap(0, forgotten) {
+		return false
+	}
+	if !t.idle(e) { // somebody has held it, used it and released it since it was asked
+		e.holds.Add(-forgotten)
 		return false
 	}
 	delete(t.m, e.key)

@@ -12,8 +12,12 @@ import (
 // Other is the name of what came when there was no room.
 const Other = "other"
 
-// A Table has the names that are told apart: the first ones that came. It is safe for
-// concurrent use; Most and Clean are set before.
+// longest is how many bytes a name has that is told apart: a million bytes that somebody sends for
+// the name of a method are no name, and a label of them would be sent with every scrape.
+const longest = 512
+
+// A Table has the names that are told apart: the first ones that came, and not those that are
+// overlong. It is safe for concurrent use; Most and Clean are set before.
 type Table struct {
 	Most  int
 	Clean func(string) string // what a name is written as; nil: as it is
@@ -27,26 +31,40 @@ func (t *Table) Of(raw string) string {
 	if raw == Other || t.has(raw) {
 		return raw
 	}
+	if len(raw) > longest {
+		return Other
+	}
 	name := raw
 	if t.Clean != nil {
 		name = t.Clean(raw)
 	}
 	name = strings.ToValidUTF8(name, "\uFFFD") // a label that is no text is refused, and a host may be none
+	if t.has(name) {
+		return name
+	}
+	if t.full() { // whoever makes up names keeps nobody waiting
+		return Other
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.known.Load()
 	switch {
 	case t.has(name):
 		return name
-	case old != nil && len(*old) >= t.Most:
+	case t.full():
 		return Other
 	}
+	old := t.known.Load()
 	next := map[string]bool{name: true}
 	if old != nil {
 		maps.Copy(next, *old)
 	}
 	t.known.Store(&next)
 	return name
+}
+
+func (t *Table) full() bool {
+	known := t.known.Load()
+	return known != nil && len(*known) >= t.Most
 }
 
 func (t *Table) has(name string) bool {

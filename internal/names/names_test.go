@@ -41,3 +41,27 @@ func TestNamesAreBoundedUnderConcurrency(t *testing.T) {
 		t.Errorf("%d names", len(seen))
 	}
 }
+
+// What is overlong is no name, and takes no place.
+func TestAnOverlongNameIsAmongTheOthers(t *testing.T) {
+	table := &Table{Most: 1}
+	for _, n := range []int{513, 1 << 20} {
+		if got := table.Of(strings.Repeat("x", n)); got != Other {
+			t.Errorf("%d bytes are %d", n, len(got))
+		}
+	}
+	if name := strings.Repeat("x", 512); table.Of(name) != name {
+		t.Error("512 bytes are a name")
+	}
+}
+
+// Whoever makes up names once there is no room waits for nobody, and has nobody wait.
+func TestAFullTableTakesNoLock(t *testing.T) {
+	table := &Table{Most: 1}
+	table.Of("a")
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	if table.Of("b") != Other || table.Of("a") != "a" {
+		t.Error("a full table has become another one")
+	}
+}

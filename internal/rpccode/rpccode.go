@@ -12,7 +12,7 @@ var outcomes = map[string]struct {
 	application bool // a failure may be the doing of what was asked, so that each node would fail
 }{
 	"ok": {grpc: 0}, "error": {grpc: 2, application: true},
-	"cancelled": {grpc: 1}, "superseded": {grpc: 1},
+	"cancelled": {grpc: 1}, "superseded": {grpc: 1}, "closed": {grpc: 1}, // as gRPC says of a connection that is closed
 	"timeout": {grpc: 4, outOfTime: true}, "deadline": {grpc: 4, outOfTime: true},
 	"dial": {grpc: 14}, "proxy": {grpc: 14}, "tls": {grpc: 14}, "tls_timeout": {grpc: 14}, "certificate": {grpc: 14},
 	"refused_stream": {grpc: 14}, "goaway": {grpc: 14}, "reset": {grpc: 14}, "eof": {grpc: 14},

@@ -98,6 +98,7 @@ func ends(t *testing.T, hang func(waits func(ctx context.Context), policies ...h
 		{"time ran out, and it had none", []holdfast.Result{came(limit(true, false)), came(limit(false, false))}},
 		{"time ran out while this process stood still", []holdfast.Result{paused(limit(true, true)), paused(limit(false, true))}},
 		{"cancelled by the caller", []holdfast.Result{came(after(context.Canceled))}},
+		{"cut off, as the client was closed", []holdfast.Result{came(after(holdfast.ErrClosed))}},
 		{"another attempt won, of a hedge", []holdfast.Result{came(after(holdfast.ErrSuperseded))}},
 	}
 }

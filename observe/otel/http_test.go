@@ -171,3 +171,32 @@ func TestTheUsersOwnSpansAreNotDoubled(t *testing.T) {
 		t.Errorf("%v, %s", err, l.tree())
 	}
 }
+
+// What statuses a server makes up, of each class there is one in the metrics.
+func TestMadeUpStatusesAreOneOfTheirClass(t *testing.T) {
+	var made []int
+	for status := 520; status < 600; status++ {
+		made = append(made, status)
+	}
+	l, w := newLab(t, holdotel.Options{}), newWeb(t, append(made, 503)...)
+	client := &http.Client{Transport: httpclient.Wrap(nil, l.Watch()...)}
+	defer client.CloseIdleConnections()
+	for range len(made) + 1 {
+		if err := get(t, t.Context(), client, w.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host, port, _ := net.SplitHostPort(w.Listener.Addr().String())
+	m, series := l.metrics(t), 0
+	for name := range m {
+		if strings.HasPrefix(name, "http.client.request.duration ") {
+			series++
+		}
+	}
+	for status, n := range map[string]float64{"500": float64(len(made)), "503": 1} {
+		name := "http.client.request.duration error.type=" + status + ",http.request.method=GET,http.response.status_code=" + status + ",server.address=" + host + ",server.port=" + port
+		if float64(m[name]) != n || series != 2 {
+			t.Errorf("%s: %v, want %v; in all %v", name, m[name], n, m)
+		}
+	}
+}

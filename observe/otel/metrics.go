@@ -2,6 +2,7 @@ package otel
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -79,10 +80,14 @@ func (o *over) measure(end holdfast.End) {
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
 		if status, err := strconv.Atoi(string(o.code)); err == nil && len(o.code) == 3 {
-			attrs = append(attrs, semconv.HTTPResponseStatusCode(status))
+			attrs = append(attrs, semconv.HTTPResponseStatusCode(registered(status)))
 		}
 		if failed(o.protocol, end) {
-			attrs = append(attrs, semconv.ErrorTypeKey.String(string(end.Code)))
+			code := string(end.Code)
+			if status, err := strconv.Atoi(code); err == nil {
+				code = strconv.Itoa(registered(status))
+			}
+			attrs = append(attrs, semconv.ErrorTypeKey.String(code))
 		}
 		t.meters.request.Record(ctx, took, metric.WithAttributes(attrs...))
 	case o.protocol == "grpc" && o.whole:
@@ -111,6 +116,15 @@ func (o *over) measure(end holdfast.End) {
 			t.meters.hedges.Record(ctx, n, own)
 		}
 	}
+}
+
+// registered is a status as metrics have it: one that is not registered counts as the first of its
+// class, as RFC 9110 has clients treat it, so that no server fills the metrics with what it makes up.
+func registered(status int) int {
+	if http.StatusText(status) == "" {
+		return status / 100 * 100
+	}
+	return status
 }
 
 // server is whom metrics name.

@@ -79,6 +79,9 @@ func New(o Options) *Telemetry {
 // calls, inside them all what is of attempts. Put it outside of other observers, so
 // that they see the spans in their contexts.
 func (t *Telemetry) Watch(policies ...holdfast.Policy) []holdfast.Policy {
+	if t == nil || t.tracer == nil { // New has not made it
+		return policies
+	}
 	all := append([]holdfast.Policy{holdfast.PolicyFunc(t.calls)}, policies...)
 	return append(all, holdfast.PolicyFunc(t.attempts))
 }

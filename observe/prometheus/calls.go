@@ -2,11 +2,14 @@ package prometheus
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/names"
+	"github.com/holdfast-go/holdfast/internal/rpccode"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -45,8 +48,39 @@ type counted struct {
 	counter prometheus.Counter
 }
 
-// maxCodes bounds the codes of one series; the rest is "other".
-const maxCodes = 40
+// maxCodes bounds the codes of one series besides ours and gRPC's, and maxMadeUp those among them
+// that are no registered status of HTTP either; the rest is "other". What a server makes up takes
+// no room from what means something.
+const (
+	maxCodes  = 40
+	maxMadeUp = 10
+)
+
+// known reports whether a code is one of ours, gRPC's or of HTTP's registered statuses.
+func known(code holdfast.Code) bool {
+	if rpccode.Known(code) {
+		return true
+	}
+	status, err := strconv.Atoi(string(code))
+	return err == nil && len(code) == 3 && http.StatusText(status) != ""
+}
+
+// noRoom reports whether there is no room for another code.
+func noRoom(list []counted, code holdfast.Code) bool {
+	if rpccode.Known(code) {
+		return false
+	}
+	all, madeUp := 0, 0
+	for i := range list {
+		if !rpccode.Known(list[i].code) {
+			all++
+		}
+		if !known(list[i].code) {
+			madeUp++
+		}
+	}
+	return all >= maxCodes || madeUp >= maxMadeUp && !known(code)
+}
 
 func (s *series) get(class holdfast.Class, code holdfast.Code) prometheus.Counter {
 	if c := s.find(class, code); c != nil {
@@ -61,7 +95,7 @@ func (s *series) get(class holdfast.Class, code holdfast.Code) prometheus.Counte
 	if old := s.list.Load(); old != nil {
 		list = *old
 	}
-	if len(list) >= maxCodes {
+	if noRoom(list, code) {
 		return s.make(class.String(), names.Other)
 	}
 	c := s.make(class.String(), string(code))

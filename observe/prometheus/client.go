@@ -122,6 +122,9 @@ func (c *client) forget() {
 //
 // Each is watched until it is closed.
 func (m *Metrics) Pools(name string) func(holdfast.Measured) (closed func()) {
+	if !m.made() {
+		return func(holdfast.Measured) func() { return func() {} }
+	}
 	c := m.client(name)
 	return func(pool holdfast.Measured) func() {
 		o := &opened{pool, func() {}}

@@ -12,7 +12,7 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 	m := c.m
 	switch e.Kind {
 	case "retry":
-		m.retries.WithLabelValues(c.name, m.targets.Of(e.Target), c.words.Of(string(e.Code))).Inc()
+		m.retries.WithLabelValues(c.name, m.targets.Of(e.Target), c.reason(e.Code)).Inc()
 	case "retry_stopped":
 		m.stops.WithLabelValues(c.name, m.targets.Of(e.Target), c.words.Of(e.Reason)).Inc()
 	case "hedge":
@@ -42,4 +42,12 @@ func (c *client) event(_ context.Context, e holdfast.Event) {
 		}
 		m.discoveries.WithLabelValues(c.name, m.sets.Of(e.Target), result).Inc()
 	}
+}
+
+// reason is a code as the label of why a call is repeated.
+func (c *client) reason(code holdfast.Code) string {
+	if known(code) {
+		return string(code)
+	}
+	return c.words.Of(string(code))
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -49,6 +51,77 @@ func TestT89_WordsOfEventsAreBounded(t *testing.T) {
 			t.Errorf("%s is no word of an Event", word)
 		}
 	}
+}
+
+// T89: statuses that a server makes up take no room from those that mean something, of any target.
+func TestT89_MadeUpStatusesTakeNoRoomFromOthers(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	var tell func(context.Context, holdfast.Event)
+	m.Watch("c", &teller{tell: &tell})
+	answers := m.Watch("d")
+	h := holdfast.Chain(answers...)
+	for i := range 1000 {
+		if http.StatusText(i) != "" {
+			continue
+		}
+		code := holdfast.Code(fmt.Sprintf("%03d", i))
+		tell(t.Context(), holdfast.Event{Kind: "retry", Code: code})
+		h(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: answering(code)})
+	}
+	for _, code := range []holdfast.Code{"UNAVAILABLE", holdfast.CodeTimeout, "503"} {
+		tell(t.Context(), holdfast.Event{Kind: "retry", Target: "b", Code: code})
+		h(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: answering(code)})
+	}
+	got := scraped(t, r)
+	if len(got) > 1000 {
+		t.Errorf("%d series", len(got))
+	}
+	check(t, got, map[string]float64{
+		"retries_total{client=c,reason=UNAVAILABLE,target=b}":                   1,
+		"retries_total{client=c,reason=timeout,target=b}":                       1,
+		"retries_total{client=c,reason=503,target=b}":                           1,
+		"calls_total{class=failure,client=d,code=UNAVAILABLE,method=,target=a}": 1,
+		"calls_total{class=failure,client=d,code=timeout,method=,target=a}":     1,
+		"calls_total{class=failure,client=d,code=503,method=,target=a}":         1,
+	})
+}
+
+// An answering Sender fails with its code.
+type answering holdfast.Code
+
+func (a answering) Send(context.Context, *holdfast.Call) holdfast.Result {
+	return holdfast.Result{Err: errors.New("no"), Class: holdfast.Failure, Code: holdfast.Code(a)}
+}
+
+// T89: a million methods, however long, cost bounded memory, and those that are known stay so.
+func TestT89_MadeUpMethodsCostBoundedMemory(t *testing.T) {
+	m, r := registered(t, holdprom.Options{})
+	h := holdfast.Chain(m.Watch("c")...)
+	call := func(method string) {
+		h(t.Context(), &holdfast.Call{Target: "a", Method: method, Unary: true, Sender: answering("503")})
+	}
+	call("/known")
+	heap := func() uint64 {
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	before, long := heap(), strings.Repeat("x", 64<<10)
+	for i := range 1000 {
+		call(fmt.Sprintf("/%s/%d", long, i))
+	}
+	for i := range 100_000 {
+		call(fmt.Sprintf("/short/%d", i))
+	}
+	if after := heap(); after > before+8<<20 {
+		t.Errorf("%d KiB are kept", (after-before)>>10)
+	}
+	call("/known")
+	check(t, scraped(t, r), map[string]float64{
+		"calls_total{class=failure,client=c,code=503,method=/known,target=a}": 2,
+		"calls_total{class=failure,client=c,code=503,method=other,target=a}":  1000 + 100_000 - 99,
+	})
 }
 
 // A teller tells what it is made to.

@@ -54,7 +54,7 @@ func (o Options) filled() Options {
 }
 
 // Metrics counts, and is the Collector of what it counts. It is safe for concurrent
-// use. Make one for each registry, by Register. Of what Register does, Unregister undoes a
+// use. One that Register has not made, nil too, counts nothing. Make one for each registry. Of what Register does, Unregister undoes a
 // part: the figures of the policies stay in the registry until Forget.
 type Metrics struct {
 	o       Options
@@ -163,6 +163,8 @@ func newMetrics(o Options) (*Metrics, error) {
 	return m, m.families.know()
 }
 
+func (m *Metrics) made() bool { return m != nil && m.clients != nil }
+
 // table makes what bounds the values of a label that only figures have: states, say, which are
 // few, however few targets there are to be.
 func (m *Metrics) table() *names.Table {
@@ -171,6 +173,9 @@ func (m *Metrics) table() *names.Table {
 
 // Describe sends what is counted. What the policies tell of their state is collected apart.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	if !m.made() {
+		return
+	}
 	for _, v := range m.vecs {
 		v.Describe(ch)
 	}
@@ -178,6 +183,9 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect sends what was counted.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	if !m.made() {
+		return
+	}
 	for _, v := range m.vecs {
 		v.Collect(ch)
 	}
@@ -188,6 +196,9 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 // within a Group such as preset.Stack: circuits, budgets, limits, balancers, your own. The name is the label "client". What it
 // returns serves several doors. Forget lets go of the policies.
 func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Policy {
+	if !m.made() {
+		return policies
+	}
 	c := m.client(name)
 	c.watch(policies)
 	calls, attempts := c.around()
@@ -197,6 +208,9 @@ func (m *Metrics) Watch(name string, policies ...holdfast.Policy) []holdfast.Pol
 // Forget takes the state of a client's policies out of the metrics, and no longer
 // listens to them. Names of figures that nobody else tells are free again. What was counted stays.
 func (m *Metrics) Forget(name string) {
+	if !m.made() {
+		return
+	}
 	m.mu.Lock()
 	c := m.clients[text(name)]
 	m.mu.Unlock()

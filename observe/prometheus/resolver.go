@@ -15,6 +15,9 @@ import (
 //
 //	grpcclient.Resolver("holdfast", metrics.Resolver("users", discovery.DNS("users.internal:443", discovery.DNSOptions{})))
 func (m *Metrics) Resolver(name string, r discovery.Resolver) discovery.Resolver {
+	if !m.made() {
+		return r
+	}
 	c := m.client(name)
 	w := &watched{Resolver: r, c: c, name: names.Own(r), source: freshness.New()}
 	c.open(&opened{w, func() {}})

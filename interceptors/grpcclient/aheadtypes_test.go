@@ -1,0 +1,226 @@
+package grpcclient_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
+	"github.com/holdfast-go/holdfast/limit"
+)
+
+// What is read ahead of the caller ends up in whatever the caller receives into, as it does
+// without policies: in the message of the method, in one that is made of its description, in one of
+// another type that the bytes fit, and in none.
+func TestTheFirstMessageIsOfTheCallersType(t *testing.T) {
+	for name, into := range map[string]func() any{
+		"the method's":    func() any { return &message{Value: "left over"} },
+		"made of it":      func() any { return dynamicpb.NewMessage(new(message).ProtoReflect().Descriptor()) },
+		"another's":       func() any { return new(wrapperspb.BytesValue) },
+		"nil":             func() any { return nil },
+		"a nil pointer":   func() any { return (*message)(nil) },
+		"no message":      func() any { return new(int) },
+		"one that is not": func() any { return new(wrapperspb.DoubleValue) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				outcomes := map[bool]string{}
+				for _, bare := range []bool{true, false} {
+					s := &service{list: sends(nil, "one", "two")}
+					opts := through(all, again(3))
+					if bare {
+						opts = nil
+					}
+					cc, stop := s.dial(t, opts...)
+					ctx, cancel := context.WithCancel(t.Context())
+					stream := asks(t, ctx, cc, list)
+					synctest.Wait() // it is there
+					outcomes[bare] = func() (said string) {
+						defer func() {
+							if thrown := recover(); thrown != nil {
+								said = fmt.Sprint("panic: ", thrown)
+							}
+						}()
+						for range 2 {
+							m := into()
+							err := stream.RecvMsg(m)
+							if _, is := m.(*int); is {
+								m = "an int"
+							}
+							said += fmt.Sprintf("%v %v; ", err, m)
+						}
+						return said
+					}()
+					cancel()
+					stop()
+				}
+				plain := func(s string) string { return strings.ReplaceAll(s, "\u00a0", " ") } // protobuf's texts vary on purpose
+				if plain(outcomes[true]) != plain(outcomes[false]) {
+					t.Errorf("bare: %s\nours: %s", outcomes[true], outcomes[false])
+				}
+			})
+		})
+	}
+}
+
+// Unknown fields and all else of the first message are the caller's.
+func TestTheFirstMessageIsWhole(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sent := say("known")
+		sent.ProtoReflect().SetUnknown([]byte{0xa0, 0x06, 0x01}) // field 100
+		s := &service{list: func(_ int, _ string, ss grpc.ServerStream) error { return ss.SendMsg(sent) }}
+		cc, stop := s.dial(t, through(all)...)
+		defer stop()
+		got := &message{Value: "left over"}
+		if err := asks(t, t.Context(), cc, list).RecvMsg(got); err != nil || !proto.Equal(got, sent) {
+			t.Errorf("%v, %v", got, err)
+		}
+	})
+}
+
+// An interceptor further in sees messages of the method's own type, the first one too, and what it
+// makes of them is what the caller gets.
+func TestAnInterceptorFurtherInSeesTheFirstMessage(t *testing.T) {
+	for _, method := range methods {
+		bubble(t, func(t *testing.T) {
+			s := &service{list: sends(nil, "one", "two")}
+			cc, stop := s.dial(t, append(through(all, again(3)), grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+				inner, err := next(ctx, desc, cc, method, opts...)
+				return loudly{inner, t}, err
+			}))...)
+			defer stop()
+			stream := asks(t, t.Context(), cc, method)
+			synctest.Wait()
+			if got, err := read(stream); !slices.Equal(got, []string{"ONE", "TWO"}) || err != io.EOF {
+				t.Errorf("%s: %q, %v", method, got, err)
+			}
+		})
+	}
+}
+
+type loudly struct {
+	grpc.ClientStream
+	t *testing.T
+}
+
+func (l loudly) RecvMsg(m any) error {
+	err := l.ClientStream.RecvMsg(m)
+	if err == nil {
+		m, ok := m.(*message)
+		if !ok {
+			l.t.Errorf("a %T", m)
+			return nil
+		}
+		m.Value = strings.ToUpper(m.GetValue())
+	}
+	return err
+}
+
+// Where a codec, or an interceptor, panics on the caller's goroutine and the caller goes on, the
+// stream is over and what it held is free.
+func TestAPanicAtAMessageFreesWhatIsHeld(t *testing.T) {
+	for _, desc := range []*grpc.StreamDesc{listDesc, chatDesc} {
+		for _, sending := range []bool{false, true} {
+			if sending && !desc.ClientStreams {
+				continue // the request is sent by the policies
+			}
+			bubble(t, func(t *testing.T) {
+				var breaks atomic.Bool
+				s, p := &service{list: endless, stream: func(n int, ss grpc.ServerStream) error { return endless(n, "", ss) }}, &probe{}
+				places := limit.NewInFlight(limit.InFlightOptions{Max: 1})
+				cc, stop := s.dial(t, append(through(all, places, p), grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+					inner, err := next(ctx, desc, cc, method, opts...)
+					return breaking{inner, &breaks}, err
+				}))...)
+				defer stop()
+				open := func() grpc.ClientStream {
+					stream, err := cc.NewStream(t.Context(), desc, "/test.Service/"+desc.StreamName)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !desc.ClientStreams {
+						_ = stream.SendMsg(say("x"))
+					}
+					return stream
+				}
+				stream := open()
+				if err := stream.RecvMsg(new(message)); err != nil {
+					t.Fatal(err)
+				}
+				breaks.Store(true)
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Error("no panic")
+						}
+					}()
+					if sending {
+						_ = stream.SendMsg(say("y"))
+					} else {
+						_ = stream.RecvMsg(new(message))
+					}
+				}()
+				breaks.Store(false)
+				if end := p.over(t, 1)[0]; end.Code != holdfast.CodePanic || end.Class != holdfast.Ignored {
+					t.Errorf("%+v", end)
+				}
+				another := open()
+				if err := another.RecvMsg(new(message)); err != nil {
+					t.Errorf("the place is held: %v", err)
+				}
+			})
+		}
+	}
+}
+
+type breaking struct {
+	grpc.ClientStream
+	now *atomic.Bool
+}
+
+func (b breaking) SendMsg(m any) error {
+	if b.now.Load() {
+		panic("a codec")
+	}
+	return b.ClientStream.SendMsg(m)
+}
+
+func (b breaking) RecvMsg(m any) error {
+	if b.now.Load() {
+		panic("a codec")
+	}
+	return b.ClientStream.RecvMsg(m)
+}
+
+// A header that an interceptor further in fails to give is no failure of the call.
+func TestAHeaderThatFailsIsNoFailure(t *testing.T) {
+	made := func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+		return failingHeader{&scripted{t: t, ctx: ctx, script: "mm"}}, nil
+	}
+	stream, err := (grpcclient.Wrapper{}).Stream()(t.Context(), listDesc, nil, list, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = stream.SendMsg(say("x"))
+	if got, err := read(stream); len(got) != 2 || err != io.EOF {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+type failingHeader struct{ *scripted }
+
+func (failingHeader) Header() (metadata.MD, error) { return nil, status.Error(codes.Unknown, "none") }

@@ -1,0 +1,183 @@
+package httpclient_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/interceptors/httpclient"
+	"github.com/holdfast-go/holdfast/loadbalance"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// A body that is being read as the time given for the shutdown is over ends with that error; one
+// that is read in time is whole.
+func TestShutdownWaitsForBodies(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun ")
+		_ = http.NewResponseController(w).Flush()
+		if r.URL.Path == "/hangs" {
+			<-r.Context().Done()
+			return
+		}
+		<-release
+		_, _ = io.WriteString(w, "and ended")
+	}))
+	defer server.Close()
+	var gate holdfast.Gate
+	base := new(http.Transport)
+	defer base.CloseIdleConnections()
+	client := &http.Client{Transport: httpclient.Wrap(base, &gate)}
+	get := func(path string) *http.Response {
+		resp, err := client.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	whole, hangs := get("/"), get("/hangs")
+	ctx, cancel := context.WithCancel(t.Context())
+	down := make(chan error)
+	go func() { down <- gate.Shutdown(ctx) }()
+	for {
+		resp, err := client.Get(server.URL)
+		if errors.Is(err, holdfast.ErrClosed) {
+			break
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+	close(release)
+	if text, err := io.ReadAll(whole.Body); string(text) != "begun and ended" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	_ = whole.Body.Close()
+	cancel()
+	if err := <-down; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "holdfast: 1 calls") {
+		t.Error(err)
+	}
+	if text, err := io.ReadAll(hangs.Body); !errors.Is(err, holdfast.ErrClosed) {
+		t.Errorf("%q, %v", text, err)
+	}
+	_ = hangs.Body.Close()
+}
+
+// connections counts those of a server that are open.
+func connections(n *atomic.Int64) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			n.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			n.Add(-1)
+		}
+	}
+}
+
+// Under load: of each call it is known what became of it, none is sent after the shutdown, and of
+// the connections to endpoints and the goroutines none is left.
+func TestShutdownUnderLoad(t *testing.T) {
+	for _, patient := range []bool{true, false} {
+		t.Run(fmt.Sprintf("patient %v", patient), func(t *testing.T) { shutdownUnderLoad(t, patient) })
+	}
+}
+
+func shutdownUnderLoad(t *testing.T, patient bool) {
+	before := runtime.NumGoroutine()
+	var open, served atomic.Int64
+	var addrs []string
+	var servers []*httptest.Server
+	for range 3 {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := served.Add(1)
+			if n%7 == 0 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			if !patient && n > 190 && n%5 == 0 {
+				<-r.Context().Done() // hangs
+			}
+			_, _ = io.WriteString(w, strings.Repeat("x", 1<<10))
+		}))
+		s.Config.ConnState = connections(&open)
+		s.EnableHTTP2 = true
+		s.Start()
+		servers, addrs = append(servers, s), append(addrs, s.Listener.Addr().String())
+	}
+	set := loadbalance.New(discovery.Static(addrs...), nil, loadbalance.Options{Eject: loadbalance.EjectOptions{BaseDuration: -1}})
+	var gate holdfast.Gate
+	base := new(http.Transport)
+	client := &http.Client{Transport: httpclient.Wrap(base, &gate, retry.New(retry.Options{}), set)}
+	var good, closed atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for {
+				resp, err := client.Get("http://service.test/")
+				if err == nil {
+					_, err = io.ReadAll(resp.Body)
+					_ = resp.Body.Close()
+				}
+				switch {
+				case err == nil:
+					good.Add(1)
+				case errors.Is(err, holdfast.ErrClosed):
+					if closed.Add(1); resp == nil || !patient {
+						return
+					}
+				default:
+					t.Errorf("neither an answer nor closed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for served.Load() < 200 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if !patient {
+		time.AfterFunc(100*time.Millisecond, cancel)
+	}
+	if err := gate.Shutdown(ctx); patient && err != nil {
+		t.Error(err)
+	}
+	sent := served.Load()
+	wg.Wait()
+	set.Close()
+	if patient && served.Load() != sent {
+		t.Errorf("%d were sent after the shutdown", served.Load()-sent)
+	}
+	if good.Load() == 0 || closed.Load() < 16 {
+		t.Errorf("%d good, %d closed", good.Load(), closed.Load())
+	}
+	for end := time.Now().Add(10 * time.Second); open.Load() > 0 && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+	for _, s := range servers {
+		s.Close()
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
