@@ -99,7 +99,7 @@ func (c *chain) learn(call *Call, res Result) {
 	if c.silent.Load() > 0 && res.Class.Server() != Unknown && !rpccode.OutOfTime(res.Code) {
 		c.heard(c.targets.Get(call.Target))
 	}
-	if !res.Class.Sample() || call.Stream && !call.Unary || !sampled(call.sent) {
+	if !res.Class.Sample() || (call.Stream || res.Stream) && !call.Unary || !sampled(call.sent) {
 		return
 	}
 	t, took := c.targets.Get(call.Target), float64(pause.Ran(call.sent, clock.Now()))

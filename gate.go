@@ -21,8 +21,8 @@ var ErrClosed = errors.New("holdfast: the client is closed")
 // A closed Gate answers new calls with ErrClosed. Calls that wait for something of this process
 // (a place in a limit, a token, an endpoint, the wait before a repeat) come to an error that is
 // ErrClosed, no policy repeats or hedges a call any more, and a call whose attempt is under way
-// comes to what the attempt comes to. A call is under way until its answer is read to its end or
-// closed.
+// comes to what the attempt comes to; calls that are made within that attempt are sent. A call is
+// under way until its answer is read to its end or closed.
 //
 // A Gate runs nothing of its own, so that one that nobody uses any more need not be closed.
 type Gate struct {
@@ -63,7 +63,7 @@ func (g *Gate) Wrap(next Handler) Handler {
 			p = &passing{outer: passingOf(ctx, call)}
 		}
 		p.caller, p.gate, p.of, p.shard = ctx, g, call.Record, uint8(rand.Uint32()%gateShards)
-		if !g.enter(p) {
+		if !g.enter(p, false) && !(g.lets(ctx, call) && g.enter(p, true)) {
 			return call.Reject(ctx, Event{Policy: "gate", Code: CodeClosed, Reason: "closed", Err: ErrClosed})
 		}
 		res := call.Track(p, next, (*leaving)(p), 0)
@@ -98,7 +98,7 @@ func (g *Gate) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if n := g.cut(); n > 0 {
-		return fmt.Errorf("holdfast: %d calls were ended by the shutdown: %w", n, context.Cause(ctx))
+		return fmt.Errorf("holdfast: the shutdown has cut off %d of the calls under way: %w", n, context.Cause(ctx))
 	}
 	return nil
 }
@@ -144,19 +144,19 @@ func (g *Gate) tell() {
 func (g *Gate) close() {
 	g.begin()
 	if !g.shut.Swap(true) {
-		for _, p := range g.underWay(true) {
+		for _, p := range g.underWay() {
 			p.release()
 		}
 	}
 	g.settle()
 }
 
-// underWay returns the calls under way; closing: and lets no more in.
-func (g *Gate) underWay(closing bool) (all []*passing) {
+// underWay lets no more calls in, and returns those that are.
+func (g *Gate) underWay() (all []*passing) {
 	for i := range g.shards {
 		s := &g.shards[i]
 		s.mu.Lock()
-		s.closed = s.closed || closing
+		s.closed = true
 		for p := s.first; p != nil; p = p.next {
 			all = append(all, p)
 		}
@@ -184,7 +184,7 @@ func (g *Gate) settle() {
 
 // cut ends the calls under way, and returns how many they were.
 func (g *Gate) cut() int {
-	all := g.underWay(false)
+	all := g.underWay()
 	for _, p := range all { // with no lock held: what ends by it leaves
 		p.end(ErrClosed)
 	}
@@ -194,11 +194,12 @@ func (g *Gate) cut() int {
 	return len(all)
 }
 
-func (g *Gate) enter(p *passing) bool {
+// enter adds p to the calls under way; inner: also where g is closed.
+func (g *Gate) enter(p *passing, inner bool) bool {
 	s := &g.shards[p.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed && !inner {
 		return false
 	}
 	if p.next = s.first; p.next != nil {
@@ -206,6 +207,22 @@ func (g *Gate) enter(p *passing) bool {
 	}
 	s.first = p
 	return true
+}
+
+// lets reports whether c is made within a call that has passed g and is being sent: that one could
+// not finish without it.
+func (g *Gate) lets(ctx context.Context, c *Call) bool {
+	for outer := outside(ctx, c); outer != nil; outer = outside(outer.within, c) {
+		if !outer.encloses(ctx) {
+			continue
+		}
+		for p := passingOf(outer.within, outer); p != nil; p = p.outer {
+			if p.gate == g {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // leave takes p off. Who leaves a closed gate last tells.

@@ -96,7 +96,7 @@ func TestShutdownEndsWhatIsLeft(t *testing.T) {
 		ctx, end := context.WithTimeout(t.Context(), time.Second)
 		defer end()
 		err := g.Shutdown(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || err.Error() != "holdfast: 3 calls were ended by the shutdown: context deadline exceeded" {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || err.Error() != "holdfast: the shutdown has cut off 3 of the calls under way: context deadline exceeded" {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		wg.Wait()
@@ -185,6 +185,37 @@ func TestWaitingEndsWhenTheGateIsClosed(t *testing.T) {
 			t.Error("a context was made for nothing")
 		} else {
 			done()
+		}
+	})
+}
+
+// A call that is under way can make those that it needs, such as a login on the connection of its
+// first command; what it leaves behind makes none.
+func TestACallWithinACallPassesAClosedGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g holdfast.Gate
+		h := holdfast.Chain(&g)
+		inner := holdfast.Call{Target: "login"}
+		left := make(chan error)
+		time.AfterFunc(time.Second, func() { go func() { _ = g.Shutdown(context.Background()) }() })
+		_, err := holdfast.Do(t.Context(), h, asked, func(ctx context.Context) (int, error) {
+			time.Sleep(2 * time.Second)
+			detached := context.WithoutCancel(ctx)
+			go func() {
+				time.Sleep(time.Second)
+				_, err := holdfast.Do(detached, h, inner, until(0))
+				left <- err
+			}()
+			return holdfast.Do(ctx, h, inner, until(0))
+		})
+		if err != nil {
+			t.Errorf("within the call: %v", err)
+		}
+		if err := <-left; !errors.Is(err, holdfast.ErrClosed) {
+			t.Errorf("left behind: %v", err)
+		}
+		if err := g.Shutdown(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }

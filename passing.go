@@ -65,7 +65,7 @@ func (p *passing) end(cause error) {
 	if cancel != nil {
 		cancel(cause)
 	}
-	if after != nil {
+	if after != nil && cause != nil { // else the call is over, and what stands further in has let go
 		after()
 	}
 }

@@ -16,6 +16,10 @@ type Result struct {
 	Err error
 	// Class is the transport's verdict; policies decide by it alone.
 	Class Class
+	// Stream says that the answer goes on after it has begun, with pauses that no time
+	// limit fits, as the answer itself shows where the call did not (Call.Stream): a
+	// transport sets it, and limits of time hold for it as they do for a stream.
+	Stream bool
 	// Attempt is the number of the attempt that the Result is of (Call.Attempt), also
 	// when a policy has put its error into one of its own. 0: a policy has made the
 	// Result itself. Chain fills it in.

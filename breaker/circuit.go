@@ -72,7 +72,7 @@ func (c *circuit) idle(now time.Time) bool {
 	case Isolated:
 		return false
 	case Open, HalfOpen:
-		return c.probing == nil && c.abandoned(now)
+		return c.probing == nil && c.abandoned(now) && now.Sub(c.sent) > c.window.length() // a probe may say nothing
 	}
 	if !c.closed.IsZero() && now.Sub(c.closed) <= c.stayed {
 		return false // to fail again would be a relapse

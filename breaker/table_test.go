@@ -34,7 +34,14 @@ func TestT52_WhatIsKept(t *testing.T) {
 		"open":                            func(t *testing.T, r *rig) { r.open(t) },
 		"half-open":                       func(t *testing.T, r *rig) { r.halfOpen(t) },
 		"after a probe that says nothing": func(t *testing.T, r *rig) { r.halfOpen(t); r.call(ignored) },
-		"failed lately":                   func(_ *testing.T, r *rig) { r.call(bad) },
+		"in use, of which probes say nothing": func(t *testing.T, r *rig) {
+			r.halfOpen(t)
+			for range 100 {
+				r.call(ignored)
+				time.Sleep(9 * time.Second)
+			}
+		},
+		"failed lately": func(_ *testing.T, r *rig) { r.call(bad) },
 		"slow lately": func(_ *testing.T, r *rig) {
 			r.answer = func() holdfast.Result { time.Sleep(time.Second); return good }
 			r.begin("t")

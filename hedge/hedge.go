@@ -118,7 +118,7 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		t.calls.Add(1)
 		t.share.call(now)
 		delay, ok := t.delay(&h.o, now)
-		if !ok || !h.o.fits(ctx, delay) {
+		if !ok || !fits(ctx, delay, h.o.MinAttempt) {
 			res := next(ctx, call)
 			t.observe(now, since(now), res, false)
 			return res

@@ -240,7 +240,7 @@ func TestAnAnswerWhoseKeepingPanicsLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		replies := []*reply{{}, {}, {panics: true}}
 		s := senderOf(func(call *holdfast.Call) holdfast.Result {
-			time.Sleep([]time.Duration{100, 15, 15}[call.Attempt-1] * time.Millisecond)
+			time.Sleep([]time.Duration{100 * time.Millisecond, 15 * time.Millisecond, 15 * time.Millisecond}[call.Attempt-1])
 			return holdfast.Result{Reply: replies[call.Attempt-1], Class: holdfast.Failure, Code: "503"}
 		})
 		defer func() {

@@ -66,12 +66,12 @@ func (o Options) filled() Options {
 	return o
 }
 
-// fits reports whether a hedge that is sent after d has the time that it needs.
-func (o *Options) fits(ctx context.Context, d time.Duration) bool {
+// fits reports whether a hedge that is sent after d has the time that it needs at least.
+func fits(ctx context.Context, d, least time.Duration) bool {
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		return true
 	}
 	left := time.Until(deadline) - d
-	return left > 0 && left >= o.MinAttempt
+	return left > 0 && left >= least
 }

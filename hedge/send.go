@@ -70,14 +70,14 @@ func (g *group) fire() {
 // sent: the call is answered, cancelled or out of time by then, a policy further in rejects it,
 // its body cannot be had, or a callback panics.
 func (g *group) hedge() {
-	if g.ctx.Err() != nil || !g.o.fits(g.ctx, 0) { // there is nothing to tell
+	if g.ctx.Err() != nil || !fits(g.ctx, 0, g.o.MinAttempt) { // there is nothing to tell
 		return
 	}
 	var grant grant
 	var call *holdfast.Call
 	var res holdfast.Result
 	defer func() {
-		if call != nil && call.Sent() && !neverLeft(res.Class) {
+		if call != nil && call.Sent() && !neverLeft(call, res) {
 			g.t.hedges.Add(1)
 		} else {
 			g.giveBack(grant)
@@ -115,16 +115,17 @@ func (g *group) hedge() {
 	g.finish(by, call, res)
 }
 
-// neverLeft reports whether an attempt came to nothing before anything was sent.
-func neverLeft(class holdfast.Class) bool {
-	return class.Server() == holdfast.Unknown && class.Again(false)
+// neverLeft reports whether an attempt came to nothing before anything was sent. A Result of
+// another attempt, which a policy further in has made, does not say so of this one.
+func neverLeft(call *holdfast.Call, res holdfast.Result) bool {
+	return res.Attempt == call.Attempt && res.Class.Server() == holdfast.Unknown && res.Class.Again(false)
 }
 
 // begin enters a hedge, and sets the timer of the next one. nil: none is to be sent any more.
 func (g *group) begin() (a *attempt.Context, by int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over || g.ctx.Err() != nil || !g.o.fits(g.ctx, 0) {
+	if g.over || g.ctx.Err() != nil || !fits(g.ctx, 0, g.o.MinAttempt) {
 		return nil, 0
 	}
 	a = &attempt.Context{Context: g.ctx}

@@ -150,7 +150,7 @@ func (l *Rate) take(ctx context.Context, call *holdfast.Call, target string) (wa
 		e.Release()
 		return false, late, nil
 	}
-	if call != nil {
+	if call != nil && l.o.Wait > 0 {
 		wait, done := call.Waiting(ctx)
 		defer done()
 		ctx = wait

@@ -14,7 +14,7 @@ import (
 // A Config is the options of the policies, in the order in which they stand, the
 // outermost first. Zero values are the defaults of each, negative ones switch off.
 // In JSON the names are those of the fields, in lower camel case, and durations
-// are written "250ms", or "off". Functions, interfaces and policies have no JSON.
+// are written "250ms", or "off"; Routes say for which calls something else holds. Functions, interfaces and policies have no JSON.
 type Config struct { //nolint:recvcheck // encoding/json asks for one receiver of each kind
 	Outer   []holdfast.Policy     // outside all others: observing
 	Limit   limit.InFlightOptions // calls under way

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -92,6 +93,76 @@ func ExampleMisplaced() {
 	policies := []holdfast.Policy{timeout.New(timeout.Options{Limit: 10 * time.Second}), retry.New(retry.Options{})}
 	fmt.Println(preset.Misplaced(policies...))
 	// Output: preset: retry without a timeout further in: an attempt that hangs takes the time of all; add timeout.New for each attempt as the innermost policy
+}
+
+func ExampleRoute() {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select { // it takes its time, whatever it is asked
+		case <-time.After(300 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	c := preset.Standard()
+	c.Retry.MaxAttempts, c.Attempt.Limit = 1, 100*time.Millisecond
+	c.Routes = []preset.Route{{
+		Match:  []string{"GET /export/{id}", "/reports.v1.Reports/Make"}, // of HTTP, and of gRPC
+		Config: preset.Config{Timeout: timeout.Options{Limit: time.Hour}, Attempt: timeout.Options{Limit: 10 * time.Minute}},
+	}}
+	client := &http.Client{Transport: httpclient.Wrap(nil, c.Policies()...)}
+	for _, path := range []string{"/export/7", "/users/7"} {
+		resp, err := client.Get(server.URL + path)
+		fmt.Println(path, err == nil)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+	// Output:
+	// /export/7 true
+	// /users/7 false
+}
+
+func ExampleParse_routes() {
+	c, err := preset.Parse([]byte(`{"attempt": {"limit": "2s"}, "routes": [{"match": "GET /export/{id}", "timeout": {"limit": "1h"}, "attempt": {"limit": "10m"}}]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for line := range strings.Lines(c.Describe()) {
+		if strings.HasPrefix(line, "routes") {
+			fmt.Println(strings.Join(strings.Fields(line), " "))
+		}
+	}
+	_, err = preset.Parse([]byte(`{"routes": [{"match": "/a/{id}"}, {"match": "/{kind}/b"}]}`))
+	fmt.Println(err)
+	// Output:
+	// routes[0].match "GET /export/{id}" set
+	// routes[0].timeout.limit 1h0m0s json
+	// routes[0].breaker.probeTimeout 10m0s default
+	// routes[0].attempt.limit 10m0s json
+	// routes[0].attempt.idle 10m0s default
+	// preset: routes[1].match[0]: "/{kind}/b" and "/a/{id}" of routes[0].match[0] match some calls both, and neither is more specific: change one
+}
+
+func ExampleServiceConfig_Over() {
+	s, err := preset.ParseServiceConfig([]byte(`{"methodConfig": [{"name": [{"service": "users.v1.Users"}], "timeout": "2s"}]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stack, err := preset.NewStack(s.Over(preset.Standard()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	changes, err := stack.Update(preset.Standard()) // without it
+	fmt.Println(strings.Join(changes, "\n"), err)
+	// Output:
+	// routes["/users.v1.Users/, users.v1.Users/"]: set -> none
+	// routes["/users.v1.Users/, users.v1.Users/"].timeout.limit: 2s -> 30s
+	// routes["/users.v1.Users/, users.v1.Users/"].breaker.probeTimeout: 2s -> 10s
+	// routes["/users.v1.Users/, users.v1.Users/"].attempt.limit: 2s -> 10s
+	// routes["/users.v1.Users/, users.v1.Users/"].attempt.idle: 2s -> 10s <nil>
 }
 
 func ExampleParseServiceConfig() {

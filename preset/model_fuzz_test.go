@@ -27,10 +27,23 @@ func one[T any](s *script, values ...T) T { return values[int(s.next())%len(valu
 
 const off = -1
 
+// A mode says what each target has for itself.
+type mode int
+
+const (
+	shared    mode = iota // one limit of calls under way
+	perTarget             // each has its own
+	mixed                 // sometimes, and not always all of them
+)
+
 // config is any Config of a small grammar; some of them are refused.
-func (s *script) config(perTarget bool) preset.Config {
+func (s *script) config(m mode) preset.Config {
 	c := preset.Standard()
-	c.Limit.Max, c.Limit.Queue, c.Limit.PerTarget = one(s, 2, 1, 3, 5, off, 1000), one(s, 0, 2, off, 1), perTarget
+	c.Limit.Max, c.Limit.Queue, c.Limit.PerTarget = one(s, 2, 1, 3, 5, off, 1000), one(s, 0, 2, off, 1), m == perTarget
+	if m == mixed {
+		c.Limit.PerTarget, c.Limit.MaxTargets = one(s, true, true, false), one(s, 0, 1, 2)
+		c.Rate.MaxTargets, c.Hedge.MaxTargets = one(s, 0, 1), one(s, 0, 1)
+	}
 	c.Limit.Wait = one(s, time.Second, 0, 50*time.Millisecond)
 	c.Timeout.Limit, c.Attempt.Limit = one(s, 30*time.Second, 2*time.Second, 300*time.Millisecond, off), one(s, 10*time.Second, 200*time.Millisecond, 50*time.Millisecond)
 	c.Retry.MaxAttempts, c.Retry.Jitter = one(s, 3, 1, 5, off), retry.Constant
@@ -50,11 +63,12 @@ func (s *script) config(perTarget bool) preset.Config {
 func play(t *testing.T, schedule []byte) (seen map[string]int) {
 	synctest.Test(t, func(t *testing.T) {
 		s := script(schedule)
-		c := s.config(s.next()%2 == 1)
+		how := mode(s.next() % 3)
+		c := s.config(how)
 		if c.Validate() != nil {
 			c.Attempt, c.Timeout = preset.Standard().Attempt, preset.Standard().Timeout
 		}
-		m := newModel(t, c)
+		m := newModel(t, c, how)
 		seen = m.seen
 		for step := 0; len(s) > 0 && step < 400 && !t.Failed(); step++ {
 			switch b := s.next(); b % 8 {
@@ -88,7 +102,7 @@ func play(t *testing.T, schedule []byte) (seen map[string]int) {
 				case 0, 1:
 					m.isolate(m.targets[int(b/64)%len(m.targets)], b/8%8 == 0)
 				default:
-					m.update(s.config(m.perTarget))
+					m.update(s.config(how))
 				}
 			}
 			m.check()

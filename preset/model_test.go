@@ -45,11 +45,11 @@ var errModel = errors.New("the server is down")
 // A model is a Stack under test, the calls that run through it, and what must hold of both: a few
 // sums that are easily seen to be right.
 type model struct {
-	t         *testing.T
-	stack     *preset.Stack
-	handler   holdfast.Handler
-	perTarget bool // has a limit of calls under way for each target
-	targets   []string
+	t       *testing.T
+	how     mode
+	stack   *preset.Stack
+	handler holdfast.Handler
+	targets []string
 
 	mu      sync.Mutex
 	number  int // of the Config in force
@@ -66,8 +66,8 @@ type model struct {
 	seen    map[string]int  // what has happened at all
 }
 
-func newModel(t *testing.T, c preset.Config) *model {
-	m := &model{t: t, targets: []string{"a", "b", "c"}, perTarget: c.Limit.PerTarget, inside: map[string]int{}, sent: map[string]int{}, well: map[string]int{}, by: map[string]bool{}, seen: map[string]int{}}
+func newModel(t *testing.T, c preset.Config, how mode) *model {
+	m := &model{t: t, how: how, targets: []string{"a", "b", "c"}, inside: map[string]int{}, sent: map[string]int{}, well: map[string]int{}, by: map[string]bool{}, seen: map[string]int{}}
 	s, err := preset.NewStack(m.with(c, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -173,15 +173,24 @@ func (m *model) update(c preset.Config) {
 		m.t.Fatalf("Update says %v, and Validate %v", err, want)
 	}
 	if err != nil {
-		m.seen["refused"]++
 		if is := m.stack.Config(); is.Describe() != was.Describe() || changes != nil {
 			m.t.Fatalf("a Config was refused, and %q changed: was\n%s\nis\n%s", changes, was.Describe(), is.Describe())
 		}
-		m.locked(func() { m.coming = m.number })
+		m.locked(func() {
+			m.coming = m.number
+			m.seen["refused"]++
+		})
 		return
 	}
-	m.locked(func() { m.number, m.config = number, c })
-	m.seen["updates"]++
+	m.locked(func() {
+		m.number, m.config = number, c
+		m.seen["updates"]++
+		if was.Limit.PerTarget != c.Limit.PerTarget || was.Limit.MaxTargets != c.Limit.MaxTargets { // it is counted elsewhere from now on
+			for _, key := range append(m.targets, "") {
+				m.inside[key] = m.stack.Limit().Stats(key).InFlight
+			}
+		}
+	})
 	fresh, err := preset.NewStack(c)
 	if err != nil {
 		m.t.Fatal(err)
@@ -236,7 +245,7 @@ func (m *model) check() {
 	}
 	for _, c := range m.calls {
 		key := ""
-		if m.perTarget {
+		if m.how == perTarget {
 			key = c.target
 		}
 		if c.over {
@@ -259,14 +268,17 @@ func (m *model) check() {
 		}
 	}
 	keys := []string{""}
-	if m.perTarget {
+	if o.PerTarget {
 		keys = m.targets
 	}
 	for _, key := range keys {
 		s := m.stack.Limit().Stats(key)
 		switch {
+		case m.how == mixed: // what was admitted in another way is not to be seen
 		case s.InFlight+s.Waiting != inside[key]+waiting[key], !rated && s.InFlight != inside[key], s.InFlight < inside[key]:
 			m.t.Errorf("%q: %+v, and %d calls have been sent, %d not yet", key, s, inside[key], waiting[key])
+		}
+		switch {
 		case o.Max >= 0 && s.InFlight > max(o.Max, m.inside[key]):
 			m.t.Errorf("%q: %d calls under way: the limit is %d, and %d were before", key, s.InFlight, o.Max, m.inside[key])
 		case s.Waiting > 0 && (o.Max < 0 || s.InFlight < o.Max):
@@ -284,7 +296,7 @@ func (m *model) check() {
 		if more := between[target]; taken < m.sent[target] || !rated && taken > m.sent[target]+more {
 			m.t.Errorf("%s: %+v, and %d repeats and hedges were sent, %d calls wait for theirs", target, s, m.sent[target], more)
 		}
-		if int(s.Successes) > m.well[target]+len(m.calls) || s.Tokens < 0 {
+		if again := m.stack.Budget().Stats(target); int(s.Successes) != m.well[target] || s.Tokens < 0 || again != s {
 			m.t.Errorf("%s: %+v of %d calls that succeeded", target, s, m.well[target])
 		}
 	}
@@ -324,6 +336,16 @@ func (m *model) finish() {
 	for _, c := range m.calls {
 		if !c.over {
 			m.t.Fatalf("a call to %s, which began %v ago with Config %d, is not over: %d attempts, %d open", c.target, time.Since(c.began), c.number, c.attempts, c.open)
+		}
+	}
+	for _, way := range []limit.InFlightOptions{{Max: 2}, {Max: 2, PerTarget: true}} {
+		c := preset.Standard()
+		c.Limit = way
+		m.update(c)
+		for _, target := range m.targets {
+			if s := m.stack.Limit().Stats(target); s.InFlight != 0 || s.Waiting != 0 {
+				m.t.Errorf("%s: %+v, and there is no call", target, s)
+			}
 		}
 	}
 	for _, target := range m.targets {

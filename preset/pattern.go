@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/input"
 )
 
 // patterns find the route of a call. It is net/http's ServeMux that matches, so that patterns
@@ -95,7 +97,8 @@ func refusal(routes []Route, i, n int, err error) error {
 	at := fmt.Sprintf("routes[%d].match[%d]: %s", i, n, strconv.Quote(short(routes[i].Match[n])))
 	var alone matcher
 	if alone.add(pattern, i) != nil {
-		return fmt.Errorf("%s is no pattern: %s; %s", at, short(strings.TrimPrefix(err.Error(), fmt.Sprintf("parsing %q: ", pattern))), forExample)
+		why := errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("parsing %q: ", pattern)))
+		return fmt.Errorf("%s is no pattern: %w; %s", at, input.Brief(why), forExample)
 	}
 	for j := range i + 1 {
 		for k, other := range routes[j].Match {
@@ -108,7 +111,7 @@ func refusal(routes []Route, i, n int, err error) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return fmt.Errorf("%s: %w", at, input.Brief(err))
 }
 
 // short is a text for an error, which may be of any length.

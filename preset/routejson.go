@@ -1,11 +1,12 @@
 package preset
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/input"
 )
 
 // setRoutes reads a list of routes: objects that have what a Config has, and "match".
@@ -18,14 +19,17 @@ func setRoutes(value any, to reflect.Value, path string) error {
 		return fmt.Errorf("%s: they are more than %d: let a pattern match what is alike", path, maxRoutes)
 	}
 	routes := make([]Route, len(list))
-	var wrong []error
+	var wrong input.Errors
 	for i, v := range list {
+		if wrong.Full() {
+			break
+		}
 		if err := routes[i].read(v, fmt.Sprintf("%s[%d]", path, i)); err != nil {
-			wrong = append(wrong, err)
+			wrong.Add(err)
 		}
 	}
 	to.Set(reflect.ValueOf(routes))
-	return errors.Join(wrong...)
+	return wrong.Err()
 }
 
 func (r *Route) read(value any, at string) error {

@@ -124,8 +124,8 @@ func TestRoutesThatMakeNoSenseAreRefused(t *testing.T) {
 
 // Update adds routes, removes and changes them, says so, and keeps what they have for themselves.
 func TestRoutesAreChangedLive(t *testing.T) {
-	route := func(pattern string, max int, c preset.Config) preset.Route {
-		c.Limit.Max = max
+	route := func(pattern string, most int, c preset.Config) preset.Route {
+		c.Limit.Max = most
 		return preset.Route{Match: []string{pattern}, Config: c}
 	}
 	from := preset.Standard()
@@ -204,7 +204,7 @@ func TestFollowKeepsTheFunctionsOfRoutes(t *testing.T) {
 		}
 	})
 	if h := holdfast.Chain(s); len(s.Config().Routes) == 1 {
-		h(t.Context(), get(t, "GET http://users/b", fails))
+		h(t.Context(), get(t, "GET http://users/b", down))
 	}
 	if retried != 2 {
 		t.Errorf("%d retries told, want 2; %+v", retried, s.Config().Routes)

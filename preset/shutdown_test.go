@@ -276,3 +276,41 @@ func TestADroppedStackLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Who asks is told once nothing is under way, as a door does that has connections to close.
+func TestAStackTellsWhenItHasNothingUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, call := made(t, nil)
+		start := time.Now()
+		var told []time.Duration
+		s.OnClosed(func() { told = append(told, time.Since(start)) })
+		go func() { _ = call(t.Context(), takes(3*time.Second, nil)) }()
+		time.Sleep(time.Second)
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if len(told) != 1 || told[0] != 3*time.Second {
+			t.Errorf("told after %v", told)
+		}
+	})
+}
+
+// What Shutdown needs costs a call no allocation, neither under a context without an end nor
+// under one that can be cancelled.
+func TestAStackCostsNoAllocation(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates; the ordinary run measures")
+	}
+	s, _ := made(t, nil)
+	for name, ctx := range map[string]context.Context{"background": context.Background(), "can be cancelled": t.Context()} {
+		cost := func(h holdfast.Handler) float64 {
+			return testing.AllocsPerRun(1000, func() {
+				_, _ = holdfast.Do(ctx, h, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) { ctx.Done(); return 0, nil })
+			})
+		}
+		if bare, got := cost(holdfast.Chain(preset.Standard().Policies()...)), cost(holdfast.Chain(s)); got > bare {
+			t.Errorf("%s: %v allocations, %v without", name, got, bare)
+		}
+	}
+}

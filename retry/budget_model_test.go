@@ -86,9 +86,9 @@ func (n *naive) stats(b, latest *retry.Budget) retry.BudgetStats {
 
 // same reports whether figures agree, tokens but for a rounding.
 func same(a, b retry.BudgetStats) bool {
-	close := a.Tokens == b.Tokens || math.Abs(a.Tokens-b.Tokens) < 1e-6
+	near := a.Tokens == b.Tokens || math.Abs(a.Tokens-b.Tokens) < 1e-6
 	a.Tokens = b.Tokens
-	return close && a == b
+	return near && a == b
 }
 
 // FuzzBudgetWith runs a schedule of deposits, withdrawals, refunds, waits, changes and looks, through the

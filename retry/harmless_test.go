@@ -163,3 +163,24 @@ func TestABudgetIsSwitchedOffLive(t *testing.T) {
 		}
 	})
 }
+
+// A repeat that was sent, and that a policy further in has sent once more in vain, was sent.
+func TestARepeatThatWasMovedInVainWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		moves := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+				if call.Attempt > 1 {
+					next(ctx, call).Discard()
+					call = call.Again()
+				}
+				return next(ctx, call)
+			}
+		})
+		b := retry.NewBudget(retry.BudgetOptions{})
+		s := &script{results: []holdfast.Result{failure(), failure(), {Err: errBoom, Class: holdfast.LocalShortage}}}
+		send(t.Context(), true, s, retry.New(retry.Options{MaxAttempts: 2, Budget: b}), moves)
+		if got := b.Stats("t"); len(s.sends) != 3 || got.Withdrawn != 1 || got.Refunded != 0 {
+			t.Errorf("%d sends, %+v", len(s.sends), got)
+		}
+	})
+}

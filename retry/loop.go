@@ -81,7 +81,7 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duration) (again *holdfast.Call, err error) {
 	r := l.r
 	defer func() {
-		if again == nil || !again.Sent() || neverLeft(l.res.Class) {
+		if again == nil || !again.Sent() || neverLeft(again, l.res) {
 			r.budget.Refund(call.Target)
 		}
 	}()
@@ -115,9 +115,10 @@ func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duratio
 	return again, nil
 }
 
-// neverLeft reports whether an attempt came to nothing before anything was sent.
-func neverLeft(class holdfast.Class) bool {
-	return class.Server() == holdfast.Unknown && class.Again(false)
+// neverLeft reports whether an attempt came to nothing before anything was sent. A Result of
+// another attempt, which a policy further in has made, does not say so of this one.
+func neverLeft(call *holdfast.Call, res holdfast.Result) bool {
+	return res.Attempt == call.Attempt && res.Class.Server() == holdfast.Unknown && res.Class.Again(false)
 }
 
 // putBy keeps what tells of the server, in case that no further attempt does: a circuit

@@ -20,6 +20,8 @@ type terms struct {
 	learns        *adaptive // what the call took is told to; nil: nothing learns of it
 	whole         bool      // the limit covers the answer to its end
 	unary, stream bool
+	named         bool // the idle limit was asked for by name
+	streams       bool // the limit covers a stream to its end as well
 }
 
 // A bounded is the context of one call under a limit and, as a watch, the
@@ -36,6 +38,7 @@ type bounded struct {
 	outer  *bounded // a deadline of ours right outside this one, which it keeps as well
 
 	state atomic.Int64 // what the idle limit counts, and since when; see idle.go
+	shown atomic.Bool  // the answer has turned out to be a stream; written under mu
 	armed atomic.Int64 // when the timer will run, since it began; 0: there is none
 
 	mu     sync.Mutex
@@ -47,6 +50,7 @@ type bounded struct {
 	cancel context.CancelCauseFunc // there with inner
 
 	timer *alarm // nil: there is none
+	late  keeper // the answer, where it can be kept for a first read that comes late
 
 	cause error // what the context ends because of, where cancel is to be told
 
@@ -74,7 +78,7 @@ func (c *bounded) fixed() bool {
 // deadline to be seen: after an attempt's answer has come it binds no more, and for a
 // stream it must not go on the wire. The caller's may be nearer where extended is true.
 func (c *bounded) ends() (at int64, extended, ok bool) {
-	if c.limit == 0 || !c.whole && (c.stream || c.phase() != asking) {
+	if c.limit == 0 || !c.whole && (c.stream || c.phase() != asking) || c.shown.Load() && !c.streams {
 		return 0, false, false
 	}
 	more := c.extension(0, c.limit)

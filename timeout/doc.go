@@ -21,15 +21,17 @@
 // the first message), and becomes an idle limit then: a large body that keeps
 // coming is read to its end, one that stalls is cut. The idle limit counts only
 // while the reader waits for the server. A reader that takes its time between
-// two reads has ten times as long, and a minute at least. One that never begins
-// to read has the idle limit itself, so that an answer that was forgotten gives
-// its connection back.
+// two reads has ten times as long, and a minute at least. When the reader has not
+// begun to read for the idle limit, a transport that can takes what there is of the
+// answer into memory: an answer that was forgotten gives its connection back, and a
+// first read that comes late finds it. Where the transport cannot, the answer is cut.
 //
 // A call that goes on after its first message (Call.Stream) is limited until
 // that message by a limit around the attempt, and not at all by one around the
 // whole call unless Options.Streams says so; only then is a deadline put on the wire
 // for it. An idle limit holds on a stream where it was asked for by name, while the
-// reader waits for a message.
+// reader waits for a message. An answer that only shows itself to be a stream when it
+// begins (Result.Stream) is one from then on.
 //
 // # One call
 //

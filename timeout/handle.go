@@ -55,7 +55,7 @@ func around(at holdfast.Place, call *holdfast.Call) bool {
 // bound says what of t holds for this call, which begins now.
 func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
 	stream := call.Stream && !call.Unary
-	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole}
+	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole, named: !t.unnamed, streams: t.streams}
 	if t.adaptive != nil && !stream {
 		b.learns = t.adaptive
 		b.limit = t.adaptive.limit(t.adaptive.learnt.targets.Get(call.Target), began)
@@ -82,15 +82,15 @@ func (c *bounded) run(next holdfast.Handler) holdfast.Result {
 		return res
 	}
 	inTime := true
-	if !c.whole {
+	if !c.whole && !res.Stream {
 		c.sample(res.Class)
 	}
-	if !c.whole || c.idle > 0 {
-		inTime = c.answered()
+	if !c.whole || c.idle > 0 || res.Stream {
+		inTime = c.answered(res)
 	} else {
 		c.reading()
 	}
-	if c.idle > 0 {
+	if c.idleNow() > 0 {
 		res.OnDone((*watch)(c), 0)
 	} else {
 		res.OnDone((*hook)(c), 0) // no progress need be told

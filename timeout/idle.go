@@ -33,7 +33,7 @@ var _ holdfast.Hook = (*hook)(nil)
 // Done lets go of the context at the end of the Reply.
 func (h *hook) Done(_ uint64, end holdfast.End) {
 	c := (*bounded)(h)
-	if c.whole {
+	if c.whole && !c.shown.Load() {
 		c.sample(end.Class)
 	}
 	c.release()
@@ -61,15 +61,18 @@ func (w *watch) Progress(_ uint64, wait bool) {
 	}
 }
 
-// answered ends the attempt's limit and begins its idle limit. It reports
-// whether the limit had not run out before.
-func (c *bounded) answered() bool {
+// answered ends the attempt's limit and begins its idle limit. For an answer that has shown
+// itself to be a stream, only the limits of a stream go on. It reports whether the limit had
+// not run out before.
+func (c *bounded) answered(res holdfast.Result) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		return false
 	}
 	c.reads = true
+	c.shown.Store(res.Stream && !c.stream)
+	c.late, _ = res.Reply.(keeper)
 	due := c.dueIn(c.enter(unread))
 	switch {
 	case c.inner == nil: // nobody waits
@@ -113,7 +116,29 @@ func (c *bounded) fire() {
 		pause.Note(c.began+due, now)
 		pause.Look(now)
 	}
+	c.keep()
 	c.wake(true)
+}
+
+// A keeper is an answer that can be kept, until its caller begins to read it.
+type keeper interface {
+	// PutBy takes the beginning of the answer into memory and lets go of all else that it
+	// holds, which ends it, unless the caller has begun to read it. Reading past what was
+	// kept ends in why.
+	PutBy(why error)
+}
+
+// keep has an answer kept that nobody has begun to read for the idle limit: what it holds is
+// free, and a first read that comes late finds it.
+func (c *bounded) keep() {
+	c.mu.Lock()
+	state, now, late := c.state.Load(), c.since(), c.late
+	due := late != nil && !c.ended && state&3 == unread && c.dueIn(state) <= now && c.outerDue() > now && !(c.limited(unread) && c.limit <= now) &&
+		c.state.CompareAndSwap(state, int64(now)<<2|resting) // so that the context does not end meanwhile
+	c.mu.Unlock()
+	if due {
+		late.PutBy(&unreadError{c.idle})
+	}
 }
 
 // wake sets the timer, or ends the context when its time has come.
@@ -173,25 +198,32 @@ func (c *bounded) least() time.Duration {
 // dueIn returns when, since it began, the context is to end if nothing changes.
 func (c *bounded) dueIn(state int64) time.Duration {
 	phase, since := state&3, time.Duration(state>>2)
-	due := c.outerDue()
+	due, idle := c.outerDue(), c.idleNow()
 	if c.limited(phase) {
 		due = min(due, plus(c.limit, c.extension(0, c.limit)))
 	}
-	if c.idle == 0 {
-		return due
-	}
+	stream := c.stream || c.shown.Load()
 	switch {
-	case phase == waiting, phase == unread && !c.stream:
-		due = min(due, plus(plus(since, c.idle), c.extension(since, c.idle)))
-	case phase == resting && !c.stream:
-		due = min(due, plus(since, slow(c.idle)))
+	case idle == 0:
+	case phase == waiting, phase == unread && !stream:
+		due = min(due, plus(plus(since, idle), c.extension(since, idle)))
+	case phase == resting && !stream:
+		due = min(due, plus(since, slow(idle)))
 	}
 	return due
 }
 
+// idleNow returns the idle limit, which holds on a stream where it was asked for by name.
+func (c *bounded) idleNow() time.Duration {
+	if c.shown.Load() && !c.named {
+		return 0
+	}
+	return c.idle
+}
+
 // outerDue returns when, since it began, the deadline of ours outside runs out.
 func (c *bounded) outerDue() time.Duration {
-	if c.outer == nil {
+	if c.outer == nil || !c.outer.limited(asking) {
 		return never
 	}
 	limit := plus(c.outer.limit, c.outer.extension(0, c.outer.limit))
@@ -206,6 +238,9 @@ func (c *bounded) extension(since, limit time.Duration) time.Duration {
 
 // limited reports whether the limit, and not the idle one alone, counts now.
 func (c *bounded) limited(phase int64) bool {
+	if c.shown.Load() {
+		return c.limit > 0 && c.whole && c.streams
+	}
 	return c.limit > 0 && (c.whole || phase == asking)
 }
 

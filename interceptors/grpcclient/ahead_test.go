@@ -307,7 +307,11 @@ func TestDiscardWaitsForWhatIsReadAhead(t *testing.T) {
 				return next(ctx, call.Again())
 			}
 		})
-		cc, stop := s.dial(t, through(all, picky)...)
+		slow := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			inner, err := next(ctx, desc, cc, method, opts...)
+			return writesLate{inner}, err
+		}
+		cc, stop := s.dial(t, append(through(all, picky), grpc.WithChainStreamInterceptor(slow))...)
 		defer stop()
 		stream := asks(t, t.Context(), cc, undeclared)
 		go func() {
@@ -318,6 +322,18 @@ func TestDiscardWaitsForWhatIsReadAhead(t *testing.T) {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
+}
+
+// A writesLate writes to the message of a receive that fails, some time later.
+type writesLate struct{ grpc.ClientStream }
+
+func (w writesLate) RecvMsg(m any) error {
+	err := w.ClientStream.RecvMsg(m)
+	if err != nil {
+		pass(time.Second)
+		m.(*message).Value = "late"
+	}
+	return err
 }
 
 // A panic in what runs before the caller comes is the caller's, once.

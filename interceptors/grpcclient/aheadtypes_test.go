@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -77,6 +78,48 @@ func TestTheFirstMessageIsOfTheCallersType(t *testing.T) {
 	}
 }
 
+// A codec that the caller brings gets the caller's own types alone.
+func TestACodecOfTheCallersGetsTheCallersTypes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &service{list: sends(unavailable, "one", "two")}
+		cc, stop := s.dial(t, through(all, again(3))...)
+		defer stop()
+		for _, late := range []bool{false, true} {
+			stream, err := cc.NewStream(t.Context(), listDesc, list, grpc.ForceCodec(bytesAlone{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.SendMsg(say("x")); err != nil {
+				t.Fatal(err)
+			}
+			if late {
+				pass(time.Minute)
+			}
+			for _, want := range []string{"one", "two"} {
+				var got []byte
+				m := new(message)
+				if err := stream.RecvMsg(&got); err != nil || proto.Unmarshal(got, m) != nil || m.GetValue() != want {
+					t.Errorf("late %v: %q, %v", late, got, err)
+				}
+			}
+		}
+	})
+}
+
+// A bytesAlone is a codec whose answers are raw bytes.
+type bytesAlone struct{}
+
+func (bytesAlone) Name() string                  { return "bytes" }
+func (bytesAlone) Marshal(v any) ([]byte, error) { return protoCodec.Marshal(v) }
+func (bytesAlone) Unmarshal(b []byte, v any) error {
+	into, ok := v.(*[]byte)
+	if !ok {
+		return fmt.Errorf("a %T", v)
+	}
+	*into = slices.Clone(b)
+	return nil
+}
+
 // Unknown fields and all else of the first message are the caller's.
 func TestTheFirstMessageIsWhole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -126,6 +169,53 @@ func (l loudly) RecvMsg(m any) error {
 			return nil
 		}
 		m.Value = strings.ToUpper(m.GetValue())
+	}
+	return err
+}
+
+// An attempt that receives into the caller's message begins with an empty one, whatever the one
+// before has left in it.
+func TestEachAttemptBeginsWithAnEmptyMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &service{list: func(n int, _ string, ss grpc.ServerStream) error {
+			pass(time.Second) // the caller is there
+			_ = ss.SendHeader(nil)
+			if n < 3 {
+				return unavailable
+			}
+			return ss.SendMsg(say("ok"))
+		}}
+		var begun atomic.Int64
+		cc, stop := s.dial(t, append(through(all, again(3)), grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			inner, err := next(ctx, desc, cc, method, opts...)
+			return leaves{inner, t, &begun}, err
+		}))...)
+		defer stop()
+		m := new(message)
+		stream := asks(t, t.Context(), cc, undeclared)
+		if err := stream.RecvMsg(m); err != nil || m.GetValue() != "ok" || begun.Load() != 3 {
+			t.Errorf("%v, %v after %d", m, err, begun.Load())
+		}
+	})
+}
+
+// A leaves leaves something in the message of a receive that fails.
+type leaves struct {
+	grpc.ClientStream
+	t     *testing.T
+	begun *atomic.Int64
+}
+
+func (l leaves) RecvMsg(v any) error {
+	l.begun.Add(1)
+	m, ok := v.(*message)
+	if !ok || m.GetValue() != "" {
+		l.t.Errorf("it begins with %v", v)
+		return l.ClientStream.RecvMsg(v)
+	}
+	err := l.ClientStream.RecvMsg(v)
+	if err != nil {
+		m.Value = "left over"
 	}
 	return err
 }

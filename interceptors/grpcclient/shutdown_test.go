@@ -3,7 +3,6 @@ package grpcclient_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -228,7 +227,7 @@ func TestAnIdleChannelComesBack(t *testing.T) {
 			}
 			pass(10 * time.Minute)
 			if r.n.Load() != 0 || checks.Load() != 0 {
-				t.Error(fmt.Sprintf("round %d: idle, and %d watching, %d checks", round, r.n.Load(), checks.Load()))
+				t.Errorf("round %d: idle, and %d watching, %d checks", round, r.n.Load(), checks.Load())
 			}
 		}
 	})

@@ -16,20 +16,23 @@ import (
 // An answer is the response to one attempt, as policies see it: a Reply whose end
 // is the end of its body. Seen by the caller it is the body (type reader).
 type answer struct {
-	of     *exchange
-	life   attempt.Context // the attempt's, which ends with the body
-	sent   *http.Request   // what the base was given
-	upload upload          // what it reads; nil: nothing of ours
-	resp   *http.Response
-	body   io.ReadCloser // the base's
-	named  holdfast.Code
-	class  holdfast.Class
-	empty  bool        // there is nothing to read
-	closed atomic.Bool // by the caller
-	whole  atomic.Bool // read to its end; what is read again ends so again, whatever the context
-	letGo  sync.Once   // by Discard or Keep
-	read   atomic.Int64
-	ending holdfast.Ending
+	of      *exchange
+	life    attempt.Context // the attempt's, which ends with the body
+	sent    *http.Request   // what the base was given
+	upload  upload          // what it reads; nil: nothing of ours
+	resp    *http.Response
+	body    io.ReadCloser // the base's
+	named   holdfast.Code
+	class   holdfast.Class
+	stream  bool                  // it goes on, with pauses
+	empty   bool                  // there is nothing to read
+	closed  atomic.Bool           // by the caller
+	whole   atomic.Bool           // read to its end; what is read again ends so again, whatever the context
+	letGo   sync.Once             // by Discard, Keep or PutBy
+	late    atomic.Pointer[putBy] // what PutBy has kept; nil: it has not
+	touched atomic.Bool           // by the caller, or by PutBy before
+	read    atomic.Int64
+	ending  holdfast.Ending
 }
 
 func (a *answer) code() holdfast.Code { return a.named }
@@ -121,7 +124,7 @@ func (a *answer) discard() {
 func (a *answer) worthDraining() bool {
 	d := a.of.door
 	return a.life.Err() == nil && !a.empty && d.DrainTime > 0 && d.DrainBytes > 0 && a.resp.ContentLength <= d.DrainBytes &&
-		a.resp.StatusCode != http.StatusSwitchingProtocols && !a.of.call.Stream
+		a.resp.StatusCode != http.StatusSwitchingProtocols && !a.stream
 }
 
 // end makes the End of the body: err is what reading it ended with, nil when it
@@ -154,6 +157,9 @@ type reader answer
 // *holdfast.TimeoutError; when its client was closed, holdfast.ErrClosed.
 func (r *reader) Read(p []byte) (int, error) {
 	a := (*answer)(r)
+	if put := a.putAside(); put != nil {
+		return put.Read(p)
+	}
 	a.ending.Progress(true)
 	n, err := a.body.Read(p)
 	if n > 0 {
@@ -188,6 +194,9 @@ func (a *answer) cutOff() bool { return a.resp.ContentLength < 0 && a.life.Err()
 // Close closes the body.
 func (r *reader) Close() error {
 	a := (*answer)(r)
+	if put := a.putAside(); put != nil {
+		return put.Close()
+	}
 	if a.ending.Finished() { // read to its end, as most are
 		return a.body.Close()
 	}

@@ -61,5 +61,6 @@
 //	another attempt won, of a hedge                 Ignored        never          superseded
 //
 // Wrapper.Classify overrules both tables. An answer whose body breaks off is a Failure at its
-// end, for whoever counts; it is not sent again, since the caller has it.
+// end, for whoever counts; it is not sent again, since the caller has it, but for one that
+// Wrapper.WholeBody has read before.
 package httpclient

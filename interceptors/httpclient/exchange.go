@@ -168,8 +168,14 @@ func (x *exchange) answered(a *answer, call *holdfast.Call, s *sending, resp *ht
 		says = wishOf(resp)
 	}
 	res := x.door.judge(resp.StatusCode, says)
+	stream := call.Stream || streams(resp)
+	if res.Class == holdfast.Success && !stream && x.wanted(resp) {
+		if got, err := x.whole(resp); err != nil {
+			return x.brokenOff(ctx, s, resp, got, err)
+		}
+	}
 	if x.door.Classify != nil {
-		v, ok := classify(x.door.Classify, resp, call.Stream)
+		v, ok := classify(x.door.Classify, resp, stream)
 		if ctx.Err() != nil { // time ran out while it looked at the body
 			res := x.failed(ctx, s, context.Cause(ctx))
 			shut(resp.Body)
@@ -200,11 +206,11 @@ func (x *exchange) answered(a *answer, call *holdfast.Call, s *sending, resp *ht
 	if resp.StatusCode == http.StatusMisdirectedRequest {
 		x.body.misdirected.Store(true)
 	}
-	a.of, a.sent, a.upload, a.resp, a.body, a.class, a.named = x, s.out, s.up, resp, resp.Body, res.Class, res.Code
+	a.of, a.sent, a.upload, a.resp, a.body, a.class, a.named, a.stream = x, s.out, s.up, resp, resp.Body, res.Class, res.Code, stream
 	a.begin()
 	if s.trip != nil {
 		a.ending.OnDone(s.trip, 0)
 	}
-	res.Reply = a
+	res.Reply, res.Stream = a, stream
 	return res
 }

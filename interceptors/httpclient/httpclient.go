@@ -3,7 +3,6 @@ package httpclient
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -36,8 +35,10 @@ type Wrapper struct {
 	// safe for concurrent use.
 	TrustOrigin func(target string) bool
 	// Stream reports that the answer goes on after its headers, with pauses that
-	// no time limit fits. Upgrades, CONNECT, and requests that accept
-	// text/event-stream are streams always.
+	// no time limit fits. Upgrades, CONNECT, watches of Kubernetes (watch=true in the
+	// query), and requests that accept text/event-stream or are of Connect's or
+	// gRPC-Web's streams are streams always. So is what its answer shows to be one by
+	// its Content-Type: those, application/x-ndjson and its kin, and a watch's.
 	Stream func(*http.Request) bool
 
 	// IdempotencyKey makes a key for each call that is not repeatable, whose
@@ -57,6 +58,27 @@ type Wrapper struct {
 	// nothing is read, and the connection is closed.
 	DrainBytes int64
 	DrainTime  time.Duration
+
+	// WholeBody is up to how many bytes an answer of known length is read completely
+	// before it counts as one: a body that breaks off is then a failed attempt, which can
+	// be sent again, and its caller never sees it. The limit of an attempt covers the
+	// reading. 0 and negative: none is. Streams, failures, and answers of unknown length,
+	// such as those that net/http decompresses, are handed over as they come.
+	WholeBody int64
+
+	// Resume is how often an answer is taken up where its body breaks off, or stalls, by a
+	// request for the rest of it (Range and If-Range, RFC 9110 section 14), which goes
+	// through the policies: 0 and negative mean never. Its caller then gets every byte once,
+	// or the error. Only answers of status 200 to a GET without a Range are, of known length,
+	// that net/http does not decompress, and that have a strong validator: an ETag that is not
+	// weak, or else a Last-Modified a minute before the Date.
+	Resume int
+	// ResumeBudget is asked for a token for each time that an answer is to be taken up;
+	// *retry.Budget is one. nil: none is needed.
+	ResumeBudget interface {
+		Withdraw(target string) bool
+		Refund(target string)
+	}
 
 	// ConnLifetime is how long a connection to an endpoint that a balancer has chosen
 	// is used, a tenth more or less, so that they are not all renewed at once: its
@@ -113,6 +135,8 @@ func (w Wrapper) filled() Wrapper {
 	w.ReplayCap = option.Of(w.ReplayCap, 64<<10, option.Off)
 	w.DrainBytes = option.Of(w.DrainBytes, 64<<10, option.Off)
 	w.DrainTime = option.Of(w.DrainTime, defaultDrainTime, option.Off)
+	w.WholeBody = option.Of(w.WholeBody, option.Off, option.Off)
+	w.Resume = option.Of(w.Resume, option.Off, option.Off)
 	w.ConnLifetime = option.Of(w.ConnLifetime, option.Off, option.Off)
 	return w
 }
@@ -166,6 +190,16 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoRequest
 	}
 	x := &exchange{door: d, req: req}
+	resp, err := x.roundTrip()
+	if err == nil && d.Resume > 0 {
+		resp.Body = x.resumable(resp)
+	}
+	return resp, err
+}
+
+// roundTrip sends the request of x through the policies.
+func (x *exchange) roundTrip() (*http.Response, error) {
+	d, req := x.door, x.req
 	x.body.open(req, d.ReplayCap)
 	defer x.body.release(req)
 	switch {
@@ -175,7 +209,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoHeader
 	}
 	x.call = holdfast.Call{
-		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.stream(req),
+		Target: req.URL.Host, Method: req.Method, Repeatable: d.repeatable(req), Stream: d.asksForStream(req),
 		Sender: x, Record: &x.record,
 	}
 	if x.call.Method == "" {
@@ -227,16 +261,4 @@ func (d *door) repeatable(req *http.Request) bool {
 		return d.Repeatable(req)
 	}
 	return idempotent(req)
-}
-
-func (d *door) stream(req *http.Request) bool {
-	if req.Header["Upgrade"] != nil || req.Method == http.MethodConnect {
-		return true
-	}
-	for _, accept := range req.Header["Accept"] {
-		if strings.Contains(accept, "text/event-stream") {
-			return true
-		}
-	}
-	return d.Stream != nil && d.Stream(req)
 }

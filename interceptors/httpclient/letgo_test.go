@@ -91,9 +91,11 @@ func TestADiscardedAnswerIsLetGoOf(t *testing.T) {
 		"a circuit opens": func() []holdfast.Policy {
 			return []holdfast.Policy{quick(3), breaker.New(breaker.Options{ConsecutiveFailures: 1})}
 		},
-		"a hedge": func() []holdfast.Policy { return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Nanosecond})} },
+		"a hedge": func() []holdfast.Policy {
+			return []holdfast.Policy{hedge.New(hedge.Options{Delay: time.Nanosecond, Share: -1})}
+		},
 		"a hedge within a retry": func() []holdfast.Policy {
-			return []holdfast.Policy{quick(3), hedge.New(hedge.Options{Delay: time.Nanosecond})}
+			return []holdfast.Policy{quick(3), hedge.New(hedge.Options{Delay: time.Nanosecond, Share: -1})}
 		},
 		"a limit around the call": func() []holdfast.Policy {
 			return []holdfast.Policy{timeout.New(timeout.Options{Limit: time.Hour}), quick(3)}

@@ -14,5 +14,7 @@ func TestT93_EveryOptionMeansSomething(t *testing.T) {
 		"DrainBytes":   {64 << 10, -1},
 		"DrainTime":    {50 * time.Millisecond, -1},
 		"ConnLifetime": {-1, -1},
+		"WholeBody":    {-1, -1},
+		"Resume":       {-1, -1},
 	})
 }

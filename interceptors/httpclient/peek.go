@@ -16,7 +16,7 @@ const peekBytes = 64 << 10
 // for a Classify that goes by what the body says: a status of 200 with an error in it.
 // The caller of the request still gets the body whole. n is at most 64 KiB. Peek waits
 // until the bytes are there, or the body ends or breaks off, or a time limit ends the
-// attempt. Outside of Classify, and of a stream (Call.Stream), it returns nothing.
+// attempt. Outside of Classify, and of a stream, it returns nothing.
 func Peek(resp *http.Response, n int) []byte {
 	if resp == nil {
 		return nil
@@ -74,6 +74,14 @@ func (p *peeked) Close() error {
 	return p.ReadCloser.Close()
 }
 
+// fill looks at n bytes. It returns how many there are, and what reading them ended with.
+func (p *peeked) fill(n int64) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, p.err = io.CopyN(&p.head, p.ReadCloser, n)
+	return p.head.Len(), p.err
+}
+
 // came reports whether all of the body was looked at.
 func (p *peeked) came() bool {
 	p.mu.Lock()
@@ -87,8 +95,11 @@ func classify(f func(*http.Response, error) (holdfast.Verdict, bool), resp *http
 	if stream || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols { // there is nothing to look at
 		return f(resp, nil)
 	}
-	p := &peeked{ReadCloser: resp.Body}
-	resp.Body = p
+	p, whole := resp.Body.(*peeked)
+	if !whole {
+		p = &peeked{ReadCloser: resp.Body}
+		resp.Body = p
+	}
 	v, ok := f(resp, nil)
 	if resp.Body == p && p.head.Len() == 0 && p.err == nil {
 		resp.Body = p.ReadCloser // nobody has looked

@@ -25,8 +25,14 @@ import (
 // A body that is being read as the time given for the shutdown is over ends with that error; one
 // that is read in time is whole.
 func TestShutdownWaitsForBodies(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("HTTP/%d", version), func(t *testing.T) { shutdownWaitsForBodies(t, version) })
+	}
+}
+
+func shutdownWaitsForBodies(t *testing.T, version int) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "begun ")
 		_ = http.NewResponseController(w).Flush()
 		if r.URL.Path == "/hangs" {
@@ -36,15 +42,17 @@ func TestShutdownWaitsForBodies(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, "and ended")
 	}))
+	server.EnableHTTP2 = version == 2
+	server.StartTLS()
 	defer server.Close()
 	var gate holdfast.Gate
-	base := new(http.Transport)
+	base, _ := server.Client().Transport.(*http.Transport)
 	defer base.CloseIdleConnections()
 	client := &http.Client{Transport: httpclient.Wrap(base, &gate)}
 	get := func(path string) *http.Response {
 		resp, err := client.Get(server.URL + path)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || resp.ProtoMajor != version {
+			t.Fatal(resp, err)
 		}
 		return resp
 	}
@@ -67,7 +75,7 @@ func TestShutdownWaitsForBodies(t *testing.T) {
 	}
 	_ = whole.Body.Close()
 	cancel()
-	if err := <-down; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "holdfast: 1 calls") {
+	if err := <-down; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "holdfast: the shutdown has cut off 1 of") {
 		t.Error(err)
 	}
 	if text, err := io.ReadAll(hangs.Body); !errors.Is(err, holdfast.ErrClosed) {
@@ -179,5 +187,52 @@ func shutdownUnderLoad(t *testing.T, patient bool) {
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
+
+// net/http dials on when the request is over that it dials for. What it comes to after the
+// shutdown is closed.
+func TestADialThatIsLateIsClosed(t *testing.T) {
+	var open atomic.Int64
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ConnState = connections(&open)
+	s.Start()
+	defer s.Close()
+	release, dialled := make(chan struct{}), make(chan net.Conn, 1)
+	base := &http.Transport{DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
+		<-release
+		conn, err := net.Dial(network, addr)
+		dialled <- conn
+		return conn, err
+	}}
+	set := loadbalance.New(discovery.Static(s.Listener.Addr().String()), nil, loadbalance.Options{})
+	defer set.Close()
+	var gate holdfast.Gate
+	client := &http.Client{Transport: httpclient.Wrap(base, &gate, set), Timeout: 50 * time.Millisecond}
+	if resp, err := client.Get("http://service.test/"); err == nil {
+		_ = resp.Body.Close()
+		t.Error("there was no connection, and an answer")
+	}
+	if err := gate.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	conn := <-dialled
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the connection is open: %v", err)
+	}
+}
+
+// A door that is made of what is closed already has no connections either.
+func TestOnClosedTellsAtOnceWhereItIs(t *testing.T) {
+	var gate holdfast.Gate
+	told := 0
+	gate.OnClosed(func() { told++ })
+	gate.OnClosed(nil)
+	_ = gate.Close()
+	gate.OnClosed(func() { told++; _ = gate.Close() })
+	if told != 2 {
+		t.Errorf("told %d times", told)
 	}
 }

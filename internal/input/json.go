@@ -67,23 +67,24 @@ func twice(decoder *json.Decoder, path []string) []string {
 	token, _ := decoder.Token() // the text has been read before
 	switch token {
 	case json.Delim('['):
-		in := append(path, "[]")
+		path = append(path, "[]")
 		for decoder.More() {
-			if at := twice(decoder, in); at != nil {
+			if at := twice(decoder, path); at != nil {
 				return at
 			}
 		}
 	case json.Delim('{'):
 		seen := map[string]bool{}
+		path = append(path, "")
 		for decoder.More() {
 			token, _ := decoder.Token()
 			key, _ := token.(string)
-			in := append(path, Show(key))
+			path[len(path)-1] = Show(key)
 			if seen[key] {
-				return in
+				return path
 			}
 			seen[key] = true
-			if at := twice(decoder, in); at != nil {
+			if at := twice(decoder, path); at != nil {
 				return at
 			}
 		}

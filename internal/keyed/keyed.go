@@ -3,6 +3,8 @@
 package keyed
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +40,18 @@ type Table[V any] struct {
 	guest map[string]*Entry[V] // of late keys, while they hold what they share
 }
 
+// longest bounds what is kept of a key, since it may be of an attacker's choosing.
+const longest = 512
+
+// shortened returns the key by which a longer one is known: its beginning, and a hash of it.
+func shortened(key string) string {
+	if len(key) <= longest {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return key[:longest-2*len(sum)] + hex.EncodeToString(sum[:])
+}
+
 // An Entry is a key with its value.
 type Entry[V any] struct {
 	Value V
@@ -58,6 +72,7 @@ const probes = 16
 // Get returns the value of key, made if need be; of a late key what such keys share. It is
 // safe for concurrent use and allocates nothing for a key that is there.
 func (t *Table[V]) Get(key string) V {
+	key = shortened(key)
 	e := t.last.Load()
 	if e == nil || e.key != key {
 		if e = t.find(key, false); e == nil {
@@ -78,6 +93,7 @@ func (t *Table[V]) Get(key string) V {
 // late is other than 0 where people are to be told that keys are late, and how often there was one:
 // the first time, and each time that number has doubled.
 func (t *Table[V]) Hold(key string) (e *Entry[V], late uint64) {
+	key = shortened(key)
 	e = t.last.Load()
 	if e == nil || e.key != key || !e.hold() {
 		if e = t.find(key, true); e == nil {
@@ -134,6 +150,7 @@ func (t *Table[V]) find(key string, hold bool) *Entry[V] {
 // Find returns the value of key where there is one, and makes none. While late keys share
 // one, that is the value of a key that has none of its own and would find no room.
 func (t *Table[V]) Find(key string) (v V, ok bool) {
+	key = shortened(key)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.m[key]; e != nil {

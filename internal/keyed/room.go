@@ -1,5 +1,7 @@
 package keyed
 
+import "strings"
+
 // add makes an entry for a key that had none a moment ago, or returns what it shares as a late one.
 // n is which late key it was, if it was.
 func (t *Table[V]) add(key string, hold bool) (e *Entry[V], n uint64) {
@@ -18,6 +20,7 @@ func (t *Table[V]) add(key string, hold bool) (e *Entry[V], n uint64) {
 // Keep is Hold for a key that has a place whether or not there is room, which makes the table
 // larger than Max: for what people do by hand.
 func (t *Table[V]) Keep(key string) *Entry[V] {
+	key = shortened(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, _ := t.place(key, true, true)
@@ -41,6 +44,7 @@ func (t *Table[V]) place(key string, hold, always bool) (e *Entry[V], late bool)
 	if !room && !always {
 		return t.share(key, hold), true
 	}
+	key = strings.Clone(key) // it may be a piece of something large
 	e = &Entry[V]{Value: t.New(key), key: key, at: len(t.ring)}
 	if t.m == nil {
 		t.m = make(map[string]*Entry[V])

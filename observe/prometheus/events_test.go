@@ -61,28 +61,32 @@ func TestT89_MadeUpStatusesTakeNoRoomFromOthers(t *testing.T) {
 	answers := m.Watch("d")
 	h := holdfast.Chain(answers...)
 	for i := range 1000 {
+		code := holdfast.Code(fmt.Sprintf("%03d", i))
+		h(t.Context(), &holdfast.Call{Target: "full", Unary: true, Sender: answering(code)})
 		if http.StatusText(i) != "" {
 			continue
 		}
-		code := holdfast.Code(fmt.Sprintf("%03d", i))
 		tell(t.Context(), holdfast.Event{Kind: "retry", Code: code})
 		h(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: answering(code)})
 	}
 	for _, code := range []holdfast.Code{"UNAVAILABLE", holdfast.CodeTimeout, "503"} {
 		tell(t.Context(), holdfast.Event{Kind: "retry", Target: "b", Code: code})
 		h(t.Context(), &holdfast.Call{Target: "a", Unary: true, Sender: answering(code)})
+		h(t.Context(), &holdfast.Call{Target: "full", Unary: true, Sender: answering(code)})
 	}
 	got := scraped(t, r)
 	if len(got) > 1000 {
 		t.Errorf("%d series", len(got))
 	}
 	check(t, got, map[string]float64{
-		"retries_total{client=c,reason=UNAVAILABLE,target=b}":                   1,
-		"retries_total{client=c,reason=timeout,target=b}":                       1,
-		"retries_total{client=c,reason=503,target=b}":                           1,
-		"calls_total{class=failure,client=d,code=UNAVAILABLE,method=,target=a}": 1,
-		"calls_total{class=failure,client=d,code=timeout,method=,target=a}":     1,
-		"calls_total{class=failure,client=d,code=503,method=,target=a}":         1,
+		"retries_total{client=c,reason=UNAVAILABLE,target=b}":                      1,
+		"retries_total{client=c,reason=timeout,target=b}":                          1,
+		"retries_total{client=c,reason=503,target=b}":                              1,
+		"calls_total{class=failure,client=d,code=UNAVAILABLE,method=,target=full}": 1,
+		"calls_total{class=failure,client=d,code=timeout,method=,target=full}":     1,
+		"calls_total{class=failure,client=d,code=UNAVAILABLE,method=,target=a}":    1,
+		"calls_total{class=failure,client=d,code=timeout,method=,target=a}":        1,
+		"calls_total{class=failure,client=d,code=503,method=,target=a}":            1,
 	})
 }
 
