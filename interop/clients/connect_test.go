@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/holdfast-go/holdfast/timeout"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // Streams of a server in the protocols that Connect speaks over HTTP/1, with pauses longer than any
@@ -41,7 +42,7 @@ func TestConnectServerStreams(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, late %v", name, late), func(t *testing.T) {
 				with(t, count, func(t *testing.T, through http.RoundTripper) {
 					c := connect.NewClient[emptypb.Empty, wrapperspb.Int64Value](&http.Client{Transport: through}, "http://counter.test"+procedure, protocol)
-					ctx, req, waits := t.Context(), connect.NewRequest(new(emptypb.Empty)), time.Duration(4)
+					ctx, req, waits := t.Context(), connect.NewRequest(new(emptypb.Empty)), 4
 					if late {
 						req.Header().Set("Late", "yes")
 						ctx, waits = timeout.WithLimit(ctx, -1), 5
@@ -57,7 +58,7 @@ func TestConnectServerStreams(t *testing.T) {
 							t.Errorf("%d, want %d", got, n)
 						}
 					}
-					if err := stream.Err(); err != nil || n != 5 || time.Since(began) != waits*every {
+					if err := stream.Err(); err != nil || n != 5 || time.Since(began) != time.Duration(waits)*every {
 						t.Errorf("%d messages in %v: %v", n, time.Since(began), err)
 					}
 					_ = stream.Close()
