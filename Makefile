@@ -3,7 +3,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help all test short race cover lint staticcheck fmt traps verdicts fuzz bench benchmarks interop storm stall soak metrics tail dns consumer newest ci
+.PHONY: help all test short race cover lint staticcheck fmt traps verdicts fuzz bench benchmarks interop clients storm stall soak metrics tail dns consumer newest ci
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ benchmarks: ## Benchmarks of PKG ten times, then benchstat
 
 interop: ## gRPC's own interoperability cases, through the gRPC door
 	go -C interop test -race -count=1 .
+
+clients: ## Real client libraries whose answers go on: watches, long polls, events, streams
+	go -C interop/clients test -race -count=1 .
 
 storm: ## The demonstration: real traffic through real faults
 	go run ./examples/storm
