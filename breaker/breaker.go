@@ -43,6 +43,7 @@ func (s *shared) latest(o *Options) {
 	s.onChange.Store(&o.OnChange)
 	s.width.Store(max(int64(o.Window)/buckets, 1))
 	s.circuits.Resize(o.MaxKeys)
+	s.circuits.Each(func(_ string, c *circuit) bool { c.bound(o); return true })
 }
 
 func (s *shared) tell(ctx context.Context, e holdfast.Event) {
@@ -65,7 +66,8 @@ func New(o Options) *Breaker {
 
 // With returns a Breaker with other options and the circuits of b, which both
 // share from then on: what is open stays open, and what was counted counts. Window,
-// MaxKeys and OnChange hold for b as well. More circuits than MaxKeys are kept while they
+// MaxKeys and OnChange hold for b as well, and nothing stays open for longer than the new bounds
+// allow. More circuits than MaxKeys are kept while they
 // may not be forgotten; see Options.MaxKeys.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {

@@ -35,9 +35,11 @@ type circuit struct {
 	mu      sync.Mutex
 	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
 	until   time.Time // of an open one
+	called  time.Time // of one that is due: when the latest probe was sent, or since when it is due
 	began   time.Time // when the outage did
 	closed  time.Time // when it last closed
 	stayed  time.Duration
+	wished  bool        // the server has asked for that time
 	probe   uint64      // the number of the latest probe
 	probing func(error) // tells the machine how it went; nil: there is none
 	sent    time.Time   // when it was sent
@@ -72,7 +74,7 @@ func (c *circuit) idle(now time.Time) bool {
 	case Isolated:
 		return false
 	case Open, HalfOpen:
-		return c.probing == nil && c.abandoned(now) && now.Sub(c.sent) > c.window.length() // a probe may say nothing
+		return c.probing == nil && c.abandoned(now)
 	}
 	if !c.closed.IsZero() && now.Sub(c.closed) <= c.stayed {
 		return false // to fail again would be a relapse
@@ -81,10 +83,10 @@ func (c *circuit) idle(now time.Time) bool {
 	return noted == 0 || clock.At(now)-noted > int64(c.window.length())
 }
 
-// abandoned reports whether the time of an open circuit was over for as long again, or Window where
-// that is longer, when somebody has called, or still nobody has. The lock is held.
-func (c *circuit) abandoned(called time.Time) bool {
-	return called.Sub(c.until) > max(c.stayed, c.window.length())
+// abandoned reports whether nobody has called a circuit that is due, for as long as it was open or
+// Window where that is longer. The lock is held.
+func (c *circuit) abandoned(now time.Time) bool {
+	return now.Sub(c.called) > max(c.stayed, c.window.length())
 }
 
 // judge reports whether the class is a failure, and whether it says anything.
@@ -205,19 +207,27 @@ func (c *circuit) verdict(o *Options, now time.Time) cause {
 
 // open opens the circuit, whose lock is held.
 func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause) {
-	switch State(c.state.Load()) {
-	case Closed:
-		if now.Sub(c.closed) > c.stayed { // it is no relapse
-			c.began = now
-		}
-	case HalfOpen:
-		if c.abandoned(c.sent) { // what was in between nobody has seen
-			c.began = c.sent
-		}
+	if State(c.state.Load()) == Closed && now.Sub(c.closed) > c.stayed {
+		c.began = now // it is no relapse
 	}
 	c.stayed = openFor(o, now.Sub(c.began), after)
+	c.wished = after > 0 && c.stayed > o.MaxOpenDuration
 	c.until = now.Add(c.stayed)
+	c.called = c.until
 	c.become(Open, why)
+}
+
+// bound shortens the time of an open circuit to what is the longest by now.
+func (c *circuit) bound(o *Options) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := o.MaxOpenDuration
+	if c.wished {
+		most = max(most, o.MaxRetryAfter)
+	}
+	if less := c.stayed - most; less > 0 && State(c.state.Load()) == Open {
+		c.stayed, c.until, c.called = most, c.until.Add(-less), c.called.Add(-less)
+	}
 }
 
 // openFor is how long a circuit stays open when its outage has lasted so long: a

@@ -45,7 +45,10 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 	if State(c.state.Load()) == Open {
 		c.become(HalfOpen, cause{"due", "its time has passed"})
 	}
-	c.probing, c.sent = done, now
+	if c.abandoned(now) {
+		c.began = now // what was in between nobody has seen
+	}
+	c.probing, c.sent, c.called = done, now, now
 	c.probe++
 	return c.probe, nil, true
 }

@@ -89,3 +89,32 @@ func TestWithKeepsWhatWasCounted(t *testing.T) {
 		})
 	}
 }
+
+// What is open is so for no longer than the new bounds allow, since when it was opened.
+func TestWithBoundsTheTimeOfWhatIsOpen(t *testing.T) {
+	for name, c := range map[string]struct {
+		wish time.Duration
+		o    breaker.Options
+		left time.Duration
+	}{
+		"the longest time":                     {0, breaker.Options{OpenDuration: time.Minute, MaxOpenDuration: 10 * time.Second}, 10 * time.Second},
+		"a wish":                               {4 * time.Minute, breaker.Options{MaxRetryAfter: 20 * time.Second, MaxOpenDuration: 10 * time.Second}, 20 * time.Second},
+		"a wish that is as good as ever":       {4 * time.Minute, breaker.Options{MaxOpenDuration: 10 * time.Second}, 4 * time.Minute},
+		"a wish, of which there are none more": {4 * time.Minute, breaker.Options{MaxRetryAfter: -1}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(breaker.Options{OpenDuration: time.Minute})
+				r.halfOpen(t)
+				res := bad
+				res.After = c.wish
+				r.call(res)
+				time.Sleep(time.Second)
+				with := r.With(c.o)
+				if left := time.Until(with.Status("t").Until); left != c.left-time.Second {
+					t.Errorf("open for another %v, want %v", left, c.left-time.Second)
+				}
+			})
+		})
+	}
+}

@@ -31,8 +31,8 @@ type endpoints struct {
 
 	names keyed.Table[*named]
 
-	mu     sync.Mutex
-	conns  map[string]map[net.Conn]struct{} // by address
+	mu    sync.Mutex
+	conns map[string]map[net.Conn]struct{} // by address
 }
 
 // An HTTP/2 connection that has been silent for pingAfter is asked whether it is
