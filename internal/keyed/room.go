@@ -31,11 +31,11 @@ func (t *Table[V]) Keep(key string) *Entry[V] {
 // place finds the entry of key, or makes one; late reports that there was no room for one of its
 // own, nor may always be made. The lock is held.
 func (t *Table[V]) place(key string, hold, always bool) (e *Entry[V], late bool) {
-	if e = t.m[key]; e != nil {
-		return e, false
+	if own := t.m[key]; own != nil {
+		return own, false
 	}
-	if e = t.guest[key]; e != nil && !always {
-		return e, true // what it has under way is counted there
+	if guest := t.guest[key]; guest != nil && !always {
+		return guest, true // what it has under way is counted there
 	}
 	room := !t.full()
 	for !room && t.makeRoom() { // several times where Resize has lowered Max
