@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type Breaker struct {
 
 // shared is what Breakers share that With has made of each other.
 type shared struct {
+	with     sync.Mutex // of latest: what is in force is of one of them, and not of several
 	circuits keyed.Table[*circuit]
 	herald   herald.Herald[holdfast.Event]
 	onChange atomic.Pointer[func(context.Context, holdfast.Event)] // of the latest of them
@@ -40,10 +42,12 @@ type shared struct {
 
 // latest has the circuits follow what Breakers that share them cannot have each for itself.
 func (s *shared) latest(o *Options) {
+	s.with.Lock()
+	defer s.with.Unlock()
 	s.onChange.Store(&o.OnChange)
 	s.width.Store(max(int64(o.Window)/buckets, 1))
 	s.circuits.Resize(o.MaxKeys)
-	s.circuits.Each(func(_ string, c *circuit) bool { c.bound(o); return true })
+	s.circuits.Each(func(_ string, c *circuit) bool { c.follow(o); return true })
 }
 
 func (s *shared) tell(ctx context.Context, e holdfast.Event) {

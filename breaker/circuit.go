@@ -217,10 +217,12 @@ func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause
 	c.become(Open, why)
 }
 
-// bound shortens the time of an open circuit to what is the longest by now.
-func (c *circuit) bound(o *Options) {
+// follow has what was counted go by another window at once, so that it makes no difference who has
+// looked meanwhile, and shortens the time of an open circuit to what is the longest by now.
+func (c *circuit) follow(o *Options) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.window.sum(time.Now())
 	most := o.MaxOpenDuration
 	if c.wished {
 		most = max(most, o.MaxRetryAfter)

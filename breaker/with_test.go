@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,5 +117,52 @@ func TestWithBoundsTheTimeOfWhatIsOpen(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whether somebody has looked between two changes of the Window makes no difference.
+func TestLooksBetweenChangesMakeNoDifference(t *testing.T) {
+	count := func(look bool) (n uint64) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(breaker.Options{ConsecutiveFailures: -1})
+			for range 10 {
+				r.call(bad)
+				time.Sleep(900 * time.Millisecond)
+			}
+			short := r.With(breaker.Options{ConsecutiveFailures: -1, Window: time.Second})
+			if look {
+				short.Status("t")
+			}
+			n = short.With(breaker.Options{ConsecutiveFailures: -1}).Status("t").Failures
+		})
+		return n
+	}
+	if with, without := count(true), count(false); with != without {
+		t.Errorf("%d failures where somebody has looked, and %d where nobody has", with, without)
+	}
+}
+
+// Of several changes at once one is in force, for all that it changes.
+func TestChangesAtOnceLeaveOneInForce(t *testing.T) {
+	for range 100 {
+		b := breaker.New(breaker.Options{})
+		told := make(chan int, 10)
+		var wg sync.WaitGroup
+		for i := 1; i <= 4; i++ {
+			wg.Go(func() {
+				b.With(breaker.Options{MaxKeys: i, OnChange: func(context.Context, holdfast.Event) { told <- i }})
+			})
+		}
+		wg.Wait()
+		h := holdfast.Chain(b)
+		for i := range 10 {
+			_, _ = holdfast.Do(t.Context(), h, holdfast.Call{Target: fmt.Sprint(i)}, func(context.Context) (int, error) { return 0, nil })
+		}
+		kept := 0
+		b.Each(func(string, breaker.Status) bool { kept++; return true })
+		b.Isolate("a")
+		if got := <-told; got != kept {
+			t.Fatalf("%d keys are kept, and the callback is that of %d", kept, got)
+		}
 	}
 }
