@@ -124,16 +124,21 @@ func TestWithBoundsTheTimeOfWhatIsOpen(t *testing.T) {
 func TestLooksBetweenChangesMakeNoDifference(t *testing.T) {
 	count := func(look bool) (n uint64) {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(breaker.Options{ConsecutiveFailures: -1})
-			for range 10 {
-				r.call(bad)
-				time.Sleep(900 * time.Millisecond)
+			o := breaker.Options{ConsecutiveFailures: -1, ConsecutiveFailuresUnderLoad: -1, FailureRatio: -1}
+			r := newRig(o)
+			for range 5 {
+				for range 500 { // so that each shard of the window has some
+					r.call(bad)
+				}
+				time.Sleep(time.Second)
 			}
-			short := r.With(breaker.Options{ConsecutiveFailures: -1, Window: time.Second})
+			short := o
+			short.Window = time.Second
+			b := r.With(short)
 			if look {
-				short.Status("t")
+				b.Status("t")
 			}
-			n = short.With(breaker.Options{ConsecutiveFailures: -1}).Status("t").Failures
+			n = b.With(o).Status("t").Failures
 		})
 		return n
 	}
@@ -144,11 +149,11 @@ func TestLooksBetweenChangesMakeNoDifference(t *testing.T) {
 
 // Of several changes at once one is in force, for all that it changes.
 func TestChangesAtOnceLeaveOneInForce(t *testing.T) {
-	for range 100 {
+	for range 2000 {
 		b := breaker.New(breaker.Options{})
 		told := make(chan int, 10)
 		var wg sync.WaitGroup
-		for i := 1; i <= 4; i++ {
+		for i := 1; i <= 8; i++ {
 			wg.Go(func() {
 				b.With(breaker.Options{MaxKeys: i, OnChange: func(context.Context, holdfast.Event) { told <- i }})
 			})
