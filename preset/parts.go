@@ -66,7 +66,7 @@ func build(c Config, before *parts) *parts {
 	for i, r := range table {
 		p.made[i] = r.make(&c, before.made[i])
 	}
-	p.routed = p.route(before)
+	p.route(before)
 	return p
 }
 

@@ -20,6 +20,12 @@ type Route struct {
 	// its full method, without a host: "/users.v1.Users/Get", "/users.v1.Users/" of all methods
 	// of a service. A plain function is a call of its Method to its Target, with the path
 	// "/", or as a gRPC call where the Method begins with a slash.
+	//
+	// Update knows a route by its patterns, whatever their wildcards are named. When one is split,
+	// the route that has its first pattern goes on with its places, its tokens and what it has
+	// learnt; when several become one, it goes on with those of the one whose pattern is first in
+	// it. All others begin anew, and so does one that was removed and comes back. Who waits
+	// already goes on waiting where it does.
 	Match []string
 	// Config is what differs. What is zero in it is as in the Config that the route is in, and
 	// so are circuits, their Window, MaxKeys and OnChange, and the budget, which all

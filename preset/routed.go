@@ -3,7 +3,6 @@ package preset
 import (
 	"context"
 	"reflect"
-	"slices"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/hedge"
@@ -32,41 +31,27 @@ var (
 	_ holdfast.Group  = (*routed)(nil)
 )
 
-// route makes the policies of the routes of p, with the state of those before; nil: p has none.
-func (p *parts) route(before *parts) *routed {
-	if len(p.config.Routes) == 0 {
-		return nil
+// route makes the policies of the routes of p, with the state of those before; there may be none.
+func (p *parts) route(before *parts) {
+	s := succeed(before.config.Routes, p.config.Routes)
+	if len(p.config.Routes) > 0 {
+		p.routed = &routed{base: p}
+		p.routed.patterns, _ = compile(p.config.Routes)
 	}
-	r := &routed{base: p}
-	r.patterns, _ = compile(p.config.Routes)
-	for _, route := range p.config.Routes {
-		r.routes = append(r.routes, p.beside(route.Config.over(p.config), before.of(route.Match), before))
+	for i, route := range p.config.Routes {
+		was := new(parts)
+		if from := s.from[i]; from >= 0 {
+			was = before.routed.routes[from]
+		}
+		p.routed.routes = append(p.routed.routes, p.beside(route.Config.over(p.config), was, before))
 	}
-	return r
+	p.relieve(before, s)
 }
 
-// of returns the policies of the route with one of those patterns; nil: there is none.
-func (p *parts) of(match []string) *parts {
-	if i := routeOf(p.config.Routes, match); i >= 0 {
-		return p.routed.routes[i]
-	}
-	return nil
-}
-
-// routeOf returns which of the routes has one of those patterns; -1: none.
-func routeOf(routes []Route, match []string) int {
-	return slices.IndexFunc(routes, func(r Route) bool {
-		return slices.ContainsFunc(r.Match, func(pattern string) bool { return slices.Contains(match, pattern) })
-	})
-}
-
-// beside makes the policies of a route of p, whose Config is c. was is that route before, or nil,
+// beside makes the policies of a route of p, whose Config is c. was is the one whose state it has,
 // and base what p was then.
 func (p *parts) beside(c Config, was, base *parts) *parts {
 	made := &parts{config: c}
-	if was == nil {
-		was = new(parts)
-	}
 	c = c.probing()
 	c.Retry.Budget, c.Hedge.Budget = find[*retry.Retry](p).Budget(), find[*hedge.Hedge](p).Options().Budget
 	for i, r := range table {

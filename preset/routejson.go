@@ -109,13 +109,11 @@ func enter(out map[string]any, path string, v reflect.Value) {
 	}
 }
 
-// keepInRoutes is keep for each of the routes that are in both.
+// keepInRoutes is keep for each of the routes that have a pattern of an old one.
 func keepInRoutes(to, from reflect.Value) {
 	routes, _ := to.Interface().([]Route)
 	old, _ := from.Interface().([]Route)
-	for i := range routes {
-		if j := routeOf(old, routes[i].Match); j >= 0 {
-			keep(reflect.ValueOf(&routes[i].Config).Elem(), reflect.ValueOf(old[j].Config))
-		}
+	for _, k := range keeps(old, routes) {
+		keep(reflect.ValueOf(&routes[k.is].Config).Elem(), reflect.ValueOf(old[k.was].Config))
 	}
 }

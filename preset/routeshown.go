@@ -45,27 +45,34 @@ func diffRoutes(was, is *parts) (changes []string) {
 	all := differ(was, is)
 	add := func(r Route, old, now *parts) {
 		for _, line := range differ(old, now) {
-			if !slices.Contains(all, line) {
-				changes = append(changes, "routes["+patternsOf(r)+"]."+line)
+			if of := "routes[" + patternsOf(r) + "]." + line; !slices.Contains(all, line) && !slices.Contains(changes, of) {
+				changes = append(changes, of)
 			}
 		}
 	}
-	for _, r := range is.config.Routes {
-		i := routeOf(was.config.Routes, r.Match)
-		if i < 0 {
-			changes = append(changes, change("routes["+patternsOf(r)+"]", "", "set"))
-			add(r, was, is.of(r.Match))
-			continue
+	came, went := make([][]int, len(is.config.Routes)), make([]bool, len(was.config.Routes))
+	for _, k := range keeps(was.config.Routes, is.config.Routes) {
+		if !slices.Contains(came[k.is], k.was) {
+			came[k.is] = append(came[k.is], k.was)
 		}
-		if old := was.config.Routes[i]; !slices.Equal(slices.Sorted(slices.Values(old.Match)), slices.Sorted(slices.Values(r.Match))) {
-			changes = append(changes, change("routes["+patternsOf(r)+"].match", patternsOf(old), patternsOf(r)))
-		}
-		add(r, was.routed.routes[i], is.of(r.Match))
+		went[k.was] = true
 	}
-	for _, r := range was.config.Routes {
-		if is.of(r.Match) == nil {
+	for i, r := range is.config.Routes {
+		if len(came[i]) == 0 {
+			changes = append(changes, change("routes["+patternsOf(r)+"]", "", "set"))
+			add(r, was, is.routed.routes[i])
+		}
+		for _, from := range came[i] { // its calls may come from several
+			if old := was.config.Routes[from]; !slices.Equal(slices.Sorted(slices.Values(old.Match)), slices.Sorted(slices.Values(r.Match))) {
+				changes = append(changes, change("routes["+patternsOf(r)+"].match", patternsOf(old), patternsOf(r)))
+			}
+			add(r, was.routed.routes[from], is.routed.routes[i])
+		}
+	}
+	for i, r := range was.config.Routes {
+		if !went[i] {
 			changes = append(changes, change("routes["+patternsOf(r)+"]", "set", ""))
-			add(r, was.of(r.Match), is)
+			add(r, was.routed.routes[i], is)
 		}
 	}
 	return changes
