@@ -137,7 +137,7 @@ func come(t *testing.T, l *limit.InFlight, m *crowd) {
 	}()
 	synctest.Wait()
 	switch {
-	case o.Max < 0:
+	case m.most < 0:
 		if err := <-q.done; err != nil {
 			t.Fatalf("one is refused, and there is no limit: %v", err)
 		}
