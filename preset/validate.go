@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 		}
 	})
 	in := build(c.alone(), nil).effective() // what is not set has its default
-	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole {
+	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole && c.setsAttempt() {
 		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", each, whole)
 	}
 	if delay, each := in.Hedge.Delay, in.Attempt.Limit; in.Hedge.MaxHedges > 0 && each > 0 && delay >= each {
@@ -49,6 +49,13 @@ func (c Config) Validate() error {
 	}
 	c.checkRoutes(bad)
 	return wrong.Err()
+}
+
+// setsAttempt reports whether somebody has set the limit of attempts to another one. That of the
+// preset, and the default, give way to a shorter limit of the call.
+func (c Config) setsAttempt() bool {
+	preset := presets[c.base]
+	return c.Attempt.Limit != 0 && (preset == nil || preset().Attempt.Limit != c.Attempt.Limit)
 }
 
 // ratios are the fields, by their names in JSON, that are a part of something.
