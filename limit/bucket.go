@@ -73,14 +73,14 @@ func (b *bucket) set(o *RateOptions) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.serve(now)
-	was := b.tokens.Limit()
+	was, full := b.tokens.Limit(), b.tokens.TokensAt(now) >= float64(b.tokens.Burst())
 	if was != o.limit() {
 		b.tokens.SetLimitAt(now, o.limit())
 	}
 	if b.tokens.Burst() != o.Burst {
 		b.tokens.SetBurstAt(now, o.Burst)
 	}
-	if was == rate.Inf { // it has counted nothing: the bucket is full
+	if was == rate.Inf || full { // it is as good as a new one, and might have been forgotten
 		b.tokens.ReserveN(now, -o.Burst)
 	}
 	if b.queue.Len() == 0 {
