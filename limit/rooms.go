@@ -123,6 +123,7 @@ func (r *room) take(w *waiter) {
 	defer r.mu.Unlock()
 	from.pull(w)
 	r.push(w)
+	w.elsewhere()
 	r.letIn()
 }
 
@@ -151,6 +152,7 @@ func (r *room) welcome(shared *room) {
 		if e = e.Next(); w.target == r.target {
 			shared.pull(w)
 			r.push(w)
+			w.elsewhere()
 		}
 	}
 	r.letIn()
