@@ -41,17 +41,13 @@ func newRooms() *rooms {
 }
 
 // hold returns the room of target, and its entry, which the table keeps until it is released; nil:
-// it is in none. It counts a late target once.
+// it is in none.
 func (s *rooms) hold(target string, p *patience) (*room, *keyed.Entry[*room]) {
 	if !s.each.Load() {
 		return s.all, nil
 	}
-	if p.asked {
-		e := s.table.HoldAgain(target, "")
-		return e.Value, e
-	}
 	e, late := s.table.Hold(target)
-	p.asked, p.late = true, late
+	p.late = late
 	return e.Value, e
 }
 

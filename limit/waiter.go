@@ -42,7 +42,6 @@ func (w *waiter) elsewhere() {
 // A patience is what a call waits by.
 type patience struct {
 	timer *pause.Timer   // nil: it has not waited
-	asked bool           // it was counted if it has found no room of its own
 	late  uint64         // other than 0: that it has found none is to be told
 	call  *holdfast.Call // nil: it is of no call
 	*sharing
