@@ -208,7 +208,8 @@ func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) 
 	return l.rooms.leave, l.rooms.all.try()
 }
 
-// InFlightStats are the figures of one target, or of all. Rejected only grows.
+// InFlightStats are the figures of one target, or of all. Rejected only grows, until the target is
+// forgotten to make room for another.
 type InFlightStats struct {
 	InFlight, Waiting int
 	Rejected          uint64

@@ -31,7 +31,7 @@ func (t *Table[V]) Keep(key string) *Entry[V] {
 // place finds the entry of key, or makes one; late reports that there was no room for one of its
 // own, nor may always be made. The lock is held.
 func (t *Table[V]) place(key string, hold, always bool) (e *Entry[V], late bool) {
-	if e = t.m[key]; e != nil {
+	if e := t.m[key]; e != nil {
 		return e, false
 	}
 	if e = t.guest[key]; e != nil && !always {
