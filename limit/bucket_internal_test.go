@@ -159,7 +159,7 @@ func TestOneThatComesToWaitAfterAChangeWaitsWhereItBelongs(t *testing.T) {
 			room, entry := l.rooms.hold("a", new(patience))
 			o.PerTarget = !each
 			l.With(o)
-			w, _ := room.enter(&l.o, "a")
+			w, _ := room.enter(&l.o, "a", nil)
 			release(entry)
 			if l.rooms.look(w); w.room.Load() == room || w.at != nil {
 				t.Errorf("%v: it waits where nobody does any more", each)
@@ -178,7 +178,7 @@ func TestOneThatComesToWaitAsRoomIsMadeMoves(t *testing.T) {
 	}
 	room, entry := l.rooms.hold("late", new(patience))
 	leave()
-	w, _ := room.enter(&l.o, "late")
+	w, _ := room.enter(&l.o, "late", nil)
 	release(entry)
 	if l.rooms.look(w); w.room.Load() == room || w.at != nil {
 		t.Error("it waits among strangers")

@@ -109,9 +109,17 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *
 		return nil, 0, nil
 	}
 	r, e := l.rooms.hold(target, p)
-	w, reason := r.enter(&l.o, target)
+	var free <-chan struct{}
+	if p.sharing != nil { // of the room that it has come to: another one it would wait for in vain
+		var ok bool
+		if ok, free = p.share(r, func() { release(e) }); ok {
+			return nil, 0, errShared
+		}
+	}
+	w, reason := r.enter(&l.o, target, free)
 	if w == nil && reason == "" {
-		return r, r.keep(e, target, nil), nil
+		token = r.keep(e, target, nil)
+		return r, token, nil
 	}
 	release(e) // who waits has nothing that counts yet: its target may move
 	if w != nil {
@@ -120,7 +128,7 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *
 		r = w.room.Load()
 	}
 	switch {
-	case err == errFree:
+	case err == errShared:
 		return nil, 0, err
 	case err != nil:
 		return nil, 0, &waitError{l.limit(), err}
@@ -133,7 +141,8 @@ func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *
 	for r.guests != nil {
 		e := l.rooms.table.HoldAgain(target, "")
 		if e.Value == r {
-			return r, r.keep(e, target, w), nil
+			token = r.keep(e, target, w)
+			return r, token, nil
 		}
 		e.Release() // it has moved as it was let in, and its place with it
 		r = w.room.Load()
@@ -166,35 +175,22 @@ func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
 			return next(ctx, call)
 		}
 		p := patience{call: call}
-		for {
-			p.free = nil
-			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				if r := l.rooms.find(call.Target); r != nil {
-					res, ok, free := call.Share(ctx, next, r)
-					if ok {
-						p.stop()
-						return res
-					}
-					p.free = free
-				}
-			}
-			r, token, err := l.acquire(ctx, call.Target, &p)
-			if p.timer != nil {
-				call.Waited()
-			}
-			if err == errFree {
-				continue // what the outer call has is to be had now
-			}
-			p.stop()
-			if err != nil {
-				tellLate(ctx, call, "limit", p.late)
-				return rejected(ctx, call, "limit", err)
-			}
-			if r == nil { // the limit was switched off meanwhile
-				return next(ctx, call)
-			}
-			return call.Hold(ctx, telling(next, "limit", p.late), r, token)
+		if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
+			p.sharing = &sharing{ctx: ctx, next: next}
 		}
+		r, token, err := l.acquire(ctx, call.Target, &p)
+		if err == errShared {
+			return p.res
+		}
+		p.waited()
+		switch {
+		case err != nil:
+			tellLate(ctx, call, "limit", p.late)
+			return rejected(ctx, call, "limit", err)
+		case r == nil: // the limit was switched off meanwhile
+			return next(ctx, call)
+		}
+		return call.Hold(ctx, telling(next, "limit", p.late), r, token)
 	}
 }
 
@@ -212,7 +208,8 @@ func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) 
 	return l.rooms.leave, l.rooms.all.try()
 }
 
-// InFlightStats are the figures of one target, or of all. Rejected only grows.
+// InFlightStats are the figures of one target, or of all. Rejected only grows, until the target is
+// forgotten to make room for another.
 type InFlightStats struct {
 	InFlight, Waiting int
 	Rejected          uint64

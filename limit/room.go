@@ -57,7 +57,7 @@ func (r *room) room() bool {
 
 // enter takes a place, or puts a call into the queue and returns it as one that waits. reason says
 // why there is neither.
-func (r *room) enter(o *InFlightOptions, target string) (w *waiter, reason string) {
+func (r *room) enter(o *InFlightOptions, target string, free <-chan struct{}) (w *waiter, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -73,7 +73,7 @@ func (r *room) enter(o *InFlightOptions, target string) (w *waiter, reason strin
 		r.rejected++
 		return nil, reason
 	}
-	w = &waiter{target: keyed.Shortened(target), let: make(chan struct{}), came: r.rooms.came.Add(1)}
+	w = &waiter{target: keyed.Shortened(target), let: make(chan struct{}), came: r.rooms.came.Add(1), free: free, ask: make(chan struct{}, 1)}
 	r.push(w)
 	return w, ""
 }
@@ -93,6 +93,17 @@ func (r *room) pull(w *waiter) {
 	w.at = nil
 	if r.guests != nil {
 		less(r.waits, w.target)
+	}
+	r.pass(w.free)
+}
+
+// pass has the first of those ask next who wait for the same place of an outer call; the lock is held.
+func (r *room) pass(free <-chan struct{}) {
+	for e := r.queue.Front(); e != nil && free != nil; e = e.Next() {
+		if w := e.Value.(*waiter); w.free == free { //nolint:errcheck // there is nothing else in it
+			w.wake()
+			return
+		}
 	}
 }
 

@@ -41,17 +41,13 @@ func newRooms() *rooms {
 }
 
 // hold returns the room of target, and its entry, which the table keeps until it is released; nil:
-// it is in none. It counts a late target once.
+// it is in none.
 func (s *rooms) hold(target string, p *patience) (*room, *keyed.Entry[*room]) {
 	if !s.each.Load() {
 		return s.all, nil
 	}
-	if p.asked {
-		e := s.table.HoldAgain(target, "")
-		return e.Value, e
-	}
 	e, late := s.table.Hold(target)
-	p.asked, p.late = true, late
+	p.late = late
 	return e.Value, e
 }
 
@@ -123,6 +119,7 @@ func (r *room) take(w *waiter) {
 	defer r.mu.Unlock()
 	from.pull(w)
 	r.push(w)
+	w.elsewhere()
 	r.letIn()
 }
 
@@ -151,6 +148,7 @@ func (r *room) welcome(shared *room) {
 		if e = e.Next(); w.target == r.target {
 			shared.pull(w)
 			r.push(w)
+			w.elsewhere()
 		}
 	}
 	r.letIn()

@@ -193,7 +193,8 @@ func (b *Budget) deposit(target string) (late uint64) {
 	return late
 }
 
-// BudgetStats are the figures of one target. The counts only grow.
+// BudgetStats are the figures of one target. The counts only grow, until the target is forgotten to
+// make room for another.
 type BudgetStats struct {
 	Tokens    float64 // repeats that would be granted now, in whole and parts; +Inf where Unlimited
 	Successes uint64  // calls that paid in

@@ -2,7 +2,6 @@ package retry_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,7 +93,7 @@ func TestASpentAccountMakesRoomAfterTenWindows(t *testing.T) {
 					time.Sleep(time.Second)
 					b = each(b)
 				}
-				if own := b.Stats(fmt.Sprint("a")); own.Withdrawn != 1 && name != "others ask for room" {
+				if own := b.Stats("a"); own.Withdrawn != 1 && name != "others ask for room" {
 					t.Errorf("%+v: it was forgotten while nobody asked for room", own)
 				}
 				if name == "others ask for room" {
