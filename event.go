@@ -28,7 +28,7 @@ import (
 //	table_full     breaker      the Target, a key of the policy, found no room      max_keys max_targets
 //	               limit, rate  among those that have a state of their own; Detail
 //	               retry, hedge says how many calls did not. It is told of the
-//	                            first one, and each time their number has doubled
+//	               timeout      first one, and each time their number has doubled
 //	endpoint       balance      the Endpoint is To be ejected (for Wait),           consecutive_failures failure_ratio
 //	                            spared (too many are out), probing, back,           success_rate probe due check
 //	                            unhealthy or healthy

@@ -47,8 +47,9 @@ func (hashing) hashed() {}
 // keys move when the nodes change. A call without a key goes anywhere.
 func RingHash(nodes []*Node) Picker { return NewRingHash(0)(nodes) }
 
-// The points on a ring, in all; each node has one at least.
-const leastPoints, mostPoints = 1024, 4096
+// The points on a ring, in all; each node has one at least. With many nodes there may be a few for
+// each of them instead.
+const leastPoints, mostPoints, fewPoints = 1024, 4096, 4
 
 // NewRingHash is RingHash that keeps a node's calls under way to bound times the mean;
 // the rest goes to the next ones ("consistent hashing with bounded loads", arXiv
@@ -62,12 +63,15 @@ func NewRingHash(bound float64) Strategy {
 		}
 		// The points of the lightest are a power of two, so that those of all others
 		// stay what they are while the nodes change.
-		each := 1
-		for float64(each) < least/sum*leastPoints && float64(2*each)*sum/least <= mostPoints {
+		each, most := 1.0, float64(max(mostPoints, fewPoints*len(nodes)))
+		for each < least/sum*leastPoints && 2*each*sum/least <= mostPoints {
 			each *= 2
 		}
+		for each*sum/least > most { // by a weight far from the others, which anybody may have written
+			each /= 2
+		}
 		for i, n := range nodes {
-			for k := range max(int(math.Round(float64(each)*n.weight()/least)), 1) {
+			for k := range max(int(math.Round(each*n.weight()/least)), 1) {
 				r.points = append(r.points, point{hash(n.key(), uint64(k)*0x9e3779b97f4a7c15), int32(i)})
 			}
 		}
@@ -157,14 +161,29 @@ const leastRoom = 4
 // ring and faster to pick from, but more keys move when the nodes change.
 func Maglev(nodes []*Node) Picker { return NewMaglev(65537)(nodes) }
 
-// NewMaglev is Maglev with a table of so many places: a prime, a hundred times the
-// nodes at least. 0 and negative mean 65,537.
+// NewMaglev is Maglev with a table of so many places, or of more, since they are a prime and not
+// fewer than the nodes: for an even choice take a hundred times the nodes at least. 0 and negative
+// mean 65,537.
 func NewMaglev(size int) Strategy {
 	size = option.Of(size, 65537, 65537)
 	return func(nodes []*Node) Picker {
-		m := &maglev{table: make([]int32, max(size, len(nodes)))}
+		m := &maglev{table: make([]int32, primeFrom(max(size, len(nodes))))}
 		m.fill(nodes)
 		return m
+	}
+}
+
+// primeFrom is the least prime that is not below n. A node goes through the table by steps of its
+// own, and comes to every place because the number of places has no divisor with any of them.
+func primeFrom(n int) int {
+	for n = max(n, 2); ; n++ {
+		d := 2
+		for d <= n/d && n%d != 0 {
+			d++
+		}
+		if d > n/d {
+			return n
+		}
 	}
 }
 

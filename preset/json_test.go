@@ -24,7 +24,11 @@ func TestEveryValueIsReadBackOrRefused(t *testing.T) {
 	quiet := preset.Config{Retry: retry.Options{InitialInterval: -1}}
 	var refused []string
 	n := 0
-	for _, base := range []preset.Config{preset.Standard(), busy, quiet} {
+	bases := []preset.Config{busy, preset.Standard(), quiet}
+	if raceEnabled { // nothing runs at once here: the ordinary run looks at all of them
+		bases = bases[:1]
+	}
+	for _, base := range bases {
 		for _, path := range optiontest.Paths(reflect.TypeFor[preset.Config]()) {
 			for _, value := range []float64{-1e9, -1, 0, 1, 3, 0.3, 1e9, 1e18, math.Inf(1), math.NaN()} {
 				c := base
@@ -55,7 +59,7 @@ func TestEveryValueIsReadBackOrRefused(t *testing.T) {
 			t.Errorf("%s makes sense, and is not written", path)
 		}
 	}
-	if n < 500 || len(refused) != 6 {
+	if n < 350*len(bases) || len(refused) != 2*len(bases) {
 		t.Errorf("%d values were written, %d refused; this checks little", n, len(refused))
 	}
 }

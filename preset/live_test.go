@@ -164,7 +164,7 @@ func closed(outage time.Duration, class holdfast.Class, after time.Duration, pro
 // longest is how long a circuit was open at most, of an outage.
 func longest(p *probing, target string) trace {
 	most, last := time.Duration(0), time.Now()
-	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(100 * time.Millisecond) {
 		if at, _, _ := p.call(target, false, fails(holdfast.Failure, 0)); len(at) > 0 {
 			most, last = max(most, time.Since(last)), time.Now()
 		}

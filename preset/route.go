@@ -95,6 +95,9 @@ func (c Config) checkRoutes(bad func(format string, args ...any)) {
 	if len(c.Routes) == 0 {
 		return
 	}
+	if len(c.Retry.Codes) > maxCodes {
+		return // which is said already, and each route would have them
+	}
 	if len(c.Routes) > maxRoutes {
 		bad("routes: they are more than %d: let a pattern match what is alike", maxRoutes)
 		return

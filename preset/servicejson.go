@@ -243,26 +243,34 @@ func (o *object) size(name string) {
 }
 
 func (o *object) codes(name string, needed bool) (codes []string) {
+	add := func(code string) {
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	some := false
 	for i, v := range o.list(name) {
+		some = true
 		at := fmt.Sprintf("%s[%d]", o.at(name), i)
 		switch v := v.(type) {
 		case string:
 			if !slices.Contains(rpccode.Names(), v) {
 				o.of.wrong.Add(noCode(at, v))
+				continue
 			}
-			codes = append(codes, v)
+			add(v)
 		case json.Number:
 			n, err := strconv.Atoi(string(v))
 			if err != nil || n < 0 || n >= len(rpccode.Names()) {
 				o.of.bad(at, "%v is no status code: 0 to 16", input.ShowJSON(v))
 				continue
 			}
-			codes = append(codes, rpccode.Names()[n])
+			add(rpccode.Names()[n])
 		default:
 			o.of.bad(at, "%v is no status code", input.ShowJSON(v))
 		}
 	}
-	if needed && len(codes) == 0 {
+	if needed && !some {
 		o.of.bad(o.at(name), `it must be there, with a code at least: write ["UNAVAILABLE"]`)
 	}
 	return codes

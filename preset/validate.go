@@ -20,7 +20,9 @@ func (c Config) Validate() error {
 		if v.Type() == jitterType && v.Uint() >= uint64(len(jitters)) {
 			bad("%s: %d is no jitter: use one of the constants of package retry", path, v.Uint())
 		}
-		if v.Kind() == reflect.Slice {
+		if v.Kind() == reflect.Slice && v.Len() > maxCodes {
+			bad("%s: they are more than %d: leave those out that are failures anyhow", path, maxCodes)
+		} else if v.Kind() == reflect.Slice {
 			for i := range v.Len() {
 				if code := v.Index(i).String(); input.Show(code) != code || strings.ContainsAny(code, ", ") {
 					bad("%s[%d]: %s is no code: write one, such as 503 or UNAVAILABLE", path, i, input.Show(code))
@@ -57,6 +59,9 @@ func (c Config) setsAttempt() bool {
 	preset := presets[c.base]
 	return c.Attempt.Limit != 0 && (preset == nil || preset().Attempt.Limit != c.Attempt.Limit)
 }
+
+// maxCodes bounds a list of codes, of which each route without one of its own has a copy.
+const maxCodes = 250
 
 // ratios are the fields, by their names in JSON, that are a part of something.
 var ratios = map[string]bool{"failureRatio": true, "slowRatio": true, "quantile": true, "share": true, "ratio": true}

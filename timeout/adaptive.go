@@ -15,8 +15,9 @@ import (
 
 // Adaptive sets the limit to a quantile of what calls to the target took
 // lately, with some room above it, and never to more than Options.Limit. Each
-// target, of which the 1,024 in use are kept, has its own; one that finds no room among
-// them has Options.Limit.
+// target, of which 1,024 are kept, has its own; past them one makes room that no call is
+// using, and one that finds no room has Options.Limit. Metrics count such calls, and an event
+// ("table_full", of holdfast.Event) tells of them.
 //
 // Only successes are samples: the time to the answer, or to its end by a limit
 // around the whole call. A call that the limit cut took longer than anybody
@@ -43,6 +44,9 @@ type Adaptive struct {
 	// 0 and negative mean 1 min.
 	Window time.Duration
 }
+
+// An entry is a target in its table.
+type entry = keyed.Entry[*target]
 
 type adaptive struct {
 	Adaptive
@@ -83,10 +87,19 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, before *adaptive) *adaptive
 	return a
 }
 
-// limit returns the limit for a call that begins now.
+// hold returns the limit for a call that begins now, and the entry that it is to release; nil: it
+// has found no room. late is other than 0 where that is to be told.
+func (a *adaptive) hold(target string, now int64) (limit time.Duration, of *entry, late uint64) {
+	if of, late = a.learnt.targets.Hold(target); of == nil {
+		return a.ceiling, nil, late // what others take says nothing of it
+	}
+	return a.limit(of.Value, now), of, late
+}
+
+// limit returns the limit for a call that begins now; t may be nil.
 func (a *adaptive) limit(t *target, now int64) time.Duration {
 	limit := a.ceiling
-	if t == nil { // it has found no room: what others take says nothing of it
+	if t == nil {
 		return limit
 	}
 	if usual, n := t.window.Quantile(now, a.Quantile); n >= a.MinSamples {
@@ -100,7 +113,7 @@ func (a *adaptive) limit(t *target, now int64) time.Duration {
 
 // sample tells the target how long the call took.
 func (c *bounded) sample(class holdfast.Class) {
-	if c.learns == nil {
+	if c.of == nil {
 		return
 	}
 	took := c.since()
@@ -114,7 +127,5 @@ func (c *bounded) sample(class holdfast.Class) {
 	default:
 		return
 	}
-	if t := c.learns.learnt.targets.Get(c.call.Target); t != nil {
-		t.window.Observe(clock.Now(), took)
-	}
+	c.of.Value.window.Observe(clock.Now(), took)
 }

@@ -18,6 +18,7 @@ type terms struct {
 	began         int64 // by clock.Now
 	limit, idle   time.Duration
 	learns        *adaptive // what the call took is told to; nil: nothing learns of it
+	of            *entry    // of the target, which is held until the call is over; nil: it has none
 	whole         bool      // the limit covers the answer to its end
 	unary, stream bool
 	named         bool // the idle limit was asked for by name
@@ -255,11 +256,15 @@ func (c *bounded) above() context.Context {
 // release lets go of everything c holds. It may be called several times.
 func (c *bounded) release() {
 	c.mu.Lock()
+	again := c.freed
 	c.ended, c.freed = true, true
 	c.timer.stop()
 	c.timer = nil
 	cancel, unlink := c.cancel, c.unlink
 	c.mu.Unlock()
+	if !again && c.of != nil {
+		c.of.Release()
+	}
 	if unlink != nil {
 		unlink()
 	}

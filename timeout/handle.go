@@ -24,7 +24,10 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 		if left < t.floor && ctx.Err() == nil {
 			return tooLate(ctx, left, t.floor)
 		}
-		b := t.bound(call, began, around(at, call))
+		b, late := t.bound(call, began, around(at, call))
+		if late > 0 {
+			tellLate(ctx, call, late)
+		}
 		if t.ifNone && left != never {
 			b.limit = 0
 		}
@@ -52,20 +55,20 @@ func around(at holdfast.Place, call *holdfast.Call) bool {
 	return !at.Attempt && !call.Record.Claimed()
 }
 
-// bound says what of t holds for this call, which begins now.
-func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) terms {
+// bound says what of t holds for this call, which begins now. late is as of adaptive.hold.
+func (t *Timeout) bound(call *holdfast.Call, began int64, whole bool) (b terms, late uint64) {
 	stream := call.Stream && !call.Unary
-	b := terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole, named: !t.unnamed, streams: t.streams}
+	b = terms{began: began, limit: t.limit, idle: t.idle, unary: call.Unary, stream: stream, whole: whole, named: !t.unnamed, streams: t.streams}
 	if t.adaptive != nil && !stream {
 		b.learns = t.adaptive
-		b.limit = t.adaptive.limit(t.adaptive.learnt.targets.Get(call.Target), began)
+		b.limit, b.of, late = t.adaptive.hold(call.Target, began)
 	} else if whole && stream && !t.streams {
 		b.limit = 0
 	}
 	if call.Unary || (b.whole || stream) && t.unnamed {
 		b.idle = 0
 	}
-	return b
+	return b, late
 }
 
 // run sends the call under c and sees to it that c is let go of on every path.

@@ -123,7 +123,8 @@ func (t *Timeout) Limit(target string) time.Duration {
 	if t.adaptive == nil {
 		return t.limit
 	}
-	return t.adaptive.limit(t.adaptive.learnt.targets.Get(target), clock.Now())
+	known, _ := t.adaptive.learnt.targets.Find(target)
+	return t.adaptive.limit(known, clock.Now())
 }
 
 // Traits tells the limit.
