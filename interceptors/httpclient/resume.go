@@ -43,7 +43,7 @@ func (x *exchange) resumable(resp *http.Response) io.ReadCloser {
 	req, strong := x.req, strongValidator(resp.Header)
 	switch {
 	case x.call.Method != http.MethodGet, !x.call.Repeatable, req.Body != nil && req.Body != http.NoBody, req.Header["Range"] != nil, req.Header["If-Range"] != nil,
-		resp.StatusCode != http.StatusOK, resp.ContentLength <= 0, resp.Uncompressed, strong == "":
+		resp.StatusCode != http.StatusOK, resp.Uncompressed, strong == "":
 		return resp.Body
 	}
 	a, ok := resp.Body.(*reader)
@@ -128,7 +128,7 @@ var errLonger = errors.New("httpclient: the rest of an answer is longer than it 
 func (r *resumed) worth(err error) bool {
 	var limit *holdfast.TimeoutError
 	switch {
-	case r.at >= r.length, r.ctx.Err() != nil, cancelled(r.of.req), errors.Is(err, context.Canceled):
+	case r.at >= r.length, r.ctx.Err() != nil, cancelled(r.of.req):
 		return false
 	case errors.As(err, &limit):
 		return limit.Scope == "idle"
@@ -183,7 +183,9 @@ func (r *resumed) goesOn() bool {
 func (r *resumed) fits(resp *http.Response) bool {
 	is := func(name, value string) bool { return len(resp.Header[name]) == 1 && resp.Header[name][0] == value }
 	parts := resp.Header["Content-Range"]
+	kind := resp.Header["Content-Type"]
 	return resp.StatusCode == http.StatusPartialContent && !resp.Uncompressed && resp.ContentLength == r.length-r.at &&
+		(kind == nil || slices.Equal(kind, r.header["Content-Type"])) && // several parts are of another
 		len(parts) == 1 && strings.EqualFold(parts[0], fmt.Sprintf("bytes %d-%d/%d", r.at, r.length-1, r.length)) &&
 		slices.Equal(resp.Header["Content-Encoding"], r.header["Content-Encoding"]) && is(r.strong, r.header.Get(r.strong))
 }

@@ -1,12 +1,10 @@
 package httpclient_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,38 +159,5 @@ func TestTheRestIsARepeat(t *testing.T) {
 				t.Errorf("%s: %d bytes of %d requests, then %v; %+v", name, len(got), s.asked.Load(), err, budget)
 			}
 		})
-	}
-}
-
-// A base that is no Transport may send more, or less, of the rest than it says: it is an error,
-// and the caller gets no byte too many.
-func TestARestThatIsNotWhatItSaysIsAnError(t *testing.T) {
-	file := random(10_000)
-	for _, end := range []int{4999, 9999, 10_000, 10_001, 20_000} {
-		first := &counted{Reader: io.MultiReader(bytes.NewReader(file[:5000]), &failing{io.ErrUnexpectedEOF})}
-		rest := &counted{Reader: bytes.NewReader(slices.Concat(file, file)[5000:max(end, 5000)])}
-		n := 0
-		resp, err := httpclient.Wrapper{Resume: 1}.Wrap(base(func(req *http.Request) (*http.Response, error) {
-			n++
-			resp := response(req, 200, first)
-			if n > 1 {
-				resp = response(req, 206, rest)
-				resp.Header.Set("Content-Range", "Bytes 5000-9999/10000")
-			}
-			resp.Header.Set("Etag", `"1"`)
-			resp.ContentLength = []int64{10_000, 5000}[n-1]
-			return resp, nil
-		}), passes).RoundTrip(request(t, "GET", "http://a/", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if whole := end == 10_000; (err == nil) != whole || !bytes.Equal(got, file[:min(max(end, 5000), 10_000)]) {
-			t.Errorf("up to %d: %d bytes of %d requests, then %v", end, len(got), n, err)
-		}
-		if _, err := resp.Body.Read(make([]byte, 1)); err == nil {
-			t.Errorf("up to %d: there is more", end)
-		}
 	}
 }
