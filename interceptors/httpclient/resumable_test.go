@@ -134,11 +134,11 @@ func TestARestThatIsNotWhatItSaysIsAnError(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*http.Response){
-		"decompressed": func(resp *http.Response) { resp.Uncompressed = true },
-		"two ranges":   func(resp *http.Response) { resp.Header.Add("Content-Range", "bytes 5000-9999/10000") },
-		"two ETags":    func(resp *http.Response) { resp.Header.Add("Etag", `"1"`) },
+		"decompressed":  func(resp *http.Response) { resp.Uncompressed = true },
+		"two ranges":    func(resp *http.Response) { resp.Header.Add("Content-Range", "bytes 5000-9999/10000") },
+		"two ETags":     func(resp *http.Response) { resp.Header.Add("Etag", `"1"`) },
 		"several parts": func(resp *http.Response) { resp.Header.Set("Content-Type", "multipart/byteranges; boundary=x") },
-		"two codings":  func(resp *http.Response) { resp.Header["Content-Encoding"] = []string{"", "br"} },
+		"two codings":   func(resp *http.Response) { resp.Header["Content-Encoding"] = []string{"", "br"} },
 	} {
 		b := newBroken()
 		b.rest = change
