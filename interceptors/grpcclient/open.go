@@ -211,10 +211,18 @@ func (a *open) SendMsg(m any) error {
 }
 
 // CloseSend says that no further message will be sent.
-func (a *open) CloseSend() error { return a.inner.CloseSend() }
+func (a *open) CloseSend() error {
+	returned := false
+	defer a.breaks(&returned)
+	err := a.inner.CloseSend()
+	returned = true
+	return err
+}
 
 // Header waits for the server's header.
 func (a *open) Header() (md metadata.MD, err error) {
+	returned := false
+	defer a.breaks(&returned)
 	if a.header != nil {
 		md = a.header.Copy()
 	} else {
@@ -223,10 +231,12 @@ func (a *open) Header() (md metadata.MD, err error) {
 		a.arrived(err)
 	}
 	if err != nil {
-		return md, a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
+		err = a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
+	} else {
+		previous(&md, a.attempt)
 	}
-	previous(&md, a.attempt)
-	return md, nil
+	returned = true
+	return md, err
 }
 
 // Trailer returns the server's trailer, once RecvMsg has returned an error.
