@@ -136,8 +136,14 @@ func (g *Gate) tell() {
 	g.mu.Lock()
 	end := slices.Clone(g.end)
 	g.mu.Unlock()
-	for _, f := range end {
-		f()
+	tellAll(end)
+}
+
+// tellAll tells each, also where an earlier one panics; the panic then goes on its way.
+func tellAll(list []func()) {
+	if len(list) > 0 {
+		defer tellAll(list[1:])
+		list[0]()
 	}
 }
 
@@ -184,11 +190,13 @@ func (g *Gate) settle() {
 
 // cut ends the calls under way, and returns how many they were.
 func (g *Gate) cut() int {
-	all := g.underWay()
+	all, news := g.underWay(), false
 	for _, p := range all { // with no lock held: what ends by it leaves
-		p.end(ErrClosed)
+		if p.end(ErrClosed) {
+			news = true
+		}
 	}
-	if len(all) > 0 {
+	if news { // who is told may close g again
 		g.tell()
 	}
 	return len(all)

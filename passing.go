@@ -50,12 +50,12 @@ func (l *leaving) Done(uint64, End) {
 }
 
 // end ends the context, with context.Canceled as the cause when it is nil. Only the first call
-// does anything.
-func (p *passing) end(cause error) {
+// does anything; it alone returns true.
+func (p *passing) end(cause error) bool {
 	p.mu.Lock()
 	if p.over {
 		p.mu.Unlock()
-		return
+		return false
 	}
 	p.over, p.cause = true, cause
 	p.touched.Store(true)
@@ -68,6 +68,7 @@ func (p *passing) end(cause error) {
 	if after != nil && cause != nil { // else the call is over, and what stands further in has let go
 		after()
 	}
+	return true
 }
 
 // passingOf returns what c has passed last; nil: no Gate. A call that is made within c, and has

@@ -47,7 +47,8 @@ func (s *shared) latest(o *Options) {
 	s.onChange.Store(&o.OnChange)
 	s.width.Store(max(int64(o.Window)/buckets, 1))
 	s.circuits.Resize(o.MaxKeys)
-	s.circuits.Each(func(_ string, c *circuit) bool { c.follow(o); return true })
+	// What was counted goes by the new Window at once, so that it makes no difference who looks.
+	s.circuits.Each(func(_ string, c *circuit) bool { c.window.sum(time.Now()); return true })
 }
 
 func (s *shared) tell(ctx context.Context, e holdfast.Event) {
@@ -69,9 +70,9 @@ func New(o Options) *Breaker {
 }
 
 // With returns a Breaker with other options and the circuits of b, which both
-// share from then on: what is open stays open, and what was counted counts. Window,
-// MaxKeys and OnChange hold for b as well, and nothing stays open for longer than the new bounds
-// allow. More circuits than MaxKeys are kept while they
+// share from then on: what is open stays open, for as long as the bounds of each allow, and what
+// was counted counts. Window,
+// MaxKeys and OnChange hold for b as well. More circuits than MaxKeys are kept while they
 // may not be forgotten; see Options.MaxKeys.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {
@@ -255,7 +256,7 @@ func (b *Breaker) State(key string) State { return b.Status(key).State }
 func (b *Breaker) Status(key string) Status {
 	if b.made() {
 		if c, ok := b.s.circuits.Find(key); ok {
-			return c.status()
+			return c.status(&b.o)
 		}
 	}
 	return Status{}
@@ -266,20 +267,20 @@ func (b *Breaker) Each(f func(key string, s Status) bool) {
 	if !b.made() {
 		return
 	}
-	b.s.circuits.Each(func(key string, c *circuit) bool { return f(key, c.status()) })
+	b.s.circuits.Each(func(key string, c *circuit) bool { return f(key, c.status(&b.o)) })
 }
 
-func (c *circuit) status() Status {
+func (c *circuit) status(o *Options) Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	n := c.window.sum(now)
 	s := Status{
-		State: c.current(now), Calls: uint64(n.calls), Failures: uint64(n.failures), Slow: uint64(n.slow),
+		State: c.current(o, now), Calls: uint64(n.calls), Failures: uint64(n.failures), Slow: uint64(n.slow),
 		ConsecutiveFailures: int(c.row.Load()), Rejected: c.rejected.Load(),
 	}
 	if State(c.state.Load()) == Open {
-		s.Until = c.until
+		s.Until = c.due(o)
 	}
 	return s
 }

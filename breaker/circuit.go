@@ -83,10 +83,14 @@ func (c *circuit) idle(now time.Time) bool {
 	return noted == 0 || clock.At(now)-noted > int64(c.window.length())
 }
 
-// abandoned reports whether nobody has called a circuit that is due, for as long as it was open or
-// Window where that is longer. The lock is held.
+// abandoned reports whether nobody has called a circuit that is due, for as long as it was open, or
+// as it could be, or Window. The lock is held.
 func (c *circuit) abandoned(now time.Time) bool {
-	return now.Sub(c.called) > max(c.stayed, c.window.length())
+	longest := max(c.stayed, c.window.length())
+	if o := c.set.Load(); o != nil {
+		longest = max(longest, o.MaxOpenDuration)
+	}
+	return now.Sub(c.called) > longest
 }
 
 // judge reports whether the class is a failure, and whether it says anything.
@@ -211,25 +215,20 @@ func (c *circuit) open(o *Options, now time.Time, after time.Duration, why cause
 		c.began = now // it is no relapse
 	}
 	c.stayed = openFor(o, now.Sub(c.began), after)
-	c.wished = after > 0 && c.stayed > o.MaxOpenDuration
+	c.wished = after > 0 && c.stayed == min(after, o.MaxRetryAfter)
 	c.until = now.Add(c.stayed)
 	c.called = c.until
 	c.become(Open, why)
 }
 
-// follow has what was counted go by another window at once, so that it makes no difference who has
-// looked meanwhile, and shortens the time of an open circuit to what is the longest by now.
-func (c *circuit) follow(o *Options) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.window.sum(time.Now())
+// due is when a probe of an open circuit may be sent by one of the policies that share it: their
+// bounds may be other ones than those by which it was opened. The lock is held.
+func (c *circuit) due(o *Options) time.Time {
 	most := o.MaxOpenDuration
 	if c.wished {
 		most = max(most, o.MaxRetryAfter)
 	}
-	if less := c.stayed - most; less > 0 && State(c.state.Load()) == Open {
-		c.stayed, c.until, c.called = most, c.until.Add(-less), c.called.Add(-less)
-	}
+	return c.until.Add(min(most-c.stayed, 0))
 }
 
 // openFor is how long a circuit stays open when its outage has lasted so long: a
@@ -264,9 +263,9 @@ func (c *circuit) become(to State, why cause) {
 }
 
 // current returns the state as it is now; the lock is held.
-func (c *circuit) current(now time.Time) State {
+func (c *circuit) current(o *Options, now time.Time) State {
 	s := State(c.state.Load())
-	if s == Open && !now.Before(c.until) {
+	if s == Open && !now.Before(c.due(o)) {
 		return HalfOpen
 	}
 	return s

@@ -22,25 +22,25 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 	case Closed:
 		return 0, nil, true
 	case Isolated:
-		return 0, c.reject(Isolated), false
+		return 0, c.reject(o, Isolated), false
 	case HalfOpen:
 		if c.probing == nil {
 			break
 		}
 		if o.ProbeTimeout <= 0 || pause.Ran(clock.At(c.sent), clock.At(now)) < o.ProbeTimeout {
-			return 0, c.reject(HalfOpen), false
+			return 0, c.reject(o, HalfOpen), false
 		}
 		c.probing(errFailed)
 		c.open(o, now, 0, cause{"probe", fmt.Sprintf("the probe took longer than %v", o.ProbeTimeout)})
-		return 0, c.reject(Open), false
+		return 0, c.reject(o, Open), false
 	case Open:
-		if now.Before(c.until) {
-			return 0, c.reject(Open), false
+		if now.Before(c.due(o)) {
+			return 0, c.reject(o, Open), false
 		}
 	}
 	done, refused := c.machine.Allow()
 	if refused != nil { // it opened at this very moment
-		return 0, c.reject(Open), false
+		return 0, c.reject(o, Open), false
 	}
 	if State(c.state.Load()) == Open {
 		c.become(HalfOpen, cause{"due", "its time has passed"})
@@ -53,11 +53,11 @@ func (c *circuit) admit(o *Options) (probe uint64, err *OpenError, ok bool) {
 	return c.probe, nil, true
 }
 
-func (c *circuit) reject(s State) *OpenError {
+func (c *circuit) reject(o *Options, s State) *OpenError {
 	c.rejected.Add(1)
 	e := &OpenError{Target: c.key, State: s}
 	if s == Open {
-		e.Until = c.until
+		e.Until = c.due(o)
 	}
 	return e
 }

@@ -38,7 +38,7 @@ func TestT52_WhatIsKept(t *testing.T) {
 			r.halfOpen(t)
 			for range 100 {
 				r.call(ignored)
-				time.Sleep(9 * time.Second)
+				time.Sleep(59 * time.Second)
 			}
 		},
 		"failed lately": func(_ *testing.T, r *rig) { r.call(bad) },
@@ -124,7 +124,7 @@ func TestT52_WhatMakesRoom(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(breaker.Options{MaxKeys: 1})
 				prepare(t, r)
-				time.Sleep(21 * time.Second) // twice the Window
+				time.Sleep(61 * time.Second) // more than MaxOpenDuration
 				if r.crowd(); len(r.kept()) != 1 || r.kept()[0] == "t" {
 					t.Errorf("%v are kept", r.kept())
 				}

@@ -94,18 +94,19 @@ func TestWithKeepsWhatWasCounted(t *testing.T) {
 // What is open is so for no longer than the new bounds allow, since when it was opened.
 func TestWithBoundsTheTimeOfWhatIsOpen(t *testing.T) {
 	for name, c := range map[string]struct {
-		wish time.Duration
-		o    breaker.Options
-		left time.Duration
+		first, wish time.Duration
+		o           breaker.Options
+		left        time.Duration
 	}{
-		"the longest time":                     {0, breaker.Options{OpenDuration: time.Minute, MaxOpenDuration: 10 * time.Second}, 10 * time.Second},
-		"a wish":                               {4 * time.Minute, breaker.Options{MaxRetryAfter: 20 * time.Second, MaxOpenDuration: 10 * time.Second}, 20 * time.Second},
-		"a wish that is as good as ever":       {4 * time.Minute, breaker.Options{MaxOpenDuration: 10 * time.Second}, 4 * time.Minute},
-		"a wish, of which there are none more": {4 * time.Minute, breaker.Options{MaxRetryAfter: -1}, time.Minute},
+		"the longest time":                     {time.Minute, 0, breaker.Options{OpenDuration: time.Minute, MaxOpenDuration: 10 * time.Second}, 10 * time.Second},
+		"a wish":                               {time.Minute, 4 * time.Minute, breaker.Options{MaxRetryAfter: 20 * time.Second, MaxOpenDuration: 10 * time.Second}, 20 * time.Second},
+		"a wish that is as good as ever":       {time.Minute, 4 * time.Minute, breaker.Options{MaxOpenDuration: 10 * time.Second}, 4 * time.Minute},
+		"a wish within the longest time":       {time.Second, 30 * time.Second, breaker.Options{OpenDuration: time.Second, MaxOpenDuration: 10 * time.Second}, 30 * time.Second},
+		"a wish, of which there are none more": {time.Minute, 4 * time.Minute, breaker.Options{MaxRetryAfter: -1}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(breaker.Options{OpenDuration: time.Minute})
+				r := newRig(breaker.Options{OpenDuration: c.first})
 				r.halfOpen(t)
 				res := bad
 				res.After = c.wish
@@ -170,4 +171,38 @@ func TestChangesAtOnceLeaveOneInForce(t *testing.T) {
 			t.Fatalf("%d keys are kept, and the callback is that of %d", kept, got)
 		}
 	}
+}
+
+// Policies that share circuits each go by their own bounds, and making one with other bounds changes
+// nothing for the others.
+func TestEachOfThoseThatShareHasItsBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(breaker.Options{OpenDuration: time.Minute})
+		r.open(t)
+		before := r.sent.Load()
+		short := r.With(breaker.Options{MaxOpenDuration: time.Second})
+		time.Sleep(2 * time.Second)
+		if long, quick := r.State("t"), short.State("t"); long != breaker.Open || quick != breaker.HalfOpen {
+			t.Errorf("it is %v by a bound of a minute, and %v by one of a second", long, quick)
+		}
+		if r.call(good); r.sent.Load() != before {
+			t.Error("a call was sent 2 s after the circuit was opened for a minute")
+		}
+	})
+}
+
+// Calls that come more rarely than Window still see a long outage.
+func TestRareCallsSeeALongOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(breaker.Options{})
+		r.open(t)
+		before := r.sent.Load()
+		for range 100 {
+			time.Sleep(11 * time.Second)
+			r.call(bad)
+		}
+		if n := r.sent.Load() - before; n > 40 {
+			t.Errorf("%d of 100 calls were sent to a server that is down", n)
+		}
+	})
 }

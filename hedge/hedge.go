@@ -75,7 +75,8 @@ func (h *Hedge) Options() Options {
 
 func (h *Hedge) made() bool { return h != nil && h.s != nil }
 
-// Stats are the figures of one target. The counts only grow.
+// Stats are the figures of one target. The counts only grow, until the target is forgotten to make
+// room for another.
 type Stats struct {
 	Calls  uint64        // first attempts that could have been hedged
 	Hedges uint64        // sent, once they are over

@@ -18,15 +18,19 @@ type bucket struct {
 	waiting  atomic.Int64 // the length of the queue: who comes while some wait waits as well
 	rejected atomic.Uint64
 
-	moved chan struct{} // of what late targets share: closed when there may be room for some of them; else nil
+	s      *shared
+	target string         // whose alone it is; "" where it is of several
+	waits  map[string]int // of what late targets share: how many wait for each; else nil
+
 	mu    sync.Mutex
 	queue list.List   // of *turn, in the order in which they came
 	next  time.Time   // when the token of the first of them is there
 	timer *time.Timer // runs until then; nil: nobody waits
 }
 
-func newBucket(o *RateOptions) *bucket {
-	return &bucket{tokens: rate.NewLimiter(o.limit(), o.Burst)}
+func newBucket(s *shared, target string) *bucket {
+	o := s.latest.Load()
+	return &bucket{s: s, target: target, tokens: rate.NewLimiter(o.limit(), o.Burst)}
 }
 
 func (o RateOptions) limit() rate.Limit {
@@ -69,14 +73,14 @@ func (b *bucket) set(o *RateOptions) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.serve(now)
-	was := b.tokens.Limit()
+	was, full := b.tokens.Limit(), b.tokens.TokensAt(now) >= float64(b.tokens.Burst())
 	if was != o.limit() {
 		b.tokens.SetLimitAt(now, o.limit())
 	}
 	if b.tokens.Burst() != o.Burst {
 		b.tokens.SetBurstAt(now, o.Burst)
 	}
-	if was == rate.Inf { // it has counted nothing: the bucket is full
+	if was == rate.Inf || full { // it is as good as a new one, and might have been forgotten
 		b.tokens.ReserveN(now, -o.Burst)
 	}
 	if b.queue.Len() == 0 {
@@ -85,6 +89,14 @@ func (b *bucket) set(o *RateOptions) {
 	b.giveBack(now)
 	b.reserve(now)
 	if b.serve(now); b.queue.Len() == 0 {
+		return
+	}
+	b.refuse(now)
+}
+
+// refuse rejects those who would wait for too long. The lock is held.
+func (b *bucket) refuse(now time.Time) {
+	if b.queue.Len() == 0 {
 		return
 	}
 	before := 0
@@ -109,28 +121,8 @@ func (b *bucket) emptied(now time.Time) {
 	}
 }
 
-// nudge has late targets look whether there is room for them by now.
-func (b *bucket) nudge() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.moved != nil {
-		close(b.moved)
-		b.moved = make(chan struct{})
-	}
-}
-
-// changed returns what is closed at the next nudge.
-func (b *bucket) changed() chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.moved
-}
-
-// begin is for a bucket of a target that may have had its tokens from a shared one: it has as many
-// as that, and no Burst once more.
-func (b *bucket) begin(shared *bucket) {
-	now := time.Now()
-	level := max(shared.tokens.TokensAt(now), 0)
+// begins has a new bucket have that many tokens.
+func (b *bucket) begins(level float64, now time.Time) {
 	took := min(level/float64(b.tokens.Limit())*float64(time.Second), float64(rate.InfDuration/2))
 	b.tokens.ReserveN(now.Add(-time.Duration(took)), b.tokens.Burst()) // it was empty then
 }

@@ -10,10 +10,10 @@ import (
 // late, and returns how many have their tokens then.
 func late(t *testing.T, calls int, by time.Duration) (served int, b *bucket) {
 	o := RateOptions{PerSecond: 1000, Burst: 1, Wait: time.Hour, Queue: calls}.filled()
-	b = newBucket(&o)
+	b = newRates(&o).all
 	b.allow()
 	for range calls {
-		if _, no := b.join(until{wait: time.Now().Add(o.Wait)}, &o); no.reason != "" {
+		if _, no := b.join(until{wait: time.Now().Add(o.Wait)}, &o, ""); no.reason != "" {
 			t.Fatal(no)
 		}
 	}
@@ -53,15 +53,15 @@ func TestAPauseIsNotMadeUpFor(t *testing.T) {
 func TestNobodyIsServedBeforeThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := RateOptions{PerSecond: 1, Burst: 1, Wait: time.Hour, Queue: 10}.filled()
-		b := newBucket(&o)
+		b := newRates(&o).all
 		b.allow()
-		first, _ := b.join(until{wait: time.Now().Add(o.Wait)}, &o)
+		first, _ := b.join(until{wait: time.Now().Add(o.Wait)}, &o, "")
 		b.timer.Stop()
 		time.Sleep(time.Minute)
 		if b.allow() || b.ready() || b.idle() {
 			t.Errorf("one waits: allow %v, ready %v, idle %v", b.allow(), b.ready(), b.idle())
 		}
-		if second, no := b.join(until{wait: time.Now().Add(o.Wait)}, &o); second != nil || no.reason != "" || first.at != nil {
+		if second, no := b.join(until{wait: time.Now().Add(o.Wait)}, &o, ""); second != nil || no.reason != "" || first.at != nil {
 			t.Errorf("the first is served: %v; the second: %v, %v, and a token has come since", first.at == nil, second, no)
 		}
 	})
@@ -71,17 +71,17 @@ func TestNobodyIsServedBeforeThoseWhoWait(t *testing.T) {
 func TestATimerRunsForThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := RateOptions{PerSecond: 1, Burst: 1, Wait: time.Hour, Queue: 10}.filled()
-		b := newBucket(&o)
+		b := newRates(&o).all
 		b.allow()
 		by := until{wait: time.Now().Add(o.Wait)}
-		one, _ := b.join(by, &o)
-		two, _ := b.join(by, &o)
-		b.leave(one)
+		one, _ := b.join(by, &o, "")
+		two, _ := b.join(by, &o, "")
+		one.leave()
 		timer := b.timer
 		if timer == nil {
 			t.Fatal("no timer runs for the second")
 		}
-		b.leave(two)
+		two.leave()
 		if b.timer != nil || timer.Stop() || b.tokens.Tokens() != 0 {
 			t.Errorf("a timer runs for nobody, or %v tokens are left of none", b.tokens.Tokens())
 		}
@@ -92,15 +92,15 @@ func TestATimerRunsForThoseWhoWait(t *testing.T) {
 func TestWhoIsRefusedGivesNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := RateOptions{PerSecond: 1, Burst: 1, Wait: time.Hour, Queue: 10}.filled()
-		b := newBucket(&o)
+		b := newRates(&o).all
 		b.allow()
-		one, _ := b.join(until{wait: time.Now().Add(time.Minute)}, &o)
+		one, _ := b.join(until{wait: time.Now().Add(time.Minute)}, &o, "")
 		o.PerSecond = 1e-6
 		b.set(&o)
 		if one.no.reason == "" {
 			t.Fatal("it is to wait for eleven days")
 		}
-		b.leave(one)
+		one.leave()
 		if got := b.tokens.Tokens(); got != 0 {
 			t.Errorf("%v tokens are left of none", got)
 		}
@@ -108,8 +108,8 @@ func TestWhoIsRefusedGivesNothingBack(t *testing.T) {
 }
 
 // A call that has found its target late, and comes to wait when MaxTargets has been raised in
-// between, does not wait among strangers.
-func TestOneThatComesToWaitLateMovesAtOnce(t *testing.T) {
+// between, waits among strangers as long as it is known to: then it moves.
+func TestOneThatComesToWaitLateMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ro := RateOptions{PerSecond: 1, Burst: 1, Wait: time.Hour, Queue: 10, PerTarget: true, MaxTargets: 1}
 		r := NewRate(ro)
@@ -118,31 +118,69 @@ func TestOneThatComesToWaitLateMovesAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		e, _ := r.hold("late")
+		b, e, _ := r.s.hold("late")
 		ro.MaxTargets = 10
 		r.With(ro)
-		turn, _ := e.Value.join(until{wait: time.Now().Add(time.Hour)}, &ro)
+		turn, _ := b.join(until{wait: time.Now().Add(time.Hour)}, &ro, "late")
 		e.Release()
-		if again, _ := r.await(t.Context(), e.Value, turn, "late"); !again || time.Since(turn.wait) != -time.Hour {
-			t.Errorf("it waits among strangers: %v", !again)
+		if err := r.Acquire(t.Context(), "late"); err != nil || turn.at != nil || turn.bucket.Load() == b || turn.no.reason != "" {
+			t.Errorf("%v; it waits among strangers, behind one that came later: %+v", err, turn)
 		}
-
-		o := InFlightOptions{Max: 1, Wait: time.Hour, PerTarget: true, MaxTargets: 1}
-		l := NewInFlight(o)
-		for _, target := range []string{"early", "late"} {
-			if _, err := l.Acquire(t.Context(), target); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var p patience
-		defer p.stop()
-		room, entry := l.hold("later", &p)
-		o.MaxTargets = 10
-		l.With(o)
-		w, _ := room.enter(&l.o)
-		release(entry)
-		if _, _, reason, err := l.wait(t.Context(), room, w, "later", &p); err != errMoved {
-			t.Errorf("it waits among strangers: %s, %v", reason, err)
+		if took := time.Since(turn.wait) + time.Hour; took != 2*time.Second {
+			t.Errorf("both had their tokens after %v", took)
 		}
 	})
+}
+
+// One that finds where PerTarget has it wait, and comes to wait there when that has changed in
+// between, waits where it belongs.
+func TestOneThatComesToWaitAfterAChangeWaitsWhereItBelongs(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ro := RateOptions{PerSecond: 0.1, Burst: 1, Wait: time.Hour, Queue: 10, PerTarget: each}
+			r := NewRate(ro)
+			if err := r.Acquire(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			b, e, _ := r.s.hold("a")
+			ro.PerTarget = !each
+			r.With(ro)
+			turn, _ := b.join(until{wait: time.Now().Add(time.Hour)}, &ro, "a")
+			release(e)
+			if r.s.look(turn); turn.bucket.Load() == b || turn.at != nil {
+				t.Errorf("%v: it waits where nobody does any more", each)
+			}
+
+			o := InFlightOptions{Max: 1, Wait: time.Hour, PerTarget: each}
+			l := NewInFlight(o)
+			if _, err := l.Acquire(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			room, entry := l.rooms.hold("a", new(patience))
+			o.PerTarget = !each
+			l.With(o)
+			w, _ := room.enter(&l.o, "a", nil)
+			release(entry)
+			if l.rooms.look(w); w.room.Load() == room || w.at != nil {
+				t.Errorf("%v: it waits where nobody does any more", each)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+// One that comes to wait among strangers just after another target has made room goes there.
+func TestOneThatComesToWaitAsRoomIsMadeMoves(t *testing.T) {
+	l := NewInFlight(InFlightOptions{Max: 1, Wait: time.Hour, PerTarget: true, MaxTargets: 1})
+	leave, _ := l.Acquire(t.Context(), "early")
+	if _, err := l.Acquire(t.Context(), "stranger"); err != nil {
+		t.Fatal(err)
+	}
+	room, entry := l.rooms.hold("late", new(patience))
+	leave()
+	w, _ := room.enter(&l.o, "late", nil)
+	release(entry)
+	if l.rooms.look(w); w.room.Load() == room || w.at != nil {
+		t.Error("it waits among strangers")
+	}
 }

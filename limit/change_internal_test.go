@@ -70,3 +70,39 @@ func TestChangesOfAnInFlightAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Of several that wait for the place of one outer call the first asks for it when it is back, and the next
+// when that one has left the queue, however it has.
+func TestOneAfterTheOtherAsksForAPlaceThatIsBack(t *testing.T) {
+	l := NewInFlight(InFlightOptions{Max: 1, Wait: time.Hour, Queue: 10})
+	r, free, other := l.rooms.all, make(chan struct{}), make(chan struct{})
+	leave, err := l.Acquire(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waiters []*waiter
+	for _, back := range []<-chan struct{}{other, free, nil, free, free, free} {
+		w, _ := r.enter(&l.o, "a", back)
+		waiters = append(waiters, w)
+	}
+	first, second, third, last := waiters[1], waiters[3], waiters[4], waiters[5]
+	if !waiters[0].first() || !first.first() || second.first() || third.first() {
+		t.Error("others than the first ask")
+	}
+	first.quit()
+	if len(second.ask) != 1 || len(third.ask)+len(waiters[0].ask)+len(waiters[2].ask) != 0 || !second.first() {
+		t.Error("the second is not told, or others are")
+	}
+	waiters[0].quit()
+	waiters[2].quit()
+	leave() // which lets in the second
+	if second.at != nil || len(third.ask) != 1 || len(last.ask) != 0 {
+		t.Error("the third is not told, or the last is")
+	}
+	third.quit()
+	last.quit()
+	second.quit()
+	if s := l.Stats("a"); s.InFlight != 0 || s.Waiting != 0 {
+		t.Errorf("%+v are left", s)
+	}
+}

@@ -24,15 +24,15 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 	if !l.made() {
 		return
 	}
-	more, owner := true, any(l.rooms.all) // With may have made others, with PerTarget or without, that count apart
-	if l.o.PerTarget {
-		owner = &l.rooms.table
-	}
+	more, perTarget, most, owner := true, l.rooms.each.Load(), l.rooms.most.Load(), l.rooms
 	each := func(target string, r *room) bool {
 		if target == "" {
 			target = all
 		}
 		s := r.stats()
+		if l.rooms.stale(r) && s.InFlight == 0 { // of before PerTarget has changed
+			return true
+		}
 		more = yield(holdfast.Figure{
 			Name: "limit_in_flight", Help: "Calls under way, as the limit counts them.",
 			Labels: map[string]string{"target": target}, Value: float64(s.InFlight), Owner: owner,
@@ -42,14 +42,14 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 		})
 		return more
 	}
-	if l.o.PerTarget {
+	if each("", l.rooms.all); more {
 		l.rooms.table.Each(each)
-		more = more && yield(tableFull("limit", l.rooms.table.Late(), owner))
-	} else {
-		each("", l.rooms.all)
 	}
-	if more && l.o.Max > 0 {
-		yield(holdfast.Figure{Name: "limit_max", Help: "Calls that may be under way at once.", Kind: holdfast.Most, Value: float64(l.o.Max)})
+	if more && perTarget {
+		more = yield(tableFull("limit", l.rooms.table.Late(), owner))
+	}
+	if more && most > 0 {
+		yield(holdfast.Figure{Name: "limit_max", Help: "Calls that may be under way at once.", Kind: holdfast.Most, Value: float64(most)})
 	}
 }
 
@@ -59,10 +59,7 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 	if !l.bounds() {
 		return
 	}
-	if l.o.PerTarget && !yield(tableFull("rate", l.s.buckets.Late(), l.s)) {
-		return
-	}
-	l.s.buckets.Each(func(target string, b *bucket) bool {
+	each := func(target string, b *bucket) bool {
 		if target == "" {
 			target = all
 		}
@@ -73,5 +70,10 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 			Name: "rate_waiting", Help: "Calls that wait for their turn.",
 			Labels: map[string]string{"target": target}, Value: float64(b.waiting.Load()), Owner: l.s,
 		})
-	})
+	}
+	if !l.s.latest.Load().PerTarget {
+		each("", l.s.all)
+	} else if yield(tableFull("rate", l.s.buckets.Late(), l.s)) {
+		l.s.buckets.Each(each)
+	}
 }

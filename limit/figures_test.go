@@ -158,24 +158,40 @@ func TestWhatLateTargetsShareIsTold(t *testing.T) {
 	}
 }
 
-// Limits that count apart have owners of their own, also where With has made one of the other.
-func TestLimitsThatCountApartHaveTheirOwners(t *testing.T) {
-	owner := func(l *limit.InFlight) (owner any) {
-		for f := range l.Figures {
-			if owner = f.Owner; owner != nil {
-				break
+// Limits of which With has made one from the other have one owner, with PerTarget and without, since one
+// of these is in force for both. What is under way since before is told until it is over.
+func TestLimitsThatAreOneHaveOneOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		owner := func(l *limit.InFlight) (owner any) {
+			for f := range l.Figures {
+				if owner = f.Owner; owner != nil {
+					break
+				}
 			}
+			return owner
 		}
-		return owner
-	}
-	all := limit.NewInFlight(limit.InFlightOptions{})
-	each := all.With(limit.InFlightOptions{PerTarget: true})
-	release, err := each.Acquire(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer release()
-	if owner(all) == owner(each) || owner(all) != owner(each.With(limit.InFlightOptions{Wait: time.Second})) || owner(each) != owner(each.With(limit.InFlightOptions{PerTarget: true})) {
-		t.Error("what is told once counts apart, or the other way round")
-	}
+		l := limit.NewInFlight(limit.InFlightOptions{Max: 5})
+		leave := enter(t, l, "a")
+		each := l.With(limit.InFlightOptions{Max: 6, PerTarget: true})
+		leaveEach := enter(t, each, "a")
+		want := map[string]float64{"limit_in_flight all": 1, "limit_waiting all": 0, "limit_in_flight a": 1, "limit_waiting a": 0, "limit_max ": 6, "table_full_total ": 0}
+		if a, b := told(l), told(each); !maps.Equal(a, want) || !maps.Equal(b, want) || owner(l) != owner(each) {
+			t.Errorf("%v and %v, want %v", a, b, want)
+		}
+		leave()
+		if got := told(l); got["limit_in_flight all"] != 0 || len(got) != 4 {
+			t.Errorf("%v", got)
+		}
+		l = each.With(limit.InFlightOptions{Max: 5})
+		if got := told(l); got["limit_in_flight a"] != 1 || got["limit_in_flight all"] != 0 || len(got) != 5 {
+			t.Errorf("%v", got)
+		}
+		leaveEach()
+		if got := told(l); len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+		if owner(l) == owner(limit.NewInFlight(limit.InFlightOptions{})) {
+			t.Error("two that count apart have one owner")
+		}
+	})
 }

@@ -3,8 +3,6 @@ package limit
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -47,65 +45,31 @@ func (o InFlightOptions) filled() InFlightOptions {
 type InFlight struct {
 	o     InFlightOptions
 	rooms *rooms
-	leave func(holdfast.Class, time.Duration) // gives back a place in rooms.all
-}
-
-// inFlight makes an InFlight with those rooms, which go by its bounds from then on. Who waits in
-// one that has become larger is let in.
-func inFlight(o InFlightOptions, r *rooms) *InFlight {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.most.Store(int64(o.Max))
-	r.table.Resize(o.MaxTargets)
-	r.all.let()
-	r.table.Each(func(_ string, one *room) bool { one.let(); return true })
-	return &InFlight{o, r, func(holdfast.Class, time.Duration) { r.all.exit() }}
-}
-
-// rooms are those of an InFlight, and of all that With has made of it.
-type rooms struct {
-	mu    sync.Mutex   // of a change: what is in force is of one of them, and not of several
-	most  atomic.Int64 // of the latest of them, which all go by
-	all   *room        // without PerTarget
-	table keyed.Table[*room]
-}
-
-func newRooms() *rooms {
-	r := new(rooms)
-	r.all = newRoom(&r.most)
-	r.table.New = func(string) *room { return newRoom(&r.most) }
-	r.table.Shared = func() *room { return newShared(&r.most) }
-	r.table.Idle = (*room).empty
-	return r
-}
-
-// room returns the room of target, if there is one.
-func (l *InFlight) room(target string) *room {
-	if !l.o.PerTarget {
-		return l.rooms.all
-	}
-	r, _ := l.rooms.table.Find(target)
-	return r
 }
 
 var _ holdfast.Policy = (*InFlight)(nil)
 
 // NewInFlight makes an InFlight. Every value of every option means something.
 func NewInFlight(o InFlightOptions) *InFlight {
-	return inFlight(o.filled(), newRooms())
+	l := &InFlight{o.filled(), newRooms()}
+	l.rooms.set(&l.o)
+	return l
 }
 
-// With returns an InFlight with other options that counts with l: what is under
-// way stays counted, but when PerTarget changes. Max and MaxTargets hold for l as
-// well: who waits is let in where there is room by the new Max, all of them where
-// there is no limit any more, and where there is less room nobody is until there is
-// some. Who waits goes on waiting as long as it was to. Calls that begin while there
-// is no limit are not counted.
+// With returns an InFlight with other options that counts with l. Max, PerTarget and MaxTargets hold
+// for l as well, also where l had no limit; Wait and Queue are of each. Who waits is let in where
+// there is room by the new options, all of them where there is no limit any more, and where there is
+// less room nobody is until there is some; it goes on waiting as long as it was to, in the order in
+// which all came. What is under way stays counted. When PerTarget changes that is apart, until it is
+// over: it takes no place from calls that begin by the new one. Calls that begin while there is no limit are
+// not counted.
 func (l *InFlight) With(o InFlightOptions) *InFlight {
 	if !l.made() {
 		return NewInFlight(o)
 	}
-	return inFlight(o.filled(), l.rooms)
+	with := &InFlight{o.filled(), l.rooms}
+	l.rooms.set(&with.o)
+	return with
 }
 
 // Options returns the options in force, with the defaults filled in.
@@ -117,6 +81,9 @@ func (l *InFlight) Options() InFlightOptions {
 }
 
 func (l *InFlight) made() bool { return l != nil && l.rooms != nil }
+
+// bounds reports whether there is a limit now.
+func (l *InFlight) bounds() bool { return l.made() && l.rooms.most.Load() >= 0 }
 
 // Acquire asks for a place for a call to target, and waits for one as long as
 // Wait says; release gives it back and is to be called once, and is never nil. It
@@ -138,73 +105,57 @@ func nothing() {}
 
 // acquire returns the room that the call is in, and the token by which it is to leave; nil: in none.
 func (l *InFlight) acquire(ctx context.Context, target string, p *patience) (r *room, token uint64, err error) {
-	if !l.made() || l.o.Max < 0 {
+	if !l.bounds() {
 		return nil, 0, nil
 	}
-	if !l.o.PerTarget {
-		target = ""
+	r, e := l.rooms.hold(target, p)
+	var free <-chan struct{}
+	if p.sharing != nil { // of the room that it has come to: another one it would wait for in vain
+		var ok bool
+		if ok, free = p.share(r, func() { release(e) }); ok {
+			return nil, 0, errShared
+		}
 	}
-	for {
-		r, e := l.hold(target, p)
-		w, reason := r.enter(&l.o)
-		if w == nil && reason == "" {
-			token = r.keep(e)
-			return r, token, nil
-		}
-		release(e) // who waits has nothing that counts yet: its target may move
-		if w != nil {
-			r, token, reason, err = l.wait(ctx, r, w, target, p)
-		}
-		switch {
-		case err == errMoved:
-			continue
-		case err == errFree:
-			return nil, 0, err
-		case err != nil:
-			return nil, 0, &waitError{l.limit(), err}
-		case reason != "":
-			return nil, 0, &Error{Target: target, limit: l.limit(), reason: reason}
-		}
+	w, reason := r.enter(&l.o, target, free)
+	if w == nil && reason == "" {
+		token = r.keep(e, target, nil)
 		return r, token, nil
 	}
+	release(e) // who waits has nothing that counts yet: its target may move
+	if w != nil {
+		l.rooms.look(w)
+		reason, err = w.wait(ctx, &l.o, p)
+		r = w.room.Load()
+	}
+	switch {
+	case err == errShared:
+		return nil, 0, err
+	case err != nil:
+		return nil, 0, &waitError{l.limit(), err}
+	case reason != "":
+		if r == l.rooms.all {
+			target = ""
+		}
+		return nil, 0, &Error{Target: target, limit: l.limit(), reason: reason}
+	}
+	for r.guests != nil {
+		e := l.rooms.table.HoldAgain(target, "")
+		if e.Value == r {
+			token = r.keep(e, target, w)
+			return r, token, nil
+		}
+		e.Release() // it has moved as it was let in, and its place with it
+		r = w.room.Load()
+	}
+	return r, 0, nil
 }
 
 func (l *InFlight) limit() string { return fmt.Sprintf("%d calls in flight", l.rooms.most.Load()) }
 
-// hold returns the room of target, and its entry, which the table keeps until it is released; nil:
-// it is in none.
-func (l *InFlight) hold(target string, p *patience) (*room, *keyed.Entry[*room]) {
-	if !l.o.PerTarget {
-		return l.rooms.all, nil
-	}
-	e, late := l.rooms.table.Hold(target)
-	p.late = max(p.late, late)
-	return e.Value, e
-}
-
-func release(e *keyed.Entry[*room]) {
+func release[V any](e *keyed.Entry[V]) {
 	if e != nil {
 		e.Release()
 	}
-}
-
-// wait waits for a place in r, which it returns if target is still to be there then.
-func (l *InFlight) wait(ctx context.Context, r *room, w *waiter, target string, p *patience) (in *room, token uint64, reason string, err error) {
-	reason, err = r.wait(ctx, &l.o, w, p, func() bool {
-		now, ok := l.rooms.table.Find(target)
-		return ok && now == r
-	})
-	if reason != "" || err != nil {
-		return nil, 0, reason, err
-	}
-	now, e := l.hold(target, p)
-	if now != r {
-		release(e)
-		r.exit()
-		return nil, 0, "", errMoved
-	}
-	token = r.keep(e)
-	return r, token, "", nil
 }
 
 // Traits tells that it holds places.
@@ -216,55 +167,49 @@ func (l *InFlight) Traits() holdfast.Traits {
 // within one which has a place shares that place, one at a time: it takes another one where
 // there is, and waits for whichever is free first.
 func (l *InFlight) Wrap(next holdfast.Handler) holdfast.Handler {
-	if !l.made() || l.o.Max < 0 {
+	if !l.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		p := patience{call: call}
-		for {
-			p.free = nil
-			if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
-				if r := l.room(call.Target); r != nil {
-					res, ok, free := call.Share(ctx, next, r)
-					if ok {
-						p.stop()
-						return res
-					}
-					p.free = free
-				}
-			}
-			r, token, err := l.acquire(ctx, call.Target, &p)
-			if p.timer != nil {
-				call.Waited()
-			}
-			if err == errFree {
-				continue // what the outer call has is to be had now
-			}
-			p.stop()
-			if err != nil {
-				tellLate(ctx, call, "limit", p.late)
-				return rejected(ctx, call, "limit", err)
-			}
-			return call.Hold(ctx, telling(next, "limit", p.late), r, token)
+		if !l.bounds() {
+			return next(ctx, call)
 		}
+		p := patience{call: call}
+		if holdfast.CallFrom(ctx) != nil { // made within a call, which may have a place
+			p.sharing = &sharing{ctx: ctx, next: next}
+		}
+		r, token, err := l.acquire(ctx, call.Target, &p)
+		if err == errShared {
+			return p.res
+		}
+		p.waited()
+		switch {
+		case err != nil:
+			tellLate(ctx, call, "limit", p.late)
+			return rejected(ctx, call, "limit", err)
+		case r == nil: // the limit was switched off meanwhile
+			return next(ctx, call)
+		}
+		return call.Hold(ctx, telling(next, "limit", p.late), r, token)
 	}
 }
 
 // Ready reports whether Enter would find room now. With Enter an InFlight guards one
 // node of a balancer, whatever PerTarget says.
 func (l *InFlight) Ready() bool {
-	return !l.made() || l.o.Max < 0 || l.rooms.all.ready()
+	return !l.bounds() || l.rooms.all.ready()
 }
 
 // Enter takes a place without waiting; leave gives it back, once. It allocates nothing.
 func (l *InFlight) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
-	if !l.made() || l.o.Max < 0 {
+	if !l.bounds() {
 		return nil, true
 	}
-	return l.leave, l.rooms.all.try()
+	return l.rooms.leave, l.rooms.all.try()
 }
 
-// InFlightStats are the figures of one target, or of all. Rejected only grows.
+// InFlightStats are the figures of one target, or of all. Rejected only grows, until the target is
+// forgotten to make room for another.
 type InFlightStats struct {
 	InFlight, Waiting int
 	Rejected          uint64
@@ -273,12 +218,8 @@ type InFlightStats struct {
 // Stats returns the figures of target, or of those that it shares its limit with; of all
 // where there is no PerTarget.
 func (l *InFlight) Stats(target string) (stats InFlightStats) {
-	switch {
-	case !l.made():
-	case !l.o.PerTarget:
-		return l.rooms.all.stats()
-	default:
-		if r, ok := l.rooms.table.Find(target); ok {
+	if l.made() {
+		if r := l.rooms.find(target); r != nil {
 			return r.stats()
 		}
 	}

@@ -2,18 +2,23 @@ package limit
 
 import (
 	"container/list"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
-// A turn is that of a call in the queue.
+// A turn is that of a call in the queue of a bucket.
 type turn struct {
 	until
-	over  chan struct{} // closed when it has its token, or is refused
-	moved chan struct{} // of its bucket
-	no    refusal
-	at    *list.Element // nil: it is over
+	target string
+	came   uint64        // the number of those who have waited before it, in all buckets
+	over   chan struct{} // closed when it has its token, or is refused
+	no     refusal
+	bucket atomic.Pointer[bucket] // others may put it into another one, with the locks of both
+	at     *list.Element          // nil: it is over
 }
 
 // A refusal says why a call gets no token; the zero value: it gets one.
@@ -24,7 +29,7 @@ type refusal struct {
 }
 
 // join takes a token that is there by now, or puts a call into the queue and returns its turn.
-func (b *bucket) join(by until, o *RateOptions) (*turn, refusal) {
+func (b *bucket) join(by until, o *RateOptions, target string) (*turn, refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -41,13 +46,37 @@ func (b *bucket) join(by until, o *RateOptions) (*turn, refusal) {
 	case reason != "":
 		return nil, refusal{reason, wait, limit}
 	}
-	t := &turn{over: make(chan struct{}), until: by, moved: b.moved}
+	t := &turn{until: by, target: keyed.Shortened(target), over: make(chan struct{}), came: b.s.came.Add(1)}
+	b.push(t, now)
+	return t, refusal{}
+}
+
+// push puts a call into the queue; the lock is held.
+func (b *bucket) push(t *turn, now time.Time) {
+	t.bucket.Store(b)
 	t.at = b.queue.PushBack(t)
+	if b.waits != nil {
+		b.waits[t.target]++
+	}
 	if b.waiting.Add(1); b.queue.Len() == 1 {
 		b.reserve(now)
 	}
 	b.serve(now)
-	return t, refusal{}
+}
+
+// pull takes a call out of the queue; the lock is held.
+func (b *bucket) pull(t *turn, now time.Time) {
+	b.remove(t)
+	b.emptied(now)
+	b.serve(now)
+}
+
+func (b *bucket) remove(t *turn) {
+	b.queue.Remove(t.at)
+	t.at = nil
+	if b.waiting.Add(-1); b.waits != nil {
+		less(b.waits, t.target)
+	}
 }
 
 // An until says until when a call waits: by Wait, and by its context, which may have no deadline.
@@ -64,45 +93,43 @@ func (u until) short(now time.Time, wait time.Duration) string {
 	return ""
 }
 
+// lock locks the bucket for whose token t waits.
+func (t *turn) lock() *bucket {
+	for {
+		b := t.bucket.Load()
+		if b.mu.Lock(); t.bucket.Load() == b {
+			return b
+		}
+		b.mu.Unlock()
+	}
+}
+
 // leave takes out a call that waits no more. Where it has its token already, that goes to the
 // first in the queue, or back.
-func (b *bucket) leave(t *turn) {
-	if b.quit(t) || t.no.reason != "" {
-		return
-	}
-	b.mu.Lock()
+func (t *turn) leave() {
+	b := t.lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if b.queue.Len() > 0 {
+	switch {
+	case t.at != nil:
+		b.pull(t, now)
+		return
+	case t.no.reason != "":
+		return
+	case b.queue.Len() > 0:
 		b.end(b.first())
 		b.emptied(now)
-	} else {
+	default:
 		b.giveBack(now)
 	}
 	b.serve(now)
-}
-
-// quit takes a call out of the queue; it reports false where its turn is over already.
-func (b *bucket) quit(t *turn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if t.at == nil {
-		return false
-	}
-	now := time.Now()
-	b.end(t)
-	b.emptied(now)
-	b.serve(now)
-	return true
 }
 
 func (b *bucket) first() *turn { return b.queue.Front().Value.(*turn) } //nolint:errcheck // there is nothing else in it
 
 // end ends the turn of a call in the queue.
 func (b *bucket) end(t *turn) {
-	b.queue.Remove(t.at)
-	t.at = nil
-	b.waiting.Add(-1)
+	b.remove(t)
 	close(t.over)
 }
 
@@ -152,6 +179,9 @@ func (b *bucket) rewind(now time.Time) {
 // look is the timer's.
 func (b *bucket) look() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.serve(time.Now())
+	b.mu.Unlock()
+	if b.waits != nil {
+		b.settle()
+	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -60,48 +58,21 @@ type Rate struct {
 	s *shared
 }
 
-// shared is what Rates share that With has made of each other.
-type shared struct {
-	mu      sync.Mutex                  // of set: what is in force is of one of them, and not of several
-	latest  atomic.Pointer[RateOptions] // of the latest of them: the rate is one for all
-	buckets keyed.Table[*bucket]
-}
-
-// set gives the buckets another rate, those that are yet to come too.
-func (s *shared) set(o *RateOptions) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latest.Store(o)
-	s.buckets.Resize(o.MaxTargets)
-	s.buckets.Each(func(_ string, b *bucket) bool {
-		b.set(o)
-		b.nudge()
-		return true
-	})
-}
-
 var _ holdfast.Policy = (*Rate)(nil)
 
 // NewRate makes a Rate. Every value of every option means something.
 func NewRate(o RateOptions) *Rate {
-	s := new(shared)
-	s.buckets.New = func(string) *bucket { return newBucket(s.latest.Load()) }
-	s.buckets.Shared = func() *bucket {
-		b := newBucket(s.latest.Load())
-		b.moved = make(chan struct{})
-		return b
-	}
-	s.buckets.Moved = func(own, shared *bucket) { own.begin(shared) }
-	s.buckets.Idle = (*bucket).idle
-	l := &Rate{o.filled(), s}
-	s.set(&l.o)
+	l := &Rate{o: o.filled()}
+	l.s = newRates(&l.o)
 	return l
 }
 
 // With returns a Rate with other options and the tokens of l, which goes by the new PerSecond,
-// Burst and MaxTargets, too. Those who wait get their turns by the new rate; who would now wait
-// for too long is rejected at once, and where there is no rate any more all are let in. A rate
-// that is switched on begins with all of its Burst.
+// Burst, PerTarget and MaxTargets, too, also where it had no rate; Wait and Queue are of each. Those who
+// wait get their turns by the new rate, in the order in which all came; who would now wait for too
+// long is rejected at once, and where there is no rate any more all are let in. A rate that is
+// switched on begins with all of its Burst, and so does one for each target, or for all of them, where
+// PerTarget has changed and there was none such before.
 func (l *Rate) With(o RateOptions) *Rate {
 	if !l.made() {
 		return NewRate(o)
@@ -121,22 +92,8 @@ func (l *Rate) Options() RateOptions {
 
 func (l *Rate) made() bool { return l != nil && l.s != nil }
 
-// bounds reports whether there is a rate.
-func (l *Rate) bounds() bool { return l.made() && l.o.PerSecond >= 0 }
-
-// hold returns the bucket of target, which the table keeps until it is released; late is other than
-// 0 where that is to be told of one that has none of its own.
-func (l *Rate) hold(target string) (e *keyed.Entry[*bucket], late uint64) {
-	return l.s.buckets.Hold(l.key(target))
-}
-
-// key is what the tokens for calls to target are kept under.
-func (l *Rate) key(target string) string {
-	if !l.o.PerTarget {
-		return ""
-	}
-	return target
-}
+// bounds reports whether there is a rate now.
+func (l *Rate) bounds() bool { return l.made() && l.s.latest.Load().PerSecond >= 0 }
 
 // Acquire takes a token for a call to target, and waits for it as long as Wait
 // says. It returns an *Error, or one that wraps the error of ctx.
@@ -150,9 +107,9 @@ func (l *Rate) Acquire(ctx context.Context, target string) error {
 
 // take takes a token; call is nil where it is for none. late is as from hold.
 func (l *Rate) take(ctx context.Context, call *holdfast.Call, target string) (waited bool, late uint64, err error) {
-	e, late := l.hold(target)
-	if e.Value.allow() {
-		e.Release()
+	b, e, late := l.s.hold(target)
+	if b.allow() {
+		release(e)
 		return false, late, nil
 	}
 	if call != nil && l.o.Wait > 0 {
@@ -160,68 +117,52 @@ func (l *Rate) take(ctx context.Context, call *holdfast.Call, target string) (wa
 		defer done()
 		ctx = wait
 	}
-	return true, late, l.wait(ctx, e, target)
+	return true, late, l.wait(ctx, b, e, target)
 }
 
-// wait waits for a token, where that is allowed; it releases e.
-func (l *Rate) wait(ctx context.Context, e *keyed.Entry[*bucket], target string) error {
+// wait waits for a token of b, where that is allowed; it releases e.
+func (l *Rate) wait(ctx context.Context, b *bucket, e *keyed.Entry[*bucket], target string) error {
 	if l.o.Wait > 0 && ctx.Err() != nil {
-		e.Release()
+		release(e)
 		return context.Cause(ctx)
 	}
 	by := until{wait: time.Now().Add(l.o.Wait)}
 	by.deadline, _ = ctx.Deadline()
-	for {
-		b := e.Value
-		t, no := b.join(by, &l.o)
-		e.Release() // a queue is not forgotten
-		if t != nil {
-			var again bool
-			if again, no = l.await(ctx, b, t, target); again {
-				e, _ = l.hold(target)
-				continue
-			}
-			if ctx.Err() != nil { // also as its turn came
-				b.leave(t)
-				return &waitError{perSecond(b.tokens.Limit()), context.Cause(ctx)}
-			}
+	t, no := b.join(by, &l.o, target)
+	release(e) // a queue is not forgotten
+	if t != nil {
+		l.s.look(t)
+		select {
+		case <-t.over:
+		case <-ctx.Done():
 		}
-		if no.reason == "" {
-			return nil
+		if b = t.bucket.Load(); ctx.Err() != nil { // also as its turn came
+			t.leave()
+			return &waitError{perSecond(b.tokens.Limit()), context.Cause(ctx)}
 		}
-		b.rejected.Add(1)
-		return &Error{Target: l.key(target), limit: perSecond(no.rate), reason: no.reason, wait: no.wait}
+		no = t.no
 	}
+	if no.reason == "" {
+		return nil
+	}
+	b.rejected.Add(1)
+	if b == l.s.all {
+		target = ""
+	}
+	return &Error{Target: target, limit: perSecond(no.rate), reason: no.reason, wait: no.wait}
 }
 
 func perSecond(r rate.Limit) string { return fmt.Sprintf("%v calls a second", r) }
 
-// await waits until a turn is over, or the time of ctx. again says that it has been given up, since
-// the target has tokens of its own now.
-func (l *Rate) await(ctx context.Context, b *bucket, t *turn, target string) (again bool, no refusal) {
-	for moved := t.moved; ; {
-		if moved != nil {
-			if now, ok := l.s.buckets.Find(l.key(target)); (!ok || now != b) && b.quit(t) {
-				return true, no
-			}
-		}
-		select {
-		case <-t.over:
-			return false, t.no
-		case <-ctx.Done():
-			return false, no
-		case <-moved:
-			moved = b.changed()
-		}
-	}
-}
-
 // Wrap returns a Handler that sends a call when it is its turn.
 func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
-	if !l.bounds() {
+	if !l.made() {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+		if !l.bounds() {
+			return next(ctx, call)
+		}
 		waited, late, err := l.take(ctx, call, call.Target)
 		if late != 0 {
 			tellLate(ctx, call, "rate", late)
@@ -237,21 +178,10 @@ func (l *Rate) Wrap(next holdfast.Handler) holdfast.Handler {
 }
 
 // Ready reports whether Enter would find a token now. With Enter a Rate guards one
-// node of a balancer; such a one is not PerTarget.
-func (l *Rate) Ready() bool {
-	if !l.bounds() {
-		return true
-	}
-	b, ok := l.s.buckets.Find("")
-	return !ok || b.ready()
-}
+// node of a balancer, whatever PerTarget says.
+func (l *Rate) Ready() bool { return !l.bounds() || l.s.all.ready() }
 
 // Enter takes a token without waiting. There is nothing to give back: leave is nil.
 func (l *Rate) Enter() (leave func(holdfast.Class, time.Duration), ok bool) {
-	if !l.bounds() {
-		return nil, true
-	}
-	e, _ := l.s.buckets.Hold("")
-	defer e.Release()
-	return nil, e.Value.allow()
+	return nil, !l.bounds() || l.s.all.allow()
 }

@@ -228,3 +228,25 @@ func TestARateForAllThatFindsNoPlaceIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// A bucket that is full is so by another Burst too: it is as good as a new one. Of one that is not,
+// the tokens stay.
+func TestAFullBucketStaysFull(t *testing.T) {
+	for taken, want := range map[int]int{0: 100, 1: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			l := limit.NewRate(limit.RateOptions{PerSecond: 0.001, Burst: 2})
+			for range taken {
+				if err := l.Acquire(t.Context(), "a"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			more, got := l.With(limit.RateOptions{PerSecond: 0.001, Burst: 100}), 0
+			for more.Acquire(t.Context(), "a") == nil {
+				got++
+			}
+			if got != want {
+				t.Errorf("%d tokens after %d were taken, want %d", got, taken, want)
+			}
+		})
+	}
+}

@@ -84,7 +84,7 @@ func TestWhatHasNoJSONIsRefusedWithThePath(t *testing.T) {
 // with it.
 func TestWhatIsInForceIsValidated(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"timeout": {"limit": "5s"}, "attempt": {"limit": "0s"}}`:                "attempt.limit: 10s is longer than timeout.limit, 5s",
+		`{"timeout": {"limit": "5s"}, "attempt": {"limit": "6s"}}`:                "attempt.limit: 6s is longer than timeout.limit, 5s",
 		`{"hedge": {"maxHedges": 1, "delay": "15s"}, "attempt": {"limit": "0s"}}`: "hedge.delay: 15s is not below attempt.limit, 10s",
 		`{"hedge": {"maxHedges": 0, "delay": "15s"}}`:                             "hedge.delay: 15s is not below attempt.limit, 10s",
 		`{"hedge": {"maxHedges": -1, "delay": "15s"}}`:                            "",

@@ -18,6 +18,7 @@ import (
 
 // A modelled is one call through the Stack, and what is known of it from outside.
 type modelled struct {
+	rated      bool // it began, or has gone on, while there was a rate
 	target     string
 	number     int // of the Config that it began with
 	config     preset.Config
@@ -109,7 +110,7 @@ func (m *model) with(c preset.Config, number int) preset.Config {
 // begin begins a call.
 func (m *model) begin(target string, repeatable bool) {
 	ctx, cancel := context.WithCancel(m.t.Context())
-	c := &modelled{target: target, number: m.number, config: m.config, began: time.Now(), counted: m.stack.Limit().Options().Max >= 0, repeatable: repeatable, cancel: cancel}
+	c := &modelled{target: target, number: m.number, config: m.config, rated: m.config.Rate.PerSecond > 0, began: time.Now(), counted: m.stack.Limit().Options().Max >= 0, repeatable: repeatable, cancel: cancel}
 	m.locked(func() { m.calls = append(m.calls, c) })
 	go func() {
 		_, err := holdfast.Do(context.WithValue(ctx, modelledKey{}, c), m.handler, holdfast.Call{Target: target, Method: "m", Repeatable: repeatable}, func(ctx context.Context) (int, error) {
@@ -184,6 +185,9 @@ func (m *model) update(c preset.Config) {
 	}
 	m.locked(func() {
 		m.number, m.config = number, c
+		for _, call := range m.calls {
+			call.rated = call.rated || c.Rate.PerSecond > 0
+		}
 		m.seen["updates"]++
 		if was.Limit.PerTarget != c.Limit.PerTarget || was.Limit.MaxTargets != c.Limit.MaxTargets { // it is counted elsewhere from now on
 			for _, key := range append(m.targets, "") {
@@ -241,7 +245,7 @@ func (m *model) check() {
 	rated := false // a rate may hold calls up, or has
 	inside, waiting, between := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, c := range m.calls {
-		rated = rated || !c.over && c.config.Rate.PerSecond > 0
+		rated = rated || !c.over && c.rated
 	}
 	for _, c := range m.calls {
 		key := ""

@@ -40,7 +40,7 @@ func (c Config) Validate() error {
 		}
 	})
 	in := build(c.alone(), nil).effective() // what is not set has its default
-	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole {
+	if whole, each := in.Timeout.Limit, in.Attempt.Limit; whole > 0 && each > whole && c.setsAttempt() {
 		bad("attempt.limit: %v is longer than timeout.limit, %v: lower it or raise timeout.limit", each, whole)
 	}
 	if delay, each := in.Hedge.Delay, in.Attempt.Limit; in.Hedge.MaxHedges > 0 && each > 0 && delay >= each {
@@ -51,6 +51,13 @@ func (c Config) Validate() error {
 	}
 	c.checkRoutes(bad)
 	return wrong.Err()
+}
+
+// setsAttempt reports whether somebody has set the limit of attempts to another one. That of the
+// preset, and the default, give way to a shorter limit of the call.
+func (c Config) setsAttempt() bool {
+	preset := presets[c.base]
+	return c.Attempt.Limit != 0 && (preset == nil || preset().Attempt.Limit != c.Attempt.Limit)
 }
 
 // maxCodes bounds a list of codes, of which each route without one of its own has a copy.

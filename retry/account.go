@@ -19,6 +19,7 @@ type account struct {
 	mu       sync.Mutex
 	tokens   float64
 	width    time.Duration // of a bucket
+	used     int64         // when it was last drawn from or paid into; looks and changes are no use
 	bucket   int64         // the number of the newest bucket of all time
 	at       int           // where it is in window
 	window   [buckets]uint64
@@ -31,6 +32,12 @@ type account struct {
 // little stays in its bucket; one that jumps (a Budget taken into a bubble of
 // testing/synctest, say) begins a new window.
 func (a *account) roll() { a.turn(clock.Turn(clock.Now(), int64(a.width))) }
+
+// use is roll for one who draws or pays in.
+func (a *account) use() {
+	a.used = clock.Now()
+	a.roll()
+}
 
 func (a *account) turn(now int64) {
 	n := now - a.bucket
@@ -86,10 +93,39 @@ func (a *account) divide(width time.Duration, now int64) {
 // most is how many tokens b lets the account have, by the window as it was last rolled.
 func (a *account) most(b *Budget) float64 { return max(b.floor, b.ratio*float64(a.inWindow)) }
 
-// bound takes away what is more than the latest Budget lets the account have.
-func (a *account) bound(latest *Budget) {
-	a.roll()
-	a.tokens = min(a.tokens, a.most(latest))
+// withdraw takes a token for b, if there is one.
+func (a *account) withdraw(b *Budget) (granted bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.use()
+	if !b.unlimited {
+		a.tokens = min(a.tokens, a.most(b.s.last.Load()))
+		if min(a.tokens, a.most(b)) < 1-slack {
+			a.refused++
+			return false
+		}
+		a.tokens = max(a.tokens-1, 0)
+	}
+	a.withdrawn++
+	return true
+}
+
+// refund puts a token back.
+func (a *account) refund(b *Budget) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.used = clock.Now()
+	a.refunded++
+	if !b.unlimited { // which takes none
+		a.tokens++ // bounded when it is next looked at
+	}
+}
+
+// owed reports whether more was taken than came back.
+func (a *account) owed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.withdrawn > a.refunded
 }
 
 // idle reports whether the account may be forgotten: it is as good as new, or of
@@ -97,7 +133,8 @@ func (a *account) bound(latest *Budget) {
 func (a *account) idle(latest *Budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if clock.Turn(clock.Now(), int64(a.width))-a.bucket > 10*buckets {
+	now := clock.Now()
+	if a.used = min(a.used, now); now-a.used > 10*buckets*int64(a.width) { // the clock may have jumped back
 		return true
 	}
 	a.roll()

@@ -60,8 +60,9 @@ type Budget struct {
 // savings are what Budgets share that With has made of each other.
 type savings struct {
 	accounts keyed.Table[*account]
-	last     atomic.Pointer[Budget] // the latest of them: whose Min new accounts get, and whose Window and bounds all have
-	with     sync.Mutex             // held while accounts follow another one
+	shared   atomic.Pointer[account] // of late targets; nil: there was none yet
+	last     atomic.Pointer[Budget]  // the latest of them: whose Min new accounts get, and whose Window and bounds all have
+	with     sync.Mutex              // held while accounts follow another one
 }
 
 // latest has the accounts follow what Budgets that share them cannot have each for itself. It does
@@ -77,7 +78,8 @@ func (s *savings) latest(b *Budget) {
 
 func (s *savings) newAccount() *account {
 	b := s.last.Load()
-	return &account{tokens: b.floor, width: b.width, bucket: clock.Turn(clock.Now(), int64(b.width))}
+	now := clock.Now()
+	return &account{tokens: b.floor, width: b.width, bucket: clock.Turn(now, int64(b.width)), used: now}
 }
 
 // NewBudget makes a Budget.
@@ -86,7 +88,11 @@ func NewBudget(o BudgetOptions) *Budget {
 	b.fill(o)
 	s := b.s
 	s.accounts.New = func(string) *account { return s.newAccount() }
-	s.accounts.Shared = s.newAccount
+	s.accounts.Shared = func() *account {
+		a := s.newAccount()
+		s.shared.Store(a)
+		return a
+	}
 	s.accounts.Moved = (*account).moved
 	s.accounts.Idle = func(a *account) bool { return a.idle(s.last.Load()) }
 	s.latest(b)
@@ -131,46 +137,38 @@ func (b *Budget) made() bool { return b != nil && b.width > 0 }
 // Withdraw asks for one repeat of a call to target, and reports whether it is
 // granted.
 func (b *Budget) Withdraw(target string) bool {
-	granted, _ := b.withdraw(target)
-	return granted
+	g, _ := b.withdraw(target)
+	g.spend()
+	return g.granted()
 }
 
 // withdraw is Withdraw; late is other than 0 where people are to be told how often a target found
-// no account of its own, and is that number.
-func (b *Budget) withdraw(target string) (granted bool, late uint64) {
+// no account of its own, and is that number. What is granted is to be spent or refunded.
+func (b *Budget) withdraw(target string) (g grant, late uint64) {
 	if !b.made() {
-		return false, 0
+		return g, 0
 	}
 	entry, late := b.s.accounts.Hold(target)
-	defer entry.Release()
-	a := entry.Value
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !b.unlimited {
-		a.bound(b.s.last.Load())
-		if min(a.tokens, a.most(b)) < 1-slack {
-			a.refused++
-			return false, late
-		}
-		a.tokens = max(a.tokens-1, 0)
+	if !entry.Value.withdraw(b) {
+		entry.Release()
+		return g, late
 	}
-	a.withdrawn++
-	return true, late
+	return grant{b, entry}, late
 }
 
-// Refund gives back what Withdraw took for a repeat that was never sent.
+// Refund gives back what Withdraw took for a repeat that was never sent: to the account of target,
+// or to the one that late targets share where target has got one of its own since, and has taken
+// nothing from that.
 func (b *Budget) Refund(target string) {
 	if !b.made() {
 		return
 	}
-	entry, _ := b.s.accounts.Hold(target)
-	defer entry.Release()
-	a := entry.Value
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.refunded++
-	if !b.unlimited { // which takes none
-		a.tokens++ // bounded when it is next looked at
+	a, ok := b.s.accounts.Find(target)
+	if shared := b.s.shared.Load(); shared != nil && (!ok || !a.owed()) && shared.owed() {
+		a, ok = shared, true
+	}
+	if ok { // one that may be forgotten meanwhile lacks no token
+		a.refund(b)
 	}
 }
 
@@ -188,14 +186,15 @@ func (b *Budget) deposit(target string) (late uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.successes++
-	a.roll()
+	a.use()
 	a.window[a.at]++
 	a.inWindow++
 	a.tokens = min(a.tokens+b.ratio, a.most(b.s.last.Load()))
 	return late
 }
 
-// BudgetStats are the figures of one target. The counts only grow.
+// BudgetStats are the figures of one target. The counts only grow, until the target is forgotten to
+// make room for another.
 type BudgetStats struct {
 	Tokens    float64 // repeats that would be granted now, in whole and parts; +Inf where Unlimited
 	Successes uint64  // calls that paid in

@@ -8,20 +8,21 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// withdraw asks for a repeat. One that was granted goes back where a listener panics.
-func (r *Retry) withdraw(ctx context.Context, call *holdfast.Call) bool {
-	granted, late := r.budget.withdraw(call.Target)
+// withdraw asks for a repeat, which is to be spent or refunded. One that was granted goes back where
+// a listener panics.
+func (r *Retry) withdraw(ctx context.Context, call *holdfast.Call) grant {
+	g, late := r.budget.withdraw(call.Target)
 	if late > 0 {
 		told := false
 		defer func() {
-			if granted && !told {
-				r.budget.Refund(call.Target)
+			if !told {
+				g.refund()
 			}
 		}()
 		tellLate(ctx, call, late)
 		told = true
 	}
-	return granted
+	return g
 }
 
 // deposit pays in for a call that has come to res, which is let go of where a listener panics.

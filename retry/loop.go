@@ -53,14 +53,17 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 			return l.res
 		}
 		wait, why := r.decide(ctx, call, l.res, made, &l.waits)
-		if why.word == "" && !r.withdraw(ctx, call) {
-			why = reason{"budget", "budget empty"}
+		var g grant
+		if why.word == "" {
+			if g = r.withdraw(ctx, call); !g.granted() {
+				why = reason{"budget", "budget empty"}
+			}
 		}
 		if why.word != "" {
 			return l.stop(ctx, call, made, why)
 		}
 		attempt, class, code := cmp.Or(l.res.Attempt, call.Attempt), l.res.Class, l.res.Code
-		again, err := l.again(ctx, call, wait)
+		again, err := l.again(ctx, call, wait, g)
 		if err != nil {
 			l.ended.attempt, l.ended.class, l.ended.code = attempt, class, code
 			l.res = holdfast.Result{Err: err, Class: holdfast.Ignored, Code: holdfast.VerdictOf(ctx, err).Code}
@@ -78,11 +81,13 @@ func (l *loop) repeat(ctx context.Context, call *holdfast.Call) holdfast.Result 
 // again puts the Result of the latest attempt by, waits, and makes another attempt. It
 // returns an error when ctx ends first. The token that the attempt was granted goes back
 // when the attempt does not reach the transport, also by a panic.
-func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duration) (again *holdfast.Call, err error) {
+func (l *loop) again(ctx context.Context, call *holdfast.Call, wait time.Duration, g grant) (again *holdfast.Call, err error) {
 	r := l.r
 	defer func() {
 		if again == nil || !again.Sent() || neverLeft(again, l.res) {
-			r.budget.Refund(call.Target)
+			g.refund()
+		} else {
+			g.spend()
 		}
 	}()
 	timer := time.NewTimer(wait) // before the answer is put by, which may take some of the wait
@@ -144,7 +149,7 @@ func (l *loop) forget() {
 // something in it: the server has had it all the same.
 func (r *Retry) pay(ctx context.Context, call *holdfast.Call, paid int) {
 	for n := call.Record.Replays(); paid < n; paid++ {
-		r.withdraw(ctx, call)
+		r.withdraw(ctx, call).spend()
 	}
 }
 

@@ -192,6 +192,13 @@ func (c *bounded) Value(key any) any {
 			return nil // it outlives the answers that are discarded
 		}
 		return c.call.Record
+	case attempt.LimitKey{}:
+		if at, _, ok := c.ends(); ok {
+			if theirs, has := c.parent.Deadline(); !has || clock.Time(at).Before(theirs) {
+				return c.timedOut()
+			}
+		}
+		return c.parent.Value(key)
 	}
 	c.mu.Lock()
 	inner := c.inner

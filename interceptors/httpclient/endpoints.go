@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,4 +153,17 @@ func (e *endpoints) close(addr string) {
 // closeIdle closes the idle connections of all of them.
 func (e *endpoints) closeIdle() {
 	e.names.Each(func(_ string, n *named) bool { n.closeIdle(); return true })
+}
+
+// end closes all connections, once no call needs them: net/http's HTTP/2 takes one for busy for
+// a moment after its last call has been ended. It keeps none that comes later, of a dial that is
+// late.
+func (e *endpoints) end() {
+	e.closeIdle()
+	e.mu.Lock()
+	addrs := slices.Collect(maps.Keys(e.conns))
+	e.mu.Unlock()
+	for _, addr := range addrs {
+		e.close(addr)
+	}
 }

@@ -169,10 +169,10 @@ type closer interface {
 	OnClosed(f func())
 }
 
-// shut closes the connections of the door's own that have no call; net/http keeps none that comes
-// later, of a dial that is late. Those of the base are its owner's, who may use them otherwise.
+// shut closes the connections of the door's own, whose calls are over or ended. Those of the base
+// are its owner's, who may use them otherwise.
 func (d *door) shut() {
-	d.endpoints.closeIdle()
+	d.endpoints.end()
 	d.wire.spare.closeIdle()
 }
 

@@ -6,23 +6,26 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/attempt"
 )
 
 // A resumed body goes on where it broke off, with a request for the rest of the very same
 // representation. What the caller has read and what follows are one, byte for byte; where that
 // is not certain, he gets the error with which it broke off.
 type resumed struct {
-	of        *exchange
-	validator string      // what If-Range has
-	header    http.Header // of the answer that is taken up
-	length    int64
-	ctx       context.Context // of all that is asked for further
-	cancel    context.CancelFunc
+	of     *exchange
+	within context.Context // of the attempt that is taken up, which has ended by then
+	header http.Header     // of its answer
+	strong string          // the header that If-Range has
+	length int64
+	ctx    context.Context // of all that is asked for further
+	cancel context.CancelFunc
 
 	mu     sync.Mutex // not held while a body is read, nor while one is asked for
 	body   io.ReadCloser
@@ -37,84 +40,95 @@ type resumed struct {
 
 // resumable returns the body for the caller: one that can be taken up, where that is safe.
 func (x *exchange) resumable(resp *http.Response) io.ReadCloser {
-	req := x.req
-	validator := strongValidator(resp.Header)
+	req, strong := x.req, strongValidator(resp.Header)
 	switch {
-	case req.Method != "" && req.Method != http.MethodGet, req.Body != nil && req.Body != http.NoBody, req.Header["Range"] != nil, req.Header["If-Range"] != nil,
-		resp.StatusCode != http.StatusOK, resp.ContentLength <= 0, resp.Uncompressed, validator == "":
+	case x.call.Method != http.MethodGet, !x.call.Repeatable, req.Body != nil && req.Body != http.NoBody, req.Header["Range"] != nil, req.Header["If-Range"] != nil,
+		resp.StatusCode != http.StatusOK, resp.Uncompressed, strong == "":
 		return resp.Body
 	}
 	a, ok := resp.Body.(*reader)
 	if !ok || a.stream {
 		return resp.Body
 	}
-	r := &resumed{of: x, validator: validator, header: resp.Header.Clone(), length: resp.ContentLength, body: resp.Body, left: x.door.Resume}
-	if deadline, limited := a.life.Deadline(); limited { // the limit around the call covers what is taken up, too
-		r.ctx, r.cancel = context.WithDeadline(req.Context(), deadline)
+	r := &resumed{of: x, within: a.life.Context, header: resp.Header.Clone(), strong: strong, length: resp.ContentLength, body: resp.Body, left: x.door.Resume}
+	if deadline, limited := r.within.Deadline(); limited { // the limit around the call covers what is taken up, too
+		limit, _ := r.within.Value(attempt.LimitKey{}).(error) // nil: it is the caller's own deadline
+		r.ctx, r.cancel = context.WithDeadlineCause(req.Context(), deadline, limit)
 	} else {
 		r.ctx, r.cancel = context.WithCancel(req.Context())
 	}
 	return r
 }
 
-// strongValidator returns what If-Range may have (RFC 9110 section 13.1.5): an ETag that is not
-// weak, or without any a Last-Modified that is old enough to be strong (section 8.8.2.2).
+// strongValidator returns the name of the header that If-Range may have (RFC 9110 section
+// 13.1.5): an ETag that is not weak, or without any a Last-Modified that is old enough to be
+// strong (section 8.8.2.2).
 func strongValidator(h http.Header) string {
-	if tag := h.Get("Etag"); tag != "" {
-		if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' || len(h["Etag"]) > 1 {
+	if tags := h["Etag"]; len(tags) > 0 {
+		if tag := tags[0]; len(tags) > 1 || len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
 			return ""
 		}
-		return tag
+		return "Etag"
 	}
 	changed, err := http.ParseTime(h.Get("Last-Modified"))
-	if err != nil {
+	made, err2 := http.ParseTime(h.Get("Date"))
+	if err != nil || err2 != nil || made.Sub(changed) < time.Minute {
 		return ""
 	}
-	if made, err := http.ParseTime(h.Get("Date")); err != nil || made.Sub(changed) < time.Minute {
-		return ""
-	}
-	return h.Get("Last-Modified")
+	return "Last-Modified"
 }
 
 // Read reads on, and takes up what breaks off.
 func (r *resumed) Read(p []byte) (int, error) {
 	for {
-		r.mu.Lock()
-		body, closed := r.body, r.closed
-		r.mu.Unlock()
-		if r.err != nil && !closed {
+		if r.err != nil {
 			return 0, r.err
 		}
-		if r.again { // no base is relied on to send as much as it says
-			p = p[:min(int64(len(p)), r.length-r.at)]
+		r.mu.Lock()
+		body := r.body
+		r.mu.Unlock()
+		n, err := r.read(body, p)
+		if err == nil || err != io.EOF && r.worth(err) && r.goesOn() {
+			if n > 0 || err == nil {
+				return n, nil
+			}
+			continue
 		}
-		n, err := body.Read(p)
-		r.at += int64(n)
-		if r.again && r.at == r.length && err == nil {
-			err = io.EOF
-		} else if r.again && r.at < r.length && err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err == nil || closed {
-			return n, err
-		}
-		if err == io.EOF || !r.worth(err) || !r.goesOn() {
-			r.err = err
-			r.cancel()
-			return n, err
-		}
-		if n > 0 {
-			return n, nil
-		}
+		r.err = err
+		r.cancel()
+		return n, err
 	}
 }
+
+// read reads body. No base is relied on to send as much of the rest as it says.
+func (r *resumed) read(body io.ReadCloser, p []byte) (n int, err error) {
+	missing := r.length - r.at
+	switch {
+	case !r.again:
+		n, err = body.Read(p)
+	case missing > 0:
+		n, err = body.Read(p[:min(int64(len(p)), missing)])
+		if err == io.EOF && int64(n) < missing {
+			err = io.ErrUnexpectedEOF
+		}
+	default: // it is over with its end, which may come later
+		if n, err = body.Read(make([]byte, 1)); n > 0 {
+			_ = body.Close()
+			return 0, errLonger
+		}
+	}
+	r.at += int64(n)
+	return n, err
+}
+
+var errLonger = errors.New("httpclient: the rest of an answer is longer than it said")
 
 // worth reports whether an error is that of a body which has broken off, or has stalled, and
 // not of a caller who has gone or of a time that is over.
 func (r *resumed) worth(err error) bool {
 	var limit *holdfast.TimeoutError
 	switch {
-	case r.ctx.Err() != nil, cancelled(r.of.req), errors.Is(err, context.Canceled):
+	case r.at >= r.length, r.ctx.Err() != nil, cancelled(r.of.req):
 		return false
 	case errors.As(err, &limit):
 		return limit.Scope == "idle"
@@ -125,20 +139,33 @@ func (r *resumed) worth(err error) bool {
 // goesOn asks for the rest, as often as it may, and puts it in the place of the body. All that
 // was asked before is over by now: it holds no place that the rest would wait for.
 func (r *resumed) goesOn() bool {
-	d := r.of.door
-	if r.left == 0 || r.at >= r.length || d.ResumeBudget != nil && !d.ResumeBudget.Withdraw(r.of.call.Target) {
+	d, call := r.of.door, &r.of.call
+	r.mu.Lock()
+	closed := r.closed
+	r.mu.Unlock()
+	if closed || r.left == 0 {
 		return false
 	}
-	r.left--
+	if _, ok := call.MayRepeat(r.within); !ok {
+		return false
+	}
 	req := r.of.req.Clone(r.ctx)
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.at))
-	req.Header.Set("If-Range", r.validator)
+	req.Header.Set("If-Range", r.header.Get(r.strong))
 	x := &exchange{door: d, req: req}
+	if d.ResumeBudget != nil {
+		if !d.ResumeBudget.Withdraw(call.Target) {
+			return false
+		}
+		defer func() { // also when something panics before it is sent
+			if !x.call.Sent() {
+				d.ResumeBudget.Refund(call.Target)
+			}
+		}()
+	}
+	r.left--
 	resp, err := x.roundTrip() //nolint:bodyclose // it is read on, or closed below
 	if err != nil {            // the policies have done what can be done
-		if d.ResumeBudget != nil && !x.call.Sent() {
-			d.ResumeBudget.Refund(r.of.call.Target)
-		}
 		return false
 	}
 	r.mu.Lock()
@@ -154,31 +181,22 @@ func (r *resumed) goesOn() bool {
 
 // fits reports whether an answer is the rest, of the same representation.
 func (r *resumed) fits(resp *http.Response) bool {
-	h := resp.Header
-	return resp.StatusCode == http.StatusPartialContent && !resp.Uncompressed &&
-		len(h["Content-Range"]) == 1 && strings.EqualFold(h.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/%d", r.at, r.length-1, r.length)) &&
-		resp.ContentLength == r.length-r.at &&
-		h.Get("Content-Encoding") == r.header.Get("Content-Encoding") && strongValidator(only(h, r.header)) == r.validator
+	is := func(name, value string) bool { return len(resp.Header[name]) == 1 && resp.Header[name][0] == value }
+	parts := resp.Header["Content-Range"]
+	kind := resp.Header["Content-Type"]
+	return resp.StatusCode == http.StatusPartialContent && !resp.Uncompressed && resp.ContentLength == r.length-r.at &&
+		(kind == nil || slices.Equal(kind, r.header["Content-Type"])) && // several parts are of another
+		len(parts) == 1 && strings.EqualFold(parts[0], fmt.Sprintf("bytes %d-%d/%d", r.at, r.length-1, r.length)) &&
+		slices.Equal(resp.Header["Content-Encoding"], r.header["Content-Encoding"]) && is(r.strong, r.header.Get(r.strong))
 }
 
-// only returns the validators of an answer to a Range, by which it is compared with what it is
-// to go on from: a Last-Modified only where that had no ETag, with the Date that it had.
-func only(h, first http.Header) http.Header {
-	v := http.Header{}
-	if first.Get("Etag") != "" {
-		v["Etag"] = h["Etag"]
-		return v
-	}
-	v["Last-Modified"], v["Date"] = h["Last-Modified"], first["Date"]
-	return v
-}
-
-// Close closes what is read, and ends what is asked for.
+// Close closes what is read, and then ends what is asked for: what is closed early has not been
+// cancelled.
 func (r *resumed) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	body := r.body
 	r.mu.Unlock()
-	r.cancel()
+	defer r.cancel()
 	return body.Close()
 }

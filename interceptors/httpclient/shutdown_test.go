@@ -236,3 +236,48 @@ func TestOnClosedTellsAtOnceWhereItIs(t *testing.T) {
 		t.Errorf("told %d times", told)
 	}
 }
+
+// A shutdown that cuts calls off leaves no connection to an endpoint behind, whatever the calls
+// were at, and none that a late dial brings.
+func TestAClosedDoorLeavesNoConnections(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		for i := range 10 {
+			late := i%5 == 0
+			var open, asked, dialled atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked.Add(1); <-r.Context().Done() }))
+			server.EnableHTTP2, server.Config.ConnState = http2, connections(&open)
+			server.StartTLS()
+			set := loadbalance.New(discovery.Static(server.Listener.Addr().String()), nil, loadbalance.Options{})
+			base, _ := server.Client().Transport.(*http.Transport)
+			comes, came := make(chan struct{}), make(chan struct{}, 3)
+			base.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) {
+				if dialled.Add(1); late {
+					<-comes
+				}
+				conn, err := new(net.Dialer).DialContext(context.Background(), network, addr)
+				came <- struct{}{}
+				return conn, err
+			}
+			var gate holdfast.Gate
+			client := &http.Client{Transport: httpclient.Wrap(base, &gate, set)}
+			done := make(chan error)
+			for range 3 {
+				go func() { _, err := client.Get("https://example.com/"); done <- err }() //nolint:bodyclose // there is none
+			}
+			await(t, func() bool { return asked.Load() == 3 || late && dialled.Load() == 3 })
+			_ = gate.Close()
+			for range 3 {
+				if err := <-done; !errors.Is(err, holdfast.ErrClosed) {
+					t.Error(err)
+				}
+			}
+			close(comes)
+			for range dialled.Load() {
+				<-came
+			}
+			await(t, func() bool { return open.Load() == 0 })
+			set.Close()
+			server.Close()
+		}
+	}
+}

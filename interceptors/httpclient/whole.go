@@ -12,8 +12,11 @@ import (
 
 // wanted reports whether an answer is to be read completely before it counts as one.
 func (x *exchange) wanted(resp *http.Response) bool {
-	return resp.ContentLength > 0 && resp.ContentLength <= x.door.WholeBody &&
-		resp.Body != http.NoBody && x.req.Method != http.MethodHead && resp.StatusCode != http.StatusSwitchingProtocols
+	switch resp.StatusCode {
+	case http.StatusSwitchingProtocols, http.StatusNoContent, http.StatusNotModified:
+		return false // a 304 says the length of what is not sent
+	}
+	return resp.ContentLength > 0 && resp.ContentLength <= x.door.WholeBody && resp.Body != http.NoBody && x.req.Method != http.MethodHead
 }
 
 // whole reads the answer, which its caller reads from memory then. It returns how much there

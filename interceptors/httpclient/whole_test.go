@@ -122,9 +122,14 @@ func TestWhatIsNotReadWhole(t *testing.T) {
 			w.WriteHeader(500)
 			begin(w, r)
 		}},
-		"HEAD":                 {"HEAD", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "100") }},
-		"without content":      {"GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
-		"not modified":         {"GET", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Etag", `"1"`); w.WriteHeader(304) }},
+		"HEAD":            {"HEAD", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "100") }},
+		"without content": {"GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
+		"not modified":    {"GET", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Etag", `"1"`); w.WriteHeader(304) }},
+		"a 304 that says what it would have sent": {"GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Etag", `"1"`)
+			w.Header().Set("Content-Length", "100")
+			w.WriteHeader(304)
+		}},
 		"nothing, and so said": {"GET", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }},
 	} {
 		for _, http2 := range []bool{false, true} {

@@ -30,6 +30,10 @@ var _ context.Context = (*Context)(nil)
 // with the Record of the call, or with nil, which ends the search.
 type EndsKey struct{}
 
+// LimitKey is the key by which a transport asks whose the deadline of a context is: the value is
+// the error of a limit of ours, or nil where it is the caller's own.
+type LimitKey struct{}
+
 // End cancels the attempt, with context.Canceled as the cause when it is nil. Only
 // the first call does anything.
 func (a *Context) End(cause error) {

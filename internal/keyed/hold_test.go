@@ -218,3 +218,35 @@ func TestWhatIsUsedWhileItIsForgottenStays(t *testing.T) {
 		t.Errorf("%q, and there is room", b.key)
 	}
 }
+
+// Who asks again is not counted, and has the place of the key that it knows to be idle, however many
+// others there are.
+func TestWhoAsksAgainIsNotCounted(t *testing.T) {
+	const size = 1000
+	tab, _ := table(size)
+	for i := range size {
+		tab.Get(fmt.Sprint(i)).busy.Store(true)
+	}
+	hold(tab, "late").Release()
+	for i := range 20 {
+		again := tab.HoldAgain("late", "")
+		if again.Value.key != keyed.Other || tab.Late() != 1 {
+			t.Fatalf("%q, and %d were late", again.Value.key, tab.Late())
+		}
+		again.Release()
+		idle := fmt.Sprint(i * 37)
+		tab.Get(idle).busy.Store(false)
+		e := tab.HoldAgain(fmt.Sprint("new ", i), idle)
+		if e.Value.key == keyed.Other {
+			t.Fatalf("%s is idle, and was not found", idle)
+		}
+		e.Value.busy.Store(true)
+		e.Release()
+	}
+	tab, _ = table(1)
+	tab.Shared = nil
+	tab.Get("a").busy.Store(true)
+	if e := tab.HoldAgain("b", "a"); e != nil {
+		t.Errorf("%+v, and nothing is shared", e)
+	}
+}

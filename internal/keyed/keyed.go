@@ -43,8 +43,8 @@ type Table[V any] struct {
 // longest bounds what is kept of a key, since it may be of an attacker's choosing.
 const longest = 512
 
-// shortened returns the key by which a longer one is known: its beginning, and a hash of it.
-func shortened(key string) string {
+// Shortened returns the key by which a longer one is known: its beginning, and a hash of it.
+func Shortened(key string) string {
 	if len(key) <= longest {
 		return key
 	}
@@ -72,7 +72,7 @@ const probes = 16
 // Get returns the value of key, made if need be; of a late key what such keys share. It is
 // safe for concurrent use and allocates nothing for a key that is there.
 func (t *Table[V]) Get(key string) V {
-	key = shortened(key)
+	key = Shortened(key)
 	e := t.last.Load()
 	if e == nil || e.key != key {
 		if e = t.find(key, false); e == nil {
@@ -93,7 +93,7 @@ func (t *Table[V]) Get(key string) V {
 // late is other than 0 where people are to be told that keys are late, and how often there was one:
 // the first time, and each time that number has doubled.
 func (t *Table[V]) Hold(key string) (e *Entry[V], late uint64) {
-	key = shortened(key)
+	key = Shortened(key)
 	e = t.last.Load()
 	if e == nil || e.key != key || !e.hold() {
 		if e = t.find(key, true); e == nil {
@@ -106,6 +106,23 @@ func (t *Table[V]) Hold(key string) (e *Entry[V], late uint64) {
 		e.use()
 	}
 	return e, late
+}
+
+// HoldAgain is Hold for one who has asked before, and was counted then. To make room it begins with
+// the entry of another key, which may be idle by now; "" is none.
+func (t *Table[V]) HoldAgain(key, instead string) *Entry[V] {
+	key, instead = Shortened(key), Shortened(instead)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.m[instead]; e != nil {
+		t.hand = e.at
+	}
+	e, _ := t.place(key, true, false)
+	if e != nil {
+		e.holds.Add(1)
+		e.use()
+	}
+	return e
 }
 
 // Release lets go of what Hold has returned. It may then be forgotten.
@@ -150,7 +167,7 @@ func (t *Table[V]) find(key string, hold bool) *Entry[V] {
 // Find returns the value of key where there is one, and makes none. While late keys share
 // one, that is the value of a key that has none of its own and would find no room.
 func (t *Table[V]) Find(key string) (v V, ok bool) {
-	key = shortened(key)
+	key = Shortened(key)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.m[key]; e != nil {

@@ -20,7 +20,7 @@ func (t *Table[V]) add(key string, hold bool) (e *Entry[V], n uint64) {
 // Keep is Hold for a key that has a place whether or not there is room, which makes the table
 // larger than Max: for what people do by hand.
 func (t *Table[V]) Keep(key string) *Entry[V] {
-	key = shortened(key)
+	key = Shortened(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, _ := t.place(key, true, true)
