@@ -37,6 +37,8 @@ type open struct {
 	first   *first       // the first message; nil: it is not read ahead
 	taken   bool         // the caller has come for it
 	empty   bool         // it has ended without a message
+
+	discarded atomic.Bool // by a policy: its header is not the caller's to see
 }
 
 var (
@@ -93,6 +95,7 @@ func (a *open) end(end holdfast.End) {
 
 // Discard ends the stream of an attempt that is not the caller's.
 func (a *open) Discard() {
+	a.discarded.Store(true)
 	if a.Finished() {
 		return
 	}
