@@ -44,7 +44,7 @@ func TestARouteMayBeOfAnotherPreset(t *testing.T) {
 				sent := 0
 				h := holdfast.Chain(s)
 				h(t.Context(), get(t, "GET http://users/x", func(ctx context.Context, call *holdfast.Call) holdfast.Result { sent++; return down(ctx, call) }))
-				if most := min(of().Retry.MaxAttempts, int(want.Min)+1); sent != most {
+				if most := min(of().Retry.MaxAttempts, want.Min+1); sent != most {
 					t.Errorf("%s in %s, %s: %d attempts, want %d", inner, outer, how, sent, most)
 				}
 			}
