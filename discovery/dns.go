@@ -53,7 +53,7 @@ func (o DNSOptions) filled() DNSOptions {
 // are added get calls although no connection has failed, and when it is asked to
 // Refresh, once a second at most. A name that is not there is an error, and so is
 // one without addresses, or with more than 100,000. An SRV record whose target is no
-// name of a host counts for nothing.
+// name of a host, or one that is not there, counts for nothing.
 func DNS(name string, o DNSOptions) Resolver {
 	d := &dns{o: o.filled(), host: name}
 	if !o.SRV {
@@ -108,20 +108,56 @@ func (d *dns) bySystem(ctx context.Context) ([]Endpoint, time.Duration, error) {
 	if err != nil && len(records) == 0 {
 		return nil, 0, err
 	}
-	var endpoints []Endpoint
+	var services []record
 	for _, r := range records {
-		addrs, err := d.o.Resolver.LookupNetIP(ctx, d.o.Network, r.Target)
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(endpoints)+len(addrs) > maxEndpoints {
-			return nil, 0, errMany
-		}
-		for _, a := range addrs {
-			endpoints = append(endpoints, ofService(r.Priority, r.Weight, r.Target, net.JoinHostPort(a.Unmap().String(), strconv.Itoa(int(r.Port)))))
+		if hostName(strings.TrimSuffix(r.Target, ".")) {
+			services = append(services, record{kind: typeSRV, priority: r.Priority, weight: r.Weight, port: r.Port, target: r.Target})
 		}
 	}
-	return byPriority(endpoints), 0, nil
+	endpoints, _, err := d.services(services, func(target string) (addrs []string, _ time.Duration, err error) {
+		found, err := d.o.Resolver.LookupNetIP(ctx, d.o.Network, target)
+		for _, a := range found {
+			addrs = append(addrs, a.Unmap().String())
+		}
+		return addrs, 0, err
+	})
+	return endpoints, 0, err
+}
+
+// services makes endpoints of SRV records. Each target is looked up once, however many records have
+// it; one that is not there has no addresses, and keeps no other from being found.
+func (d *dns) services(records []record, lookup func(target string) ([]string, time.Duration, error)) (endpoints []Endpoint, ttl time.Duration, err error) {
+	type found struct {
+		addrs []string
+		good  time.Duration
+	}
+	known := map[string]found{}
+	ttl = d.o.MaxTTL
+	for _, r := range records {
+		if r.kind != typeSRV {
+			continue
+		}
+		of, asked := known[strings.ToLower(r.target)]
+		if !asked {
+			of.addrs, of.good, err = lookup(r.target)
+			var none *net.DNSError
+			switch {
+			case errors.As(err, &none) && none.IsNotFound:
+				of = found{good: d.o.Interval}
+			case err != nil:
+				return nil, 0, err
+			}
+			known[strings.ToLower(r.target)] = of
+		}
+		if len(endpoints)+len(of.addrs) > maxEndpoints {
+			return nil, 0, errMany
+		}
+		ttl = min(ttl, r.ttl, of.good)
+		for _, a := range of.addrs {
+			endpoints = append(endpoints, ofService(r.priority, r.weight, r.target, net.JoinHostPort(a, strconv.Itoa(int(r.port)))))
+		}
+	}
+	return byPriority(endpoints), max(ttl, time.Millisecond), nil
 }
 
 // ofService is the endpoint of an SRV record. Its name is the key, since it outlives
@@ -184,23 +220,5 @@ func (d *dns) servicesByServer(ctx context.Context) ([]Endpoint, time.Duration, 
 	if err != nil {
 		return nil, 0, err
 	}
-	ttl := d.o.MaxTTL
-	var endpoints []Endpoint
-	for _, r := range answer {
-		if r.kind != typeSRV {
-			continue
-		}
-		addrs, good, err := d.addresses(ctx, r.target)
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(endpoints)+len(addrs) > maxEndpoints {
-			return nil, 0, errMany
-		}
-		ttl = min(ttl, r.ttl, good)
-		for _, a := range addrs {
-			endpoints = append(endpoints, ofService(r.priority, r.weight, r.target, net.JoinHostPort(a, strconv.Itoa(int(r.port)))))
-		}
-	}
-	return byPriority(endpoints), max(ttl, time.Millisecond), nil
+	return d.services(answer, func(target string) ([]string, time.Duration, error) { return d.addresses(ctx, target) })
 }

@@ -61,6 +61,54 @@ func TestDNSServices(t *testing.T) {
 	}
 }
 
+// One record that leads nowhere keeps no other from being found; when none is left, that is an error,
+// and so is a target of which nobody knows whether it is there.
+func TestDNSServicesThatAreNotThere(t *testing.T) {
+	s := newDNSServer(t)
+	nowhere := []service{{0, 0, 80, ""}, {0, 1, 80, "gone.test"}, {0, 1, 80, "a b.test"}}
+	s.set("a.test", answer{addrs: []string{"10.0.0.1"}, ttl: 60})
+	s.set("broken.test", answer{code: 2})
+	for name, c := range map[string]struct {
+		records []service
+		want    string
+		err     string
+	}{
+		"beside others": {append([]service{{0, 1, 80, "a.test"}}, nowhere...), "10.0.0.1:80", ""},
+		"before others": {append(slices.Clone(nowhere), service{0, 1, 80, "a.test"}), "10.0.0.1:80", ""},
+		"alone":         {nowhere, "", "no addresses"},
+		"the root":      {nowhere[:1], "", "no addresses"},
+		"broken":        {append([]service{{0, 1, 80, "a.test"}}, service{0, 1, 80, "broken.test"}), "", "broken.test"},
+	} {
+		s.set("_http._tcp.test", answer{ttl: 60, services: c.records})
+		for how, o := range both(s, discovery.DNSOptions{SRV: true, Network: "ip4"}) {
+			got, err := first(t, discovery.DNS("_http._tcp.test", o))
+			if c.err == "" && err != nil || c.err != "" && (err == nil || how == "direct" && c.err == "no addresses" && !strings.Contains(err.Error(), c.err)) || addrs(got) != c.want {
+				t.Errorf("%s, %s: %v %v, want %q", name, how, addrs(got), err, c.want)
+			}
+		}
+	}
+}
+
+// However many records have a target, it is looked up once.
+func TestDNSAsksForATargetOnce(t *testing.T) {
+	s := newDNSServer(t)
+	var records []service
+	for i := range 30 {
+		records = append(records, service{0, 1, uint16(8000 + i), []string{"a.test", "A.test", "gone.test"}[i%3]})
+	}
+	s.set("_http._tcp.test", answer{ttl: 60, services: records})
+	for _, name := range []string{"a.test", "A.test"} {
+		s.set(name, answer{addrs: []string{"10.0.0.1"}, ttl: 60})
+	}
+	for how, o := range both(s, discovery.DNSOptions{SRV: true, Network: "ip4"}) {
+		before := s.asked("udp A ")
+		got, err := first(t, discovery.DNS("_http._tcp.test", o))
+		if asked := s.asked("udp A ") - before; err != nil || len(got) != 20 || asked > 6 { // the system's tries again, and with search domains
+			t.Errorf("%s: %d endpoints, %v, after %d questions", how, len(got), err, asked)
+		}
+	}
+}
+
 func TestDNSErrorsAreErrorsAndSayWhich(t *testing.T) {
 	s := newDNSServer(t)
 	s.set("sick.test", answer{code: 2})

@@ -164,7 +164,9 @@ func (s *dnsServer) replies(query []byte, network string) [][]byte {
 		data = binary.BigEndian.AppendUint16(data, srv.weight)
 		data = binary.BigEndian.AppendUint16(data, srv.port)
 		for label := range strings.SplitSeq(srv.target, ".") {
-			data = append(append(data, byte(len(label))), label...)
+			if label != "" { // else it is the root
+				data = append(append(data, byte(len(label))), label...)
+			}
 		}
 		record(append(data, 0))
 	}

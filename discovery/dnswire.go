@@ -238,9 +238,15 @@ func readRecord(m []byte, at int) (r record, next int, ok bool) {
 	return r, at + size, true
 }
 
-// hostName reports whether a name can be that of a host: a label of DNS may hold any byte.
+// hostName reports whether a name can be that of a host: a label of DNS may hold any byte, a dot too,
+// and the root alone says that there is no such service (RFC 2782).
 func hostName(name string) bool {
-	return !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return false
+		}
+	}
+	return len(name) <= 253
 }
 
 // maxJumps is more than a name can need, which has 127 labels at most.

@@ -21,7 +21,7 @@ import (
 // symbolic links, as kubernetes does with a ConfigMap. A file that is not there, or
 // not right, is an error that names the line or the field; so is what is no regular
 // file (a FIFO, a device, a directory), one of more than 4 MiB or of more than 100,000
-// addresses, and an address with a control character.
+// addresses, and what has a control character or more than 4,096 bytes, an address, say.
 //
 // It is either lines, an address each, with fields after it and # before comments:
 //
@@ -49,6 +49,7 @@ func File(path string, every time.Duration) Resolver {
 const (
 	maxFile      = 4 << 20
 	maxEndpoints = 100_000
+	maxText      = 4096 // of an address, a key, or what else is said of an endpoint
 )
 
 var errMany = fmt.Errorf("there are more than %d addresses", maxEndpoints)
@@ -59,7 +60,8 @@ func parseFile(text []byte) ([]Endpoint, error) {
 	}
 	var endpoints []Endpoint
 	lines := bufio.NewScanner(bytes.NewReader(text))
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		fields := strings.Fields(line)
 		if len(fields) == 0 {
@@ -79,7 +81,10 @@ func parseFile(text []byte) ([]Endpoint, error) {
 		}
 		endpoints = append(endpoints, e)
 	}
-	return endpoints, lines.Err()
+	if lines.Err() != nil {
+		return nil, fmt.Errorf("line %d: %w", n, lines.Err())
+	}
+	return endpoints, nil
 }
 
 // set reads "weight=3" into e.
@@ -111,6 +116,16 @@ func (e Endpoint) check() error {
 	}
 	if !input.Printable(e.Zone) || !input.Printable(e.Key) {
 		return errors.New("zone, key: one has a control character: remove it")
+	}
+	long := max(len(e.Addr), len(e.Zone), len(e.Key)) > maxText
+	for name, value := range e.Metadata {
+		if !input.Printable(name) || !input.Printable(value) {
+			return fmt.Errorf("metadata: %s has a control character: remove it", input.Show(name))
+		}
+		long = long || len(name) > maxText || len(value) > maxText
+	}
+	if long {
+		return fmt.Errorf("addr, zone, key, metadata: one is longer than %d bytes: shorten it", maxText)
 	}
 	if e.Priority < 0 {
 		return fmt.Errorf("priority: %d is below 0, which is the first", e.Priority)
@@ -144,6 +159,10 @@ type fileList []Endpoint
 
 // UnmarshalJSON reads one after the other, and no more than there may be.
 func (l *fileList) UnmarshalJSON(text []byte) error {
+	if *l != nil {
+		return errors.New("the endpoints are there twice: remove one of the lists")
+	}
+	*l = fileList{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('[') {
 		return errors.New("the endpoints are no list: write […]")

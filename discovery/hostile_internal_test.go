@@ -52,6 +52,13 @@ func TestAHostileFileTakesLittle(t *testing.T) {
 		"a zero":                    {"a:1\x00", `line 1: addr: "a:1\x00" has a control character`},
 		"a zone":                    {`[{"addr": "a:1", "zone": "x\ny"}]`, "[0].zone, key"},
 		"no list":                   {`{"endpoints": {}}`, "no list"},
+		"one list twice":            {`{"endpoints": ["a:1"], "endpoints": ["b:1"]}`, "twice"},
+		"one of none first":         {`{"endpoints": [], "endpoints": ["b:1"]}`, "twice"},
+		"metadata":                  {`[{"addr": "a:1", "metadata": {"a": "b\nX: y"}}]`, "[0].metadata: a has a control character"},
+		"its names":                 {`[{"addr": "a:1", "metadata": {"a\u0000": "b"}}]`, `[0].metadata: "a\x00" has a control character`},
+		"a longer address":          {fill(`["`, "a", `:1"]`), "longer than 4096 bytes"},
+		"a long value":              {fill(`[{"addr": "a:1", "metadata": {"a": "`, "b", `"}}]`), "longer than 4096 bytes"},
+		"a long line, which":        {"a:1\nb:1\n" + fill("a:1 weight=", "9", ""), "line 3: "},
 	} {
 		var err error
 		alloctest.Within(t, 128<<10+200*len(x.text), func() { _, err = parseFile([]byte(x.text)) })

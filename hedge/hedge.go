@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/asked"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 	"github.com/holdfast-go/holdfast/internal/pause"
@@ -19,7 +20,8 @@ import (
 // The first success wins. A failure waits for the attempts still under way, and
 // is returned only when none is left. A first attempt that fails before it is
 // hedged is returned at once: repeating it is retry's matter. Losers are cancelled
-// with holdfast.ErrSuperseded, and the call returns when all its attempts have.
+// with holdfast.ErrSuperseded, and the call returns when all its attempts have. A call with a
+// limit of its own (timeout.WithLimit) is neither hedged nor learnt of.
 type Hedge struct {
 	o Options
 	s *shared
@@ -105,7 +107,7 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		return next
 	}
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-		if call.Attempt > 1 || call.Hedge || !call.Repeatable || call.Stream {
+		if call.Attempt > 1 || call.Hedge || !call.Repeatable || call.Stream || unlike(ctx) {
 			return next(ctx, call)
 		}
 		now := clock.Now()
@@ -127,6 +129,13 @@ func (h *Hedge) Wrap(next holdfast.Handler) holdfast.Handler {
 		g := &group{o: &h.o, t: t, next: next, ctx: ctx, call: call, delay: delay, start: now}
 		return g.run()
 	}
+}
+
+// unlike reports whether the call has asked for a limit of its own: it takes what others do not, so
+// that it is not late when they would be, and says nothing of them.
+func unlike(ctx context.Context) bool {
+	a := asked.By(ctx)
+	return a != nil && a.Within == any(holdfast.CallFrom(ctx)) && (a.Call != 0 || a.Attempt != 0)
 }
 
 // since is the time since then during which this process ran.

@@ -3,6 +3,7 @@ package preset
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -68,19 +69,31 @@ func (m *matcher) add(pattern string, route int) (err error) {
 	return nil
 }
 
-// withPort returns a pattern whose host has a port as one whose host has another name, and which
-// host that is; empty: it has no port.
+// withPort returns a pattern as a ServeMux is to have it: with its host in lower case, as names of
+// hosts have none, and without the brackets of an IPv6 address, which it takes off with the port. One
+// whose host has a port has another name in its place, and host is that host; empty: it has no port.
 func withPort(pattern string) (as, host string) {
 	begin := 0
 	if i := strings.IndexAny(pattern, " \t"); i >= 0 {
-		begin = i + 1
+		begin = i + 1 + len(pattern[i+1:]) - len(strings.TrimLeft(pattern[i+1:], " \t"))
 	}
 	end := strings.IndexByte(pattern[begin:], '/')
-	if end < 0 || !strings.Contains(pattern[begin:begin+end], ":") {
+	if end < 0 {
 		return pattern, ""
 	}
-	host = pattern[begin : begin+end]
+	host = bare(pattern[begin : begin+end])
+	if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
+		return pattern[:begin] + host + pattern[begin+end:], ""
+	}
 	return pattern[:begin] + hidden(host) + pattern[begin+end:], host
+}
+
+// bare is a host in lower case, and an IPv6 address without a port also without its brackets.
+func bare(host string) string {
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+	}
+	return strings.ToLower(host)
 }
 
 // hidden is a host whose port a ServeMux does not see.
@@ -142,25 +155,46 @@ func (p *patterns) find(call *holdfast.Call) int {
 	if strings.HasPrefix(call.Method, "/") {
 		r.Method, u.Path = http.MethodPost, call.Method
 	} else {
-		r.Host = call.Target
+		r.Host = bare(call.Target)
 		if of, is := call.Sender.(interface{ Request() *http.Request }); is {
 			if theirs := of.Request(); theirs != nil && theirs.URL != nil {
-				u.Path, u.RawPath = theirs.URL.Path, theirs.URL.RawPath
+				u.Scheme, u.Path, u.RawPath = theirs.URL.Scheme, theirs.URL.Path, theirs.URL.RawPath
+				if theirs.URL.Opaque != "" { // which net/http sends in the place of the path
+					if sent, err := url.Parse(theirs.URL.Opaque); err == nil {
+						u.Path, u.RawPath = sent.Path, sent.RawPath
+					}
+				}
 			}
 		}
 	}
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	if host := r.Host; p.hosts[host] {
+	if host := p.host(r); host != "" {
+		own := r.Host
 		r.Host = hidden(host)
 		if i := p.ported.find(r); i >= 0 {
 			return i
 		}
-		r.Host = host
+		r.Host = own
 	}
 	return p.plain.find(r)
 }
+
+// host is that of a request, with its port, where patterns name it; a URL that has none has its
+// scheme's.
+func (p *patterns) host(r *http.Request) string {
+	host := r.Host
+	if port := schemePorts[r.URL.Scheme]; port != "" && len(p.hosts) > 0 && !p.hosts[host] {
+		host = net.JoinHostPort(host, port)
+	}
+	if !p.hosts[host] {
+		return ""
+	}
+	return host
+}
+
+var schemePorts = map[string]string{"http": "80", "https": "443"}
 
 func (m *matcher) find(r *http.Request) int {
 	if m.mux == nil {

@@ -33,8 +33,8 @@ func FuzzPatterns(f *testing.F) {
 		var routes []Route
 		for i, pattern := range strings.Split(patterns, "\n") {
 			routes = append(routes, Route{Match: []string{pattern}})
-			if _, host := withPort(pattern); host != "" {
-				return // which a ServeMux never finds
+			if as, host := withPort(pattern); host != "" || as != pattern {
+				return // which a ServeMux never finds, or not in another case
 			}
 			func() {
 				defer func() { _ = recover() }()
@@ -46,7 +46,7 @@ func FuzzPatterns(f *testing.F) {
 		if len(wrong) != min(len(routes)-len(found), maxWrong) {
 			t.Errorf("%d refused, a ServeMux refuses %d: %v", len(wrong), len(routes)-len(found), wrong)
 		}
-		if path == "" || path[0] != '/' || method == http.MethodConnect || method == "" || strings.HasPrefix(method, "/") {
+		if path == "" || path[0] != '/' || method == http.MethodConnect || method == "" || strings.HasPrefix(method, "/") || bare(host) != host {
 			return
 		}
 		u := &url.URL{Path: path}
@@ -58,6 +58,48 @@ func FuzzPatterns(f *testing.F) {
 			t.Errorf("%s %s%s of %q: route %d, want %d", method, host, path, patterns, got, want)
 		}
 	})
+}
+
+// Names of hosts have no case, an IPv6 address is one without a port too, and the port of a URL that has
+// none is its scheme's. The path is what is sent.
+func TestHostsOfRoutes(t *testing.T) {
+	for _, c := range []struct{ pattern, url, target string }{
+		{"[::1]/", "http://[::1]:8080/", ""}, {"[::1]/", "http://[::1]/", ""}, {"::1/", "https://[::1]:1/x", ""},
+		{"[::1]:443/", "https://[::1]/", ""}, {"[::1]:80/", "http://[::1]/", ""}, {"[FE80::1]/", "http://[fe80::1]:8080/", ""},
+		{"api.internal:443/", "https://api.internal/x", ""}, {"api.internal:80/", "http://api.internal/x", ""},
+		{"GET  api.internal:443/x", "https://api.internal/x", ""}, {"API.internal:8080/", "http://api.internal:8080/", ""},
+		{"GET API.internal/", "http://api.internal/", ""}, {"api.internal/", "http://API.internal:1/", ""}, {"api.internal:1/", "http://API.internal:1/", ""},
+		{"GET /export/{id}", "opaque:", "api.internal"}, {"/", "opaque:", "api.internal"},
+	} {
+		u, err := url.Parse(c.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := u.Host
+		if c.target != "" {
+			target, u = c.target, &url.URL{Scheme: "https", Host: c.target, Opaque: "//api.internal/export/7?x=y"}
+		}
+		p, wrong := compile([]Route{{Match: []string{c.pattern}}})
+		if got := p.find(&holdfast.Call{Method: "GET", Target: target, Sender: asked{&http.Request{URL: u}}}); got != 0 || len(wrong) > 0 {
+			t.Errorf("%s does not match %s: %v", c.pattern, u, wrong)
+		}
+	}
+	for pattern, of := range map[string]string{
+		"api.internal:443/": "http://api.internal/", "api.internal:80/": "https://api.internal/", "api.internal:8443/": "https://api.internal/",
+		"[::1]:81/": "http://[::1]/", "[::2]/": "http://[::1]/", "/A": "http://h/a", "api.internal:443/a": "https://api.internal:444/a",
+	} {
+		u, err := url.Parse(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _ := compile([]Route{{Match: []string{pattern}}})
+		if got := p.find(&holdfast.Call{Method: "GET", Target: u.Host, Sender: asked{&http.Request{URL: u}}}); got != -1 {
+			t.Errorf("%s matches %s", pattern, of)
+		}
+	}
+	if _, wrong := compile([]Route{{Match: []string{"API.internal/"}}, {Match: []string{"api.internal/"}}}); len(wrong) != 1 {
+		t.Errorf("one host twice: %v", wrong)
+	}
 }
 
 // A pattern that has the host with its port goes before one that has it without.

@@ -29,9 +29,9 @@ type Route struct {
 	Match []string
 	// Config is what differs. What is zero in it is as in the Config that the route is in, and
 	// so are circuits, their Window, MaxKeys and OnChange, and the budget, which all
-	// routes share. A route that changes something of Limit or Rate has places or tokens of
-	// its own. What calls take, for hedges and adaptive limits, it always learns by itself.
-	// It has no Routes.
+	// routes share, whatever a preset that it is made of says of them. A route that changes
+	// something of Limit or Rate has places or tokens of its own. What calls take, for hedges
+	// and adaptive limits, it always learns by itself. It has no Routes.
 	Config Config
 }
 
@@ -47,7 +47,7 @@ var routesType = reflect.TypeFor[[]Route]()
 // over returns base with what c sets in its place.
 func (c Config) over(base Config) Config {
 	out := base.alone().copied()
-	lay(reflect.ValueOf(&out).Elem(), reflect.ValueOf(c.copied()), "", c.read)
+	lay(reflect.ValueOf(&out).Elem(), reflect.ValueOf(c.unshared()), "", c.read)
 	return out
 }
 
@@ -89,6 +89,26 @@ func (c Config) inner() []holdfast.Policy {
 
 // shared are the values, by their paths, of what all routes share.
 var shared = []string{"budget.", "breaker.window", "breaker.maxKeys"}
+
+func isShared(path string) bool {
+	return slices.ContainsFunc(shared, func(s string) bool { return strings.HasPrefix(path, s) })
+}
+
+// unshared returns a copy of c without what its preset says of what all routes share: whoever
+// takes a preset for a route has not asked for that.
+func (c Config) unshared() Config {
+	c = c.copied()
+	if presets[c.base] == nil {
+		return c
+	}
+	preset := texts(presets[c.base]())
+	walk(reflect.ValueOf(&c).Elem(), "", func(path string, v reflect.Value) {
+		if _, named := c.read[path]; isShared(path) && !named && show(v) == preset[path] {
+			v.SetZero()
+		}
+	})
+	return c
+}
 
 // checkRoutes says what is wrong with the routes of c.
 func (c Config) checkRoutes(bad func(format string, args ...any)) {
@@ -133,9 +153,9 @@ func (c Config) checkRoutes(bad func(format string, args ...any)) {
 				bad("%s.%s", at, strings.TrimPrefix(err.Error(), "preset: "))
 			}
 		}
-		if len(r.Config.read) > 0 || r.Config.Budget != (retry.BudgetOptions{}) || r.Config.Breaker.Window != 0 || r.Config.Breaker.MaxKeys != 0 {
+		if own := r.Config.unshared(); len(own.read) > 0 || own.Budget != (retry.BudgetOptions{}) || own.Breaker.Window != 0 || own.Breaker.MaxKeys != 0 {
 			walk(reflect.ValueOf(build(merged, nil).effective()), "", func(path string, v reflect.Value) {
-				if slices.ContainsFunc(shared, func(s string) bool { return strings.HasPrefix(path, s) }) && show(v) != force[path] {
+				if isShared(path) && show(v) != force[path] {
 					bad("%s.%s: all routes share it: set it outside the routes", at, path)
 				}
 			})

@@ -73,7 +73,7 @@ func (r *Route) read(value any, at string) error {
 // writeRoutes is what setRoutes reads as the same.
 func writeRoutes(routes []Route) (list []any, err error) {
 	for _, r := range routes {
-		c, err := r.Config.written()
+		c, err := r.Config.unshared().written()
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,11 @@ func (t *Timeout) handler(at holdfast.Place, next holdfast.Handler) holdfast.Han
 	return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 		t := t
 		if asks := askedBy(ctx); asks != nil {
-			if limit := asks.limit(around(at, call)); limit != 0 {
+			limit := asks.Attempt
+			if around(at, call) {
+				limit = asks.Call
+			}
+			if limit != 0 {
 				own := t.as(limit)
 				t = &own
 			}

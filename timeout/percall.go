@@ -2,10 +2,10 @@ package timeout
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/asked"
 )
 
 // WithLimit returns a context for one call that may take d, in the place of the Limit of the
@@ -16,7 +16,8 @@ import (
 //
 // 0 means the Limit of the Options, and negative no limit. An idle limit that Options.Idle does
 // not name follows the attempt's; one that it names stays. Neither IfNone nor Adaptive holds for
-// the call, and nothing is learnt of what it takes. What a limit covers stays as it is: around
+// the call, and nothing is learnt of what it takes, nor does a hedge (package hedge) learn of it or
+// send another beside it. What a limit covers stays as it is: around
 // the whole call it holds for a stream with Options.Streams alone. The deadline of ctx is kept as
 // ever. To give a call less time, and its attempts their own limit, use context.WithTimeout.
 //
@@ -25,54 +26,26 @@ import (
 // of its attempt. Of several limits the innermost counts. The context is safe for concurrent
 // use, as any is.
 func WithLimit(ctx context.Context, d time.Duration) context.Context {
-	return (&asked{call: d, attempt: d, within: holdfast.CallFrom(ctx)}).on(ctx)
+	return (&asked.Limit{Call: d, Attempt: d, Within: holdfast.CallFrom(ctx)}).On(ctx)
 }
 
 // WithAttemptLimit is WithLimit for the Timeouts around each attempt alone: what holds for the
 // whole call stays.
 func WithAttemptLimit(ctx context.Context, d time.Duration) context.Context {
-	a := &asked{attempt: d, within: holdfast.CallFrom(ctx)}
+	a := &asked.Limit{Attempt: d, Within: holdfast.CallFrom(ctx)}
 	if outer := askedBy(ctx); outer != nil {
-		a.call = outer.call
+		a.Call = outer.Call
 	}
-	return a.on(ctx)
-}
-
-// asked is what a context asks for. A limit of 0 is none of its own.
-type asked struct {
-	call, attempt time.Duration
-	within        *holdfast.Call // that the context is of an attempt of; nil: none
-}
-
-type askedKey struct{}
-
-// everAsked spares a program that asks for nothing the look into its contexts.
-var everAsked atomic.Bool
-
-func (a *asked) on(ctx context.Context) context.Context {
-	everAsked.Store(true)
-	return context.WithValue(ctx, askedKey{}, a)
+	return a.On(ctx)
 }
 
 // askedBy returns what ctx asks for, or nil. What was asked of a call further out is not meant
 // for one that is made within it.
-func askedBy(ctx context.Context) *asked {
-	if !everAsked.Load() {
-		return nil
+func askedBy(ctx context.Context) *asked.Limit {
+	if a := asked.By(ctx); a != nil && a.Within == any(holdfast.CallFrom(ctx)) {
+		return a
 	}
-	a, _ := ctx.Value(askedKey{}).(*asked)
-	if a == nil || a.within != holdfast.CallFrom(ctx) {
-		return nil
-	}
-	return a
-}
-
-// limit returns what is asked for around the whole call, or around an attempt; 0: nothing.
-func (a *asked) limit(whole bool) time.Duration {
-	if whole {
-		return a.call
-	}
-	return a.attempt
+	return nil
 }
 
 // as returns t with the limit that a call asks for.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/asked"
 )
 
 // A looked is a context that counts how often it is looked into.
@@ -22,8 +23,8 @@ func (l *looked) Value(key any) any {
 // A program whose calls ask for no limits of their own pays nothing for those that could: no
 // context is looked into.
 func TestNoContextIsLookedIntoUntilACallAsks(t *testing.T) {
-	defer everAsked.Store(everAsked.Load())
-	everAsked.Store(false)
+	defer asked.Ever.Store(asked.Ever.Load())
+	asked.Ever.Store(false)
 	minute := New(Options{Limit: time.Minute})
 	h := holdfast.Chain(minute, minute, New(Options{Limit: -1}))
 	ctx := &looked{Context: context.Background()}

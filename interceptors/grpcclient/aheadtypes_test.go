@@ -19,9 +19,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/grpcclient"
-	"github.com/holdfast-go/holdfast/limit"
 )
 
 // What is read ahead of the caller ends up in whatever the caller receives into, as it does
@@ -220,80 +218,56 @@ func (l leaves) RecvMsg(v any) error {
 	return err
 }
 
-// Where a codec, or an interceptor, panics on the caller's goroutine and the caller goes on, the
-// stream is over and what it held is free.
-func TestAPanicAtAMessageFreesWhatIsHeld(t *testing.T) {
-	for _, desc := range []*grpc.StreamDesc{listDesc, chatDesc} {
-		for _, sending := range []bool{false, true} {
-			if sending && !desc.ClientStreams {
-				continue // the request is sent by the policies
-			}
+// Also one whose answers are what cannot be compared, whether they come before the caller or after.
+func TestACodecOfTheCallersMayFillAMap(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		for _, bare := range []bool{true, false} {
 			bubble(t, func(t *testing.T) {
-				var breaks atomic.Bool
-				s, p := &service{list: endless, stream: func(n int, ss grpc.ServerStream) error { return endless(n, "", ss) }}, &probe{}
-				places := limit.NewInFlight(limit.InFlightOptions{Max: 1})
-				cc, stop := s.dial(t, append(through(all, places, p), grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-					inner, err := next(ctx, desc, cc, method, opts...)
-					return breaking{inner, &breaks}, err
-				}))...)
-				defer stop()
-				open := func() grpc.ClientStream {
-					stream, err := cc.NewStream(t.Context(), desc, "/test.Service/"+desc.StreamName)
-					if err != nil {
-						t.Fatal(err)
+				s := &service{list: func(_ int, _ string, ss grpc.ServerStream) error {
+					if !early {
+						pass(time.Second)
 					}
-					if !desc.ClientStreams {
-						_ = stream.SendMsg(say("x"))
-					}
-					return stream
+					return sends(nil, "one", "two")(0, "", ss)
+				}}
+				opts := through(all, again(3))
+				if bare {
+					opts = nil
 				}
-				stream := open()
-				if err := stream.RecvMsg(new(message)); err != nil {
+				cc, stop := s.dial(t, opts...)
+				defer stop()
+				stream, err := cc.NewStream(t.Context(), listDesc, list, grpc.ForceCodec(mapping{}))
+				if err != nil {
 					t.Fatal(err)
 				}
-				breaks.Store(true)
-				func() {
-					defer func() {
-						if recover() == nil {
-							t.Error("no panic")
-						}
-					}()
-					if sending {
-						_ = stream.SendMsg(say("y"))
-					} else {
-						_ = stream.RecvMsg(new(message))
-					}
-				}()
-				breaks.Store(false)
-				if end := p.over(t, 1)[0]; end.Code != holdfast.CodePanic || end.Class != holdfast.Ignored {
-					t.Errorf("%+v", end)
+				if err := stream.SendMsg(say("x")); err != nil {
+					t.Fatal(err)
 				}
-				another := open()
-				if err := another.RecvMsg(new(message)); err != nil {
-					t.Errorf("the place is held: %v", err)
+				if early {
+					synctest.Wait()
+				}
+				for _, want := range []string{"one", "two"} {
+					got := map[string]string{}
+					if err := stream.RecvMsg(got); err != nil || got["value"] != want {
+						t.Errorf("early %v, bare %v: %q, %v", early, bare, got, err)
+					}
 				}
 			})
 		}
 	}
 }
 
-type breaking struct {
-	grpc.ClientStream
-	now *atomic.Bool
-}
+// A mapping is a codec whose answers are maps.
+type mapping struct{}
 
-func (b breaking) SendMsg(m any) error {
-	if b.now.Load() {
-		panic("a codec")
+func (mapping) Name() string                  { return "map" }
+func (mapping) Marshal(v any) ([]byte, error) { return protoCodec.Marshal(v) }
+func (mapping) Unmarshal(b []byte, v any) error {
+	m := new(message)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return err
 	}
-	return b.ClientStream.SendMsg(m)
-}
-
-func (b breaking) RecvMsg(m any) error {
-	if b.now.Load() {
-		panic("a codec")
-	}
-	return b.ClientStream.RecvMsg(m)
+	v.(map[string]string)["value"] = m.GetValue()
+	return nil
 }
 
 // A header that an interceptor further in fails to give is no failure of the call.

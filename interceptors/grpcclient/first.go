@@ -1,6 +1,7 @@
 package grpcclient
 
 import (
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (f *first) show() {
 // hand gives the caller the message, once it is there.
 func (f *first) hand(m any) error {
 	f.broken.surface()
-	if f.err != nil || m == f.into {
+	if f.err != nil || same(m, f.into) {
 		return f.err
 	}
 	from, ok := f.into.(proto.Message)
@@ -68,6 +69,19 @@ func (f *first) hand(m any) error {
 		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err) // as gRPC says it
 	}
 	return nil
+}
+
+// same reports whether two are one message. A codec of the caller's may decode into whatever it
+// likes, a map too, which cannot be compared as such.
+func same(a, b any) bool {
+	v, w := reflect.ValueOf(a), reflect.ValueOf(b)
+	if !v.IsValid() || !w.IsValid() || v.Type() != w.Type() {
+		return false
+	}
+	if v.Kind() == reflect.Map {
+		return v.UnsafePointer() == w.UnsafePointer()
+	}
+	return v.Comparable() && v.Equal(w)
 }
 
 // become makes of a message another of the same type, by reference, whatever its size.

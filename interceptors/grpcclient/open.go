@@ -37,6 +37,8 @@ type open struct {
 	first   *first       // the first message; nil: it is not read ahead
 	taken   bool         // the caller has come for it
 	empty   bool         // it has ended without a message
+
+	discarded atomic.Bool // by a policy: its header is not the caller's to see
 }
 
 var (
@@ -93,6 +95,7 @@ func (a *open) end(end holdfast.End) {
 
 // Discard ends the stream of an attempt that is not the caller's.
 func (a *open) Discard() {
+	a.discarded.Store(true)
 	if a.Finished() {
 		return
 	}
@@ -211,10 +214,18 @@ func (a *open) SendMsg(m any) error {
 }
 
 // CloseSend says that no further message will be sent.
-func (a *open) CloseSend() error { return a.inner.CloseSend() }
+func (a *open) CloseSend() error {
+	returned := false
+	defer a.breaks(&returned)
+	err := a.inner.CloseSend()
+	returned = true
+	return err
+}
 
 // Header waits for the server's header.
 func (a *open) Header() (md metadata.MD, err error) {
+	returned := false
+	defer a.breaks(&returned)
 	if a.header != nil {
 		md = a.header.Copy()
 	} else {
@@ -223,10 +234,12 @@ func (a *open) Header() (md metadata.MD, err error) {
 		a.arrived(err)
 	}
 	if err != nil {
-		return md, a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
+		err = a.ended(err, arrival{on: true}) // of an interceptor further in: gRPC keeps it for RecvMsg
+	} else {
+		previous(&md, a.attempt)
 	}
-	previous(&md, a.attempt)
-	return md, nil
+	returned = true
+	return md, err
 }
 
 // Trailer returns the server's trailer, once RecvMsg has returned an error.

@@ -174,7 +174,7 @@ func (r *replayed) RecvMsg(m any) error {
 func (r *replayed) Header() (metadata.MD, error) {
 	r.mu.Lock()
 	r.wanted = true
-	if a := r.headed; a != nil {
+	if a := r.headed; a != nil && !a.discarded.Load() {
 		a.first.show()
 		r.mu.Unlock()
 		return a.Header()
