@@ -125,11 +125,7 @@ func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 			}
 			return rt
 		}
-		name := plain
-		if u.Scheme == "https" {
-			name = u.Hostname()
-		}
-		n := d.endpoints.names.Get(name)
+		n := d.endpoints.speaksTo(u)
 		if n == nil {
 			return nil
 		}
