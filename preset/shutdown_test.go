@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/discovery"
+	"github.com/holdfast-go/holdfast/hedge"
 	"github.com/holdfast-go/holdfast/loadbalance"
 	"github.com/holdfast-go/holdfast/preset"
 	"github.com/holdfast-go/holdfast/retry"
@@ -297,20 +298,26 @@ func TestAStackTellsWhenItHasNothingUnderWay(t *testing.T) {
 }
 
 // What Shutdown needs costs a call no allocation, neither under a context without an end nor
-// under one that can be cancelled.
+// under one that can be cancelled, hedged or not.
 func TestAStackCostsNoAllocation(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates; the ordinary run measures")
 	}
-	s, _ := made(t, nil)
-	for name, ctx := range map[string]context.Context{"background": context.Background(), "can be cancelled": t.Context()} {
-		cost := func(h holdfast.Handler) float64 {
-			return testing.AllocsPerRun(1000, func() {
-				_, _ = holdfast.Do(ctx, h, holdfast.Call{Target: "t"}, func(ctx context.Context) (int, error) { ctx.Done(); return 0, nil })
-			})
+	config := preset.Standard()
+	for _, config.Hedge = range []hedge.Options{config.Hedge, {MaxHedges: 1, Delay: 5 * time.Second}} {
+		s, err := preset.NewStack(config)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if bare, got := cost(holdfast.Chain(preset.Standard().Policies()...)), cost(holdfast.Chain(s)); got > bare {
-			t.Errorf("%s: %v allocations, %v without", name, got, bare)
+		for name, ctx := range map[string]context.Context{"background": context.Background(), "can be cancelled": t.Context()} {
+			cost := func(h holdfast.Handler) float64 {
+				return testing.AllocsPerRun(1000, func() {
+					_, _ = holdfast.Do(ctx, h, holdfast.Call{Target: "t", Repeatable: true}, func(ctx context.Context) (int, error) { ctx.Done(); return 0, nil })
+				})
+			}
+			if bare, got := cost(holdfast.Chain(config.Policies()...)), cost(holdfast.Chain(s)); got > bare || config.Hedge.MaxHedges > 0 && got > 24 {
+				t.Errorf("%s, hedges %d: %v allocations, %v without", name, config.Hedge.MaxHedges, got, bare)
+			}
 		}
 	}
 }

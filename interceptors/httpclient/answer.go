@@ -43,6 +43,7 @@ func (a *answer) begin() {
 	case r.StatusCode == http.StatusSwitchingProtocols:
 		if w, ok := a.body.(io.Writer); ok {
 			r.Body = upgrade((*reader)(a), w)
+			context.AfterFunc(&a.life, a.hangUp)
 			return
 		}
 	case r.ProtoMajor >= 2 && a.of.req.Body != nil && a.of.req.Body != http.NoBody:

@@ -49,6 +49,7 @@ const (
 func newEndpoints(base *http.Transport, policies []holdfast.Policy, lifetime time.Duration) *endpoints {
 	e := &endpoints{base: base, lifetime: lifetime, conns: map[string]map[net.Conn]struct{}{}}
 	e.names.Max, e.names.New = maxNames, e.named
+	e.names.Gone = func(n *named) { go n.closeIdle() } // what a dialer for TLS of the base's own has made is not tracked
 	for _, p := range policies {
 		if d, ok := p.(drainer); ok {
 			d.OnDrained(e.close)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/attempt"
@@ -44,8 +45,8 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	}
 	a.life.Context = call.Context(ctx)
 	inside := context.Context(&a.life)
-	if ctx.Value(attempt.EndsKey{}) == any(&x.record) {
-		inside = a.life.Context // it ends with the answer as it is
+	if x.closes() || ctx.Value(attempt.EndsKey{}) == any(&x.record) {
+		inside = a.life.Context // its end is not needed, or is that of the answer as it is
 	}
 	if ctx.Err() != nil { // nothing is sent
 		call.Unsent()
@@ -100,6 +101,17 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	return res
 }
 
+// closes reports whether Close is all that lets go of the body of an answer: over a Transport that
+// does not decompress it. Then the attempt needs no end of its own, which costs allocations.
+func (x *exchange) closes() bool {
+	t, ok := x.door.base.(*http.Transport)
+	if !ok || !strings.HasPrefix(x.req.URL.Scheme, "http") { // who knows what a registered protocol does
+		return false
+	}
+	h := x.req.Header
+	return t.DisableCompression || x.req.Method == http.MethodHead || h.Get("Accept-Encoding") != "" || h.Get("Range") != ""
+}
+
 // to returns what sends the attempt: the base, or where a balancer has chosen an
 // endpoint a transport that can speak to it by the request's own name; after 421 one
 // that makes a connection of its own. nil: there is none.
@@ -113,11 +125,7 @@ func (x *exchange) to(call *holdfast.Call) http.RoundTripper {
 			}
 			return rt
 		}
-		name := plain
-		if u.Scheme == "https" {
-			name = u.Hostname()
-		}
-		n := d.endpoints.names.Get(name)
+		n := d.endpoints.speaksTo(u)
 		if n == nil {
 			return nil
 		}

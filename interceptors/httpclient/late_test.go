@@ -129,3 +129,31 @@ func TestABodyThatPanicsWhileItIsPutByForALateRead(t *testing.T) {
 		_, _ = resp.Body.Read(make([]byte, 1))
 	})
 }
+
+// What WholeBody has read is all there, whenever it is read: when nobody has begun for long, and
+// when Classify has called it a failure that is not repeated.
+func TestWhatIsInMemoryStaysWhole(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		for _, drain := range []time.Duration{0, -1} {
+			synctest.Test(t, func(t *testing.T) {
+				file := random(500_000)
+				transport, _ := inMemory(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+					_, _ = w.Write(file)
+				})
+				rt := httpclient.Wrapper{WholeBody: 1 << 20, DrainTime: drain, Classify: func(*http.Response, error) (holdfast.Verdict, bool) {
+					return holdfast.Verdict{Class: holdfast.Failure}, fails
+				}}.Wrap(transport, quick(2), timeout.New(timeout.Options{Limit: 10 * time.Second}))
+				resp, err := rt.RoundTrip(request(t, "GET", "http://server.test/", nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				if got, err := io.ReadAll(resp.Body); string(got) != string(file) || err != nil {
+					t.Errorf("fails %v, drain %v: %d bytes, then %v", fails, drain, len(got), err)
+				}
+				_ = resp.Body.Close()
+			})
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,6 +193,59 @@ func TestAnAttemptsContextEndsWithItsAnswer(t *testing.T) {
 		}
 		if end(resp); sent.Err() == nil {
 			t.Errorf("%s: the attempt goes on", name)
+		}
+	}
+}
+
+// An attempt has an end of its own, which costs allocations, only where a Close may not let go of
+// its answer: where net/http may decompress it, and over bases that are no Transport. All others
+// are let go of without.
+func TestAnAttemptEndsByItselfOnlyWhereThatIsNeeded(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*http.Transport, *http.Request)
+		wrapped bool
+		ends    bool
+	}{
+		"GET":                   {ends: true},
+		"HEAD":                  {change: func(_ *http.Transport, req *http.Request) { req.Method = "HEAD" }},
+		"a coding of its own":   {change: func(_ *http.Transport, req *http.Request) { req.Header.Set("Accept-Encoding", "gzip") }},
+		"a Range":               {change: func(_ *http.Transport, req *http.Request) { req.Header.Set("Range", "bytes=0-") }},
+		"no coding":             {change: func(t *http.Transport, _ *http.Request) { t.DisableCompression = true }},
+		"no coding, not a base": {change: func(t *http.Transport, _ *http.Request) { t.DisableCompression = true }, wrapped: true, ends: true},
+	} {
+		for _, begins := range []string{"", "hello"} {
+			for _, http2 := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					server := &stalling{begins: begins, header: map[string]string{"Content-Encoding": "gzip"}}
+					transport, _ := inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+						if r.Method != "HEAD" { // which is answered by its headers
+							server.ServeHTTP(w, r)
+						}
+					})
+					transport = over(transport, http2)
+					req := request(t, "GET", "http://server.test/", nil).WithContext(context.Background())
+					if c.change != nil {
+						c.change(transport, req)
+					}
+					ends := false
+					transport.Proxy = func(req *http.Request) (*url.URL, error) { ends = req.Context().Done() != nil; return nil, nil }
+					var rt http.RoundTripper = transport
+					if c.wrapped {
+						rt = base(transport.RoundTrip)
+					}
+					start := time.Now()
+					if resp, err := httpclient.Wrap(rt, quick(3)).RoundTrip(req); err == nil {
+						_ = resp.Body.Close()
+					}
+					if took := time.Since(start); ends != c.ends || took > 3*(drainTime+drainTime/10) {
+						t.Errorf("%s, HTTP/2 %v: an end of its own %v, after %v", name, http2, ends, took)
+					}
+					time.Sleep(time.Millisecond)
+					if synctest.Wait(); server.holds.Load() != 0 {
+						t.Errorf("%s, HTTP/2 %v: the server holds %d requests", name, http2, server.holds.Load())
+					}
+				})
+			}
 		}
 	}
 }

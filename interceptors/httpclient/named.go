@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 )
 
@@ -56,6 +58,21 @@ func (e *endpoints) named(name string) *named {
 		if t.TLSClientConfig.ServerName == "" {
 			t.TLSClientConfig.ServerName = name
 		}
+	}
+	return n
+}
+
+// speaksTo returns the transport for the name that u has, however it is written. Connections of
+// other names that are idle make room for it; nil: there are too many that are not.
+func (e *endpoints) speaksTo(u *url.URL) *named {
+	name := plain
+	if u.Scheme == "https" {
+		name = strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	}
+	n := e.names.Get(name)
+	if n == nil {
+		e.closeIdle()
+		n = e.names.Get(name)
 	}
 	return n
 }

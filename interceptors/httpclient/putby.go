@@ -138,6 +138,14 @@ func (a *answer) take(put *putBy) (over bool) {
 		put.end = io.EOF
 		shut(a.body)
 	case a.ending.Finished(): // somebody has read it
+	case a.whole.Load(): // it is in memory as it is
+		kept, err := io.ReadAll(a.body)
+		if put.end = err; err == nil {
+			put.end = io.EOF
+		}
+		put.kept.Reset(kept)
+		a.read.Store(int64(len(kept)))
+		shut(a.body)
 	case !a.worthKeeping():
 		a.drop(end)
 	default:

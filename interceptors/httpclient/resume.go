@@ -17,7 +17,8 @@ import (
 
 // A resumed body goes on where it broke off, with a request for the rest of the very same
 // representation. What the caller has read and what follows are one, byte for byte; where that
-// is not certain, he gets the error with which it broke off.
+// is not certain, he gets the error with which it broke off, and with it the one why there was no
+// answer to the request for the rest.
 type resumed struct {
 	of     *exchange
 	within context.Context // of the attempt that is taken up, which has ended by then
@@ -88,11 +89,19 @@ func (r *resumed) Read(p []byte) (int, error) {
 		body := r.body
 		r.mu.Unlock()
 		n, err := r.read(body, p)
-		if err == nil || err != io.EOF && r.worth(err) && r.goesOn() {
-			if n > 0 || err == nil {
-				return n, nil
+		if err != nil && err != io.EOF && r.worth(err) {
+			goesOn, why := r.goesOn()
+			if goesOn && n == 0 {
+				continue
 			}
-			continue
+			if goesOn {
+				err = nil
+			} else if why != nil {
+				err = fmt.Errorf("%w (it could not be taken up: %w)", err, why)
+			}
+		}
+		if err == nil {
+			return n, nil
 		}
 		r.err = err
 		r.cancel()
@@ -137,17 +146,18 @@ func (r *resumed) worth(err error) bool {
 }
 
 // goesOn asks for the rest, as often as it may, and puts it in the place of the body. All that
-// was asked before is over by now: it holds no place that the rest would wait for.
-func (r *resumed) goesOn() bool {
+// was asked before is over by now: it holds no place that the rest would wait for. Where it was
+// asked for and there was no answer, it returns why.
+func (r *resumed) goesOn() (ok bool, why error) {
 	d, call := r.of.door, &r.of.call
 	r.mu.Lock()
 	closed := r.closed
 	r.mu.Unlock()
 	if closed || r.left == 0 {
-		return false
+		return false, nil
 	}
-	if _, ok := call.MayRepeat(r.within); !ok {
-		return false
+	if _, may := call.MayRepeat(r.within); !may {
+		return false, nil
 	}
 	req := r.of.req.Clone(r.ctx)
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.at))
@@ -155,7 +165,7 @@ func (r *resumed) goesOn() bool {
 	x := &exchange{door: d, req: req}
 	if d.ResumeBudget != nil {
 		if !d.ResumeBudget.Withdraw(call.Target) {
-			return false
+			return false, nil
 		}
 		defer func() { // also when something panics before it is sent
 			if !x.call.Sent() {
@@ -166,7 +176,7 @@ func (r *resumed) goesOn() bool {
 	r.left--
 	resp, err := x.roundTrip() //nolint:bodyclose // it is read on, or closed below
 	if err != nil {            // the policies have done what can be done
-		return false
+		return false, err
 	}
 	r.mu.Lock()
 	fits := r.fits(resp) && !r.closed
@@ -176,7 +186,7 @@ func (r *resumed) goesOn() bool {
 	}
 	r.mu.Unlock()
 	_ = old.Close() // of what is over, or is not the rest
-	return fits
+	return fits, nil
 }
 
 // fits reports whether an answer is the rest, of the same representation.

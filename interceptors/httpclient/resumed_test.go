@@ -161,3 +161,41 @@ func TestTheRestIsARepeat(t *testing.T) {
 		})
 	}
 }
+
+// What ends the wait for the rest is found in the error, beside the one with which it broke off.
+func TestWhatEndsTheWaitForTheRestIsFound(t *testing.T) {
+	var gate holdfast.Gate
+	ctx, cancel := context.WithCancel(context.Background())
+	for name, c := range map[string]struct {
+		ctx    context.Context
+		policy holdfast.Policy
+		end    func()
+		is     func(error) bool
+	}{
+		"a cancel":         {ctx, passes, cancel, func(err error) bool { return errors.Is(err, context.Canceled) }},
+		"a closed client":  {context.Background(), &gate, func() { _ = gate.Close() }, func(err error) bool { return errors.Is(err, holdfast.ErrClosed) }},
+		"the call's limit": {context.Background(), timeout.New(timeout.Options{Limit: time.Second}), nil, func(err error) bool { var limit *holdfast.TimeoutError; return errors.As(err, &limit) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{file: random(10_000), every: 5000, breaks: 1, change: func(n int32, _ http.ResponseWriter, r *http.Request) bool {
+				if n > 1 {
+					<-r.Context().Done()
+				}
+				return n > 1
+			}}
+			transport, _ := inMemory(t, s.ServeHTTP)
+			resp, err := httpclient.Wrapper{Resume: 3}.Wrap(transport, c.policy, quick(3)).RoundTrip(request(t, "GET", "http://server.test/", nil).WithContext(c.ctx))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.end != nil {
+				time.AfterFunc(time.Second, c.end)
+			}
+			start := time.Now()
+			if got, err := io.ReadAll(resp.Body); len(got) != 5000 || !errors.Is(err, io.ErrUnexpectedEOF) || !c.is(err) || time.Since(start) != time.Second {
+				t.Errorf("%s: %d bytes, then %v after %v", name, len(got), err, time.Since(start))
+			}
+			_ = resp.Body.Close()
+		})
+	}
+}

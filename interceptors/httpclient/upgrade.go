@@ -1,6 +1,11 @@
 package httpclient
 
-import "io"
+import (
+	"context"
+	"io"
+
+	"github.com/holdfast-go/holdfast"
+)
 
 // upgrade is the body of a 101 response: a connection in both directions.
 func upgrade(r *reader, w io.Writer) io.ReadWriteCloser {
@@ -18,3 +23,12 @@ func upgrade(r *reader, w io.Writer) io.ReadWriteCloser {
 }
 
 type halfCloser interface{ CloseWrite() error }
+
+// hangUp closes an upgraded connection that a Gate has cut off. net/http ends none with its
+// request's context, nor does a caller who gives up: it is his.
+func (a *answer) hangUp() {
+	if context.Cause(&a.life) == holdfast.ErrClosed {
+		_ = a.body.Close()
+		a.finish(a.end(nil))
+	}
+}

@@ -55,16 +55,24 @@ func (a *Context) End(cause error) {
 }
 
 // AfterFunc has f run once the attempt is over, as context.AfterFunc does; it saves a
-// limit further in the context beneath. f may run after stop as well.
+// limit further in the context beneath. f may run after stop as well, and twice.
 func (a *Context) AfterFunc(f func()) (stop func() bool) {
 	a.mu.Lock()
-	if a.over || a.after != nil || a.Context.Done() != nil {
+	if a.over || a.after != nil {
 		inner := a.real()
 		a.mu.Unlock()
 		return context.AfterFunc(inner, f)
 	}
 	a.after = f
 	a.mu.Unlock()
+	if linked, ok := a.Context.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok { // what it costs is its own matter
+		return linked.AfterFunc(f)
+	}
+	if a.Context.Done() != nil {
+		return context.AfterFunc(a.Context, f)
+	}
 	return noStop
 }
 

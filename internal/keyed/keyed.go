@@ -28,6 +28,7 @@ type Table[V any] struct {
 	Shared func() V            // makes what late keys share; nil: they have the zero V
 	Moved  func(own, shared V) // a key gets a value of its own while others share one
 	Idle   func(V) bool        // may the value be forgotten? nil: yes
+	Gone   func(V)             // is told the value of a key that was forgotten; it must not call the table
 	Max    int                 // 0 or less: 1024
 
 	last  atomic.Pointer[Entry[V]] // most clients have one target

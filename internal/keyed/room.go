@@ -151,6 +151,9 @@ func (t *Table[V]) forget(e *Entry[V]) bool {
 	t.ring = t.ring[:len(t.ring)-1]
 	t.hand = e.at
 	t.last.CompareAndSwap(e, nil)
+	if t.Gone != nil {
+		t.Gone(e.Value)
+	}
 	return true
 }
 
