@@ -174,7 +174,7 @@ func TestLooksBetweenChangesMakeNoDifference(t *testing.T) {
 				b.Deposit("t")
 				time.Sleep(500 * time.Millisecond)
 			}
-			for _, window := range []time.Duration{10 * time.Second, time.Minute, 3 * time.Second, 30 * time.Second} {
+			for _, window := range []time.Duration{10 * time.Second, time.Minute, 20 * time.Second, 30 * time.Second} { // the middle of the newest bucket is in each
 				o.Window = window
 				b = b.With(o)
 				if look {
