@@ -37,12 +37,18 @@ func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.
 	var opts []grpc.CallOption
 	once := !call.Repeatable && !r.now && r.door.NoNativeRetry
 	if once {
-		opts = []grpc.CallOption{noReplay}
+		opts = append(opts, noReplay)
+	}
+	var codec *keeping
+	if kind := r.answers(); kind != nil && !r.now {
+		codec = &keeping{CodecV2: registered(), into: kind.New().Interface()}
+		opts = append(opts, grpc.ForceCodecV2(codec))
 	}
 	a, err := r.open(ctx, call, opts...)
 	if err != nil {
 		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)}), false
 	}
+	a.codec = codec
 	goesOn := false
 	defer func() {
 		if !goesOn { // also by a panic
@@ -129,15 +135,15 @@ func (r *replayed) expect(a *open) bool {
 			return false
 		}
 	}
-	switch kind := r.answers(); {
-	case kind != nil:
-		a.first = newFirst(kind.New().Interface())
+	switch {
+	case a.codec != nil:
+		a.first = newFirst(a.codec.into, a.codec)
 	case r.into != nil:
 		if r.filled {
 			reset(r.into)
 		}
 		r.filled = true
-		a.first = newFirst(r.into)
+		a.first = newFirst(r.into, nil)
 	}
 	return a.first != nil
 }
