@@ -42,6 +42,15 @@ func (f *first) show() {
 	}
 }
 
+func (f *first) isShown() bool {
+	select {
+	case <-f.shown:
+		return true
+	default:
+		return false
+	}
+}
+
 // hand gives the caller the message, once it is there. unfit says that it is there, and that it
 // cannot be had as what the caller receives into.
 func (f *first) hand(m any) (unfit bool, _ error) {

@@ -41,6 +41,7 @@ var _ grpc.ClientStream = (*replayed)(nil)
 var (
 	errSecondSend = status.Error(codes.Internal, "grpcclient: SendMsg called again, on a call with one request")
 	errHeaderless = status.Error(codes.Internal, "grpcclient: a message came on a stream without a header")
+	errShown      = status.Error(codes.Internal, "grpcclient: not sent again: the caller was shown the header of an attempt that was discarded")
 	errBrokenOff  = status.Error(codes.Internal, "grpcclient: the call broke off by a panic")
 )
 

@@ -19,8 +19,10 @@ import (
 func TestOnFinishOfAStreamThatIsNeverSent(t *testing.T) {
 	for _, bare := range []bool{true, false} {
 		for name, end := range map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
-			"cancelled":       context.WithCancel,
-			"at its deadline": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, time.Second) },
+			"cancelled": context.WithCancel,
+			"at its deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+				return context.WithTimeout(ctx, time.Second)
+			},
 		} {
 			bubble(t, func(t *testing.T) {
 				s, p := &service{list: sends(nil, "a")}, &probe{}
@@ -72,8 +74,11 @@ func TestOnFinishAfterAPanic(t *testing.T) {
 					s := &service{list: sends(nil, "a"), stream: echoes}
 					policy := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 						return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
-							if at != "message" {
+							switch at {
+							case "policy":
 								boom()
+							case "OnFinish":
+								return holdfast.Result{Err: status.Error(codes.Internal, "nothing is sent")}
 							}
 							return next(ctx, call)
 						}
