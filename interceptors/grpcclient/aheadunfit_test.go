@@ -28,11 +28,14 @@ var binary = wrapperspb.Bytes([]byte{0xff, 0xfe})
 // policies. Where the caller's type refuses it too, this process could not take the answer, and no
 // server is to blame.
 func TestAFirstMessageThatTheDeclaredTypeRefuses(t *testing.T) {
-	for name, into := range map[string]func() any{
-		"a type that it fits": func() any { return new(wrapperspb.BytesValue) },
-		"one without fields":  func() any { return new(emptypb.Empty) },
-		"the declared type":   func() any { return new(message) },
-		"no message":          func() any { return new(int) },
+	for name, c := range map[string]struct {
+		into func() any
+		end  holdfast.Class
+	}{
+		"a type that it fits": {func() any { return new(wrapperspb.BytesValue) }, holdfast.Success},
+		"one without fields":  {func() any { return new(emptypb.Empty) }, holdfast.Success},
+		"the declared type":   {func() any { return new(message) }, holdfast.LocalFault},
+		"no message":          {func() any { return new(int) }, holdfast.LocalFault},
 	} {
 		for _, early := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, early %v", name, early), func(t *testing.T) {
@@ -53,11 +56,11 @@ func TestAFirstMessageThatTheDeclaredTypeRefuses(t *testing.T) {
 						if !early {
 							synctest.Wait()
 						}
-						m := into()
+						m := c.into()
 						err := stream.RecvMsg(m)
 						said[doors] = fmt.Sprintf("%v %v", status.Code(err), err)
 						if m, is := m.(*wrapperspb.BytesValue); is {
-							said[doors] += fmt.Sprint(" ", m.GetValue(), " ", stream.RecvMsg(m))
+							said[doors] += fmt.Sprintf(" %d %v", m.GetValue(), stream.RecvMsg(m))
 						}
 						if got := b.State(cc.Target()); got != breaker.Closed {
 							t.Errorf("%s: the circuit is %v", doors, got)
@@ -69,8 +72,8 @@ func TestAFirstMessageThatTheDeclaredTypeRefuses(t *testing.T) {
 						t.Errorf("%q", said)
 					}
 					for _, end := range p.over(t, 2) {
-						if want := map[bool]holdfast.Class{true: holdfast.Success, false: holdfast.LocalFault}[name[0] == 'a' || name[0] == 'o']; end.Class != want {
-							t.Errorf("%+v, want %v", end, want)
+						if end.Class != c.end {
+							t.Errorf("%+v, want %v", end, c.end)
 						}
 					}
 				})

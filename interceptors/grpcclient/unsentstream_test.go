@@ -128,3 +128,33 @@ type booming struct {
 }
 
 func (b booming) RecvMsg(any) error { b.boom(); return nil }
+
+// Of a unary call, too.
+func TestOnFinishOfAUnaryCallAfterAPanic(t *testing.T) {
+	for name, boom := range map[string]func(){"panic": func() { panic("mine") }, "exit": runtime.Goexit} {
+		for _, at := range []string{"attempt", "OnFinish"} {
+			var finished []error
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				defer func() { _ = recover() }()
+				_ = all.Unary(again(3))(t.Context(), get, say("x"), new(message), nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+					if at == "attempt" {
+						boom()
+					}
+					return status.Error(codes.Internal, "down")
+				}, grpc.OnFinish(func(err error) {
+					finished = append(finished, err)
+					if at == "OnFinish" {
+						boom()
+					}
+				}))
+				t.Errorf("%s of %s: it goes on", name, at)
+			}()
+			<-ended
+			if len(finished) != 1 || status.Code(finished[0]) != codes.Internal {
+				t.Errorf("%s of %s: OnFinish %v", name, at, finished)
+			}
+		}
+	}
+}
