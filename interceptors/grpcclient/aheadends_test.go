@@ -17,20 +17,20 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// A stream that a policy discards when its header was shown is over when the policy goes on.
+// A stream that a policy discards when its header was shown is over when the policy goes on, and is
+// not sent again.
 func TestDiscardWaitsForWhatIsReadAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &service{list: func(n int, _ string, ss grpc.ServerStream) error {
 			_ = ss.SendHeader(metadata.Pairs("n", fmt.Sprint(n)))
-			if n == 1 {
-				return hangs(ss.Context())
-			}
-			return ss.SendMsg(say("second"))
+			return hangs(ss.Context())
 		}}
+		start, over := time.Now(), time.Duration(0)
 		picky := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
 			return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
 				res := next(ctx, call)
 				res.Discard()
+				over = time.Since(start)
 				return next(ctx, call.Again())
 			}
 		})
@@ -45,10 +45,50 @@ func TestDiscardWaitsForWhatIsReadAhead(t *testing.T) {
 			pass(time.Second)
 			_, _ = stream.Header()
 		}()
-		if got, err := read(stream); !slices.Equal(got, []string{"second"}) || err != io.EOF {
-			t.Errorf("%q, %v", got, err)
+		if got, err := read(stream); len(got) != 0 || status.Code(err) != codes.Internal || over != 2*time.Second || s.calls.Load() != 1 {
+			t.Errorf("%q, %v, over after %v, in %d calls", got, err, over, s.calls.Load())
+		}
+		if md, err := stream.Header(); !slices.Equal(md["n"], []string{"1"}) || err != nil {
+			t.Errorf("%v, %v afterwards", md, err)
 		}
 	})
+}
+
+// Header shows no header of an attempt that was discarded, whenever it is called: it waits until the
+// policies have settled on an attempt.
+func TestTheHeaderOfADiscardedAttemptIsNotShown(t *testing.T) {
+	for _, method := range methods {
+		for _, after := range []time.Duration{0, 3 * time.Second, 8 * time.Second} { // the discard is at 6 s
+			bubble(t, func(t *testing.T) {
+				s := &service{list: func(n int, _ string, ss grpc.ServerStream) error {
+					pass(time.Second)
+					_ = ss.SendHeader(metadata.Pairs("n", fmt.Sprint(n)))
+					return ss.SendMsg(say(fmt.Sprint(n)))
+				}}
+				picky := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+					return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+						res := next(ctx, call)
+						pass(5 * time.Second)
+						res.Discard()
+						pass(5 * time.Second)
+						return next(ctx, call.Again())
+					}
+				})
+				cc, stop := s.dial(t, through(all, picky)...)
+				defer stop()
+				stream := asks(t, t.Context(), cc, method)
+				pass(after)
+				for range 2 {
+					if md, err := stream.Header(); !slices.Equal(md["n"], []string{"2"}) || err != nil {
+						t.Errorf("%s, after %v: %v, %v", method, after, md, err)
+					}
+				}
+				if got, err := read(stream); !slices.Equal(got, []string{"2"}) || err != io.EOF {
+					t.Errorf("%s, after %v: %q, %v", method, after, got, err)
+				}
+			})
+		}
+	}
 }
 
 // A writesLate writes to the message of a receive that fails, some time later.

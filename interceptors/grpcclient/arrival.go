@@ -23,6 +23,7 @@ type arrival struct {
 	due     time.Time // the deadline that the server was told; zero: none, or it is not known
 	on      bool      // it had a stream on a connection
 	sending bool      // the error is one of SendMsg, which is never a server's
+	unread  bool      // it is one of decoding what came, in this process
 	heard   hearing   // whether anything of the server's answer arrived
 	trailer metadata.MD
 }

@@ -57,8 +57,10 @@
 // once.
 //
 // It can be repeated until the first message, and until a header that the caller was shown: Header
-// returns as soon as there is one. The first message is received into one of the method's own type,
-// which is known by its declaration, linked in with every generated client. Of a method that is
+// returns as soon as there is one, and shows none of an attempt that was discarded. The first
+// message is received into one of the method's own type, which is known by its declaration, linked
+// in with every generated client; what does not fit that type is decoded when the caller comes, into
+// the caller's own. Of a method that is
 // declared nowhere, or by another codec than that of protocol buffers, no message can be received
 // before the caller has come with one: where the caller has not come by then, the header is the
 // beginning, and nothing is repeated after it.
@@ -135,5 +137,7 @@
 //
 // They work as without policies. Header, Trailer and Peer tell of the last
 // attempt, and from the second on the header has grpc-previous-rpc-attempts, how many
-// came before. OnFinish runs once for a call, and also when no attempt was made.
+// came before. OnFinish runs once for a call, and also when no attempt was made: of a
+// server stream that is never sent, when its context ends. After a panic it is given an
+// error.
 package grpcclient

@@ -3,21 +3,19 @@ package grpcclient
 import (
 	"reflect"
 	"runtime"
-	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // A first is the first message of a stream, which is read ahead of the caller.
 type first struct {
 	into  any
+	codec *keeping      // nil: into is the caller's own
 	done  chan struct{} // closed when it is there
 	shown chan struct{} // closed when the caller has been shown the header
 	once  sync.Once     // of shown
@@ -26,8 +24,8 @@ type first struct {
 	broken broken
 }
 
-func newFirst(into any) *first {
-	return &first{into: into, done: make(chan struct{}), shown: make(chan struct{})}
+func newFirst(into any, codec *keeping) *first {
+	return &first{into: into, codec: codec, done: make(chan struct{}), shown: make(chan struct{})}
 }
 
 func (f *first) read(from grpc.ClientStream) {
@@ -44,31 +42,34 @@ func (f *first) show() {
 	}
 }
 
-// hand gives the caller the message, once it is there.
-func (f *first) hand(m any) error {
+func (f *first) isShown() bool {
+	select {
+	case <-f.shown:
+		return true
+	default:
+		return false
+	}
+}
+
+// hand gives the caller the message, once it is there. unfit says that it is there, and that it
+// cannot be had as what the caller receives into.
+func (f *first) hand(m any) (unfit bool, _ error) {
 	f.broken.surface()
 	if f.err != nil || same(m, f.into) {
-		return f.err
+		return false, f.err
+	}
+	if f.codec == nil {
+		return true, errBrokenOff
 	}
 	from, ok := f.into.(proto.Message)
-	if !ok {
-		return errBrokenOff
-	}
-	if to, ok := m.(proto.Message); ok && to.ProtoReflect().Type() == from.ProtoReflect().Type() && to.ProtoReflect().IsValid() {
+	if to, is := m.(proto.Message); ok && is && !f.codec.has && to.ProtoReflect().Type() == from.ProtoReflect().Type() && to.ProtoReflect().IsValid() {
 		become(to, from)
-		return nil
+		return false, nil
 	}
-	// The caller decodes into a type of its own.
-	codec := encoding.GetCodecV2(protoName)
-	bytes, err := codec.Marshal(from)
-	if err == nil {
-		defer bytes.Free()
-		err = codec.Unmarshal(bytes, m)
+	if err := f.codec.recode(f.into, m); err != nil { // the caller decodes into a type of its own
+		return true, status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err) // as gRPC says it
 	}
-	if err != nil {
-		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err) // as gRPC says it
-	}
-	return nil
+	return false, nil
 }
 
 // same reports whether two are one message. A codec of the caller's may decode into whatever it
@@ -90,34 +91,6 @@ func become(to, from proto.Message) {
 	proto.Reset(to)
 	of.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool { into.Set(fd, v); return true })
 	into.SetUnknown(of.GetUnknown())
-}
-
-// protoName names gRPC's codec of protocol buffers.
-const protoName = "proto"
-
-// answers is the type of a method's answers, by its declaration among the files that are linked
-// in. It is nil where that is not known, or another codec is in use: then nothing can be received
-// before the caller has come with a message.
-func (r *rpc) answers() protoreflect.MessageType {
-	for _, o := range r.opts {
-		switch o := o.(type) {
-		case grpc.ForceCodecCallOption, grpc.ForceCodecV2CallOption, grpc.CustomCodecCallOption:
-			return nil
-		case grpc.ContentSubtypeCallOption:
-			if o.ContentSubtype != "" && !strings.EqualFold(o.ContentSubtype, protoName) {
-				return nil
-			}
-		}
-	}
-	method := declared(r.of.Method)
-	if method == nil {
-		return nil
-	}
-	kind, err := protoregistry.GlobalTypes.FindMessageByName(method.Output().FullName())
-	if err != nil {
-		return nil
-	}
-	return kind
 }
 
 // A broken is how a function broke off that ran on a goroutine of its own.

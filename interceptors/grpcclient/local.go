@@ -48,6 +48,8 @@ func (r *rpc) local(s *status.Status, at arrival) (v holdfast.Verdict, is bool) 
 		}
 	}
 	switch {
+	case at.unread:
+		return fault, true
 	case s.Code() == codes.Internal && begins(s, noBytes...):
 		return fault, at.silent() || at.request != nil && !r.marshals(at.request)
 	case s.Code() == codes.ResourceExhausted && begins(s, tooLong...):

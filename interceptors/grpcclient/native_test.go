@@ -170,7 +170,7 @@ func TestT71_OwnOptionsAreForTheDoorAlone(t *testing.T) {
 				switch o.(type) {
 				case grpc.OnFinishCallOption:
 					t.Errorf("%s: OnFinish got through to each attempt", kind)
-				case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption, grpc.FailFastCallOption:
+				case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption, grpc.FailFastCallOption, grpc.ForceCodecV2CallOption:
 				default:
 					t.Errorf("%s: %T got through", kind, o)
 				}

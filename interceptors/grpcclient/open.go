@@ -35,6 +35,8 @@ type open struct {
 	waiters atomic.Int32 // how many of the caller's goroutines wait for the server
 	header  metadata.MD  // what was read ahead of it: nil: none
 	first   *first       // the first message; nil: it is not read ahead
+	codec   *keeping     // that first is decoded by; nil: it is not known what that is
+	unfit   bool         // the caller could not receive it
 	taken   bool         // the caller has come for it
 	empty   bool         // it has ended without a message
 
@@ -132,6 +134,7 @@ func (a *open) ended(err error, at arrival) error {
 // received is what is known of a stream whose RecvMsg has returned an error.
 func (a *open) received() arrival {
 	at := arrival{on: true, due: a.due, trailer: a.inner.Trailer()}
+	at.unread = a.unfit || a.codec != nil && a.codec.bad
 	header, _ := a.inner.Header() // it waits for nothing any more
 	at.heard = a.of.witness.heard(a.attempt, header)
 	return at
@@ -173,7 +176,8 @@ func (a *open) next(m any) (err error) {
 		<-f.done
 		a.arrived(f.err)
 	}
-	return f.hand(m)
+	a.unfit, err = f.hand(m)
+	return err
 }
 
 // breaks ends the stream when a codec, an interceptor further in or a callback has panicked: what

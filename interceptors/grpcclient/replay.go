@@ -28,7 +28,8 @@ type replayed struct {
 	into    any           // the caller's first message, while RecvMsg waits
 	filled  bool          // an attempt has received into it
 	wanted  bool          // Header was called
-	headed  *open         // the attempt whose header is there and may be shown
+	headed  *open         // the attempt whose header may be shown, or was
+	unwatch func() bool   // of the watch on ctx until the call begins; nil: nobody asks for its end
 
 	ready  chan struct{} // closed when the policies are through
 	fault  error         // what they came to when nothing was won
@@ -40,6 +41,7 @@ var _ grpc.ClientStream = (*replayed)(nil)
 var (
 	errSecondSend = status.Error(codes.Internal, "grpcclient: SendMsg called again, on a call with one request")
 	errHeaderless = status.Error(codes.Internal, "grpcclient: a message came on a stream without a header")
+	errShown      = status.Error(codes.Internal, "grpcclient: not sent again: the caller was shown the header of an attempt that was discarded")
 	errBrokenOff  = status.Error(codes.Internal, "grpcclient: the call broke off by a panic")
 )
 
@@ -47,7 +49,23 @@ func newReplayed(s *session) *replayed {
 	r := &replayed{session: s, asked: make(chan struct{}), ready: make(chan struct{})}
 	s.call.Sender = r
 	s.call.Repeatable = s.own.may(s.door, s.call.Method)
+	if len(s.own.onFinish) > 0 {
+		r.mu.Lock()
+		r.unwatch = context.AfterFunc(s.ctx, r.unsent)
+		r.mu.Unlock()
+	}
 	return r
+}
+
+// unsent ends a call whose context is over before it was sent. It is the policies' to learn of, too.
+func (r *replayed) unsent() {
+	r.mu.Lock()
+	first := !r.begun
+	r.begin()
+	r.mu.Unlock()
+	if first {
+		r.through()
+	}
 }
 
 // SendMsg begins the call with a copy of the request. It sends the request itself when
@@ -104,6 +122,9 @@ func (r *replayed) begin() {
 	if !r.begun {
 		r.begun = true
 		close(r.asked)
+		if r.unwatch != nil {
+			r.unwatch()
+		}
 	}
 }
 
@@ -125,20 +146,13 @@ func (r *replayed) letGo() {
 	r.mu.Unlock()
 }
 
-// wait waits until the policies are through. A call that ends before it was sent is theirs to
-// learn of, too.
+// wait waits until the policies are through.
 func (r *replayed) wait() {
 	select {
 	case <-r.ready:
 	case <-r.asked:
 	case <-r.ctx.Done():
-		r.mu.Lock()
-		first := !r.begun
-		r.begin()
-		r.mu.Unlock()
-		if first {
-			go r.through()
-		}
+		go r.unsent()
 	}
 	<-r.ready
 	r.broken.surface()

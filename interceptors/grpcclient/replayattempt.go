@@ -17,6 +17,10 @@ func (r *replayed) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 		return overlapping(call)
 	}
 	defer r.busy.Store(false)
+	if r.committed() {
+		call.Unsent()
+		return holdfast.Result{Err: errShown, Class: holdfast.Ignored, Code: holdfast.CodeError, After: holdfast.Never}
+	}
 	ctx = call.Context(ctx)
 	if ctx.Err() != nil {
 		return notSent(ctx, call)
@@ -37,12 +41,18 @@ func (r *replayed) send(ctx context.Context, call *holdfast.Call) (res holdfast.
 	var opts []grpc.CallOption
 	once := !call.Repeatable && !r.now && r.door.NoNativeRetry
 	if once {
-		opts = []grpc.CallOption{noReplay}
+		opts = append(opts, noReplay)
+	}
+	var codec *keeping
+	if kind := r.answers(); kind != nil && !r.now {
+		codec = &keeping{CodecV2: registered(), into: kind.New().Interface()}
+		opts = append(opts, grpc.ForceCodecV2(codec))
 	}
 	a, err := r.open(ctx, call, opts...)
 	if err != nil {
 		return r.came(ctx, call, err, arrival{heard: r.witness.tells(call.Attempt)}), false
 	}
+	a.codec = codec
 	goesOn := false
 	defer func() {
 		if !goesOn { // also by a panic
@@ -123,37 +133,44 @@ func (r *replayed) answered(a *open) (at arrival, _ error) {
 func (r *replayed) expect(a *open) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if a.header != nil {
-		r.headed = a
-		if r.wanted {
-			return false
-		}
+	if a.header != nil && r.wanted {
+		return false
 	}
-	switch kind := r.answers(); {
-	case kind != nil:
-		a.first = newFirst(kind.New().Interface())
+	switch {
+	case a.codec != nil:
+		a.first = newFirst(a.codec.into, a.codec)
 	case r.into != nil:
 		if r.filled {
 			reset(r.into)
 		}
 		r.filled = true
-		a.first = newFirst(r.into)
+		a.first = newFirst(r.into, nil)
 	}
-	return a.first != nil
+	if a.first == nil {
+		return false
+	}
+	if a.header != nil {
+		r.headed = a
+	}
+	return true
 }
 
 // shown reports whether the caller has been shown the header of an attempt, so that it is not
-// made again. When it was not, and has failed, it never will be.
+// made again. Where it was not, the policies decide first whether the attempt is the caller's.
 func (r *replayed) shown(a *open) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	select {
-	case <-a.first.shown:
+	if a.first.isShown() {
 		return true
-	default:
 	}
-	if a.first.err != nil {
-		r.headed = nil
-	}
+	r.headed = nil
 	return false
+}
+
+// committed reports whether the caller has been shown a header: there is no other attempt then,
+// also when the policies have discarded that one.
+func (r *replayed) committed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.headed != nil && r.headed.first.isShown()
 }

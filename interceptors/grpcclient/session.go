@@ -1,6 +1,7 @@
 package grpcclient
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 
@@ -23,6 +24,8 @@ type session struct {
 	witness  witness
 	plain    plainErrors
 
+	finished atomic.Bool // OnFinish was run
+
 	busy atomic.Bool // an attempt is under way; what follows is its
 	last *open       // the stream of the latest attempt that got one and failed
 
@@ -43,6 +46,12 @@ func (s *session) Protocol() string { return "grpc" }
 // run sends the call through the policies. The caller gets the stream that they
 // settled on, or the error.
 func (s *session) run() (*open, error) {
+	returned := false
+	defer func() {
+		if !returned { // by a panic: there is no stream whose end could be told of
+			s.Done(0, holdfast.End{Code: holdfast.CodePanic})
+		}
+	}()
 	res := s.settled(s.door.handle(s.ctx, &s.call))
 	if a, mine := res.Reply.(*open); mine {
 		s.last = nil // nobody asks for what failed before
@@ -51,6 +60,7 @@ func (s *session) run() (*open, error) {
 			a.out.publish(a.attempt)
 		}
 		a.OnDone(s, 0)
+		returned = true
 		return a, nil
 	}
 	err := s.door.settle(s.ctx, res, &s.plain)
@@ -62,6 +72,7 @@ func (s *session) run() (*open, error) {
 		s.last.out.publish(s.last.attempt)
 	}
 	s.Done(0, holdfast.End{Err: err})
+	returned = true
 	return nil, err
 }
 
@@ -100,5 +111,11 @@ func (s *session) Outcome(ctx context.Context, res holdfast.Result) holdfast.Cod
 // Done runs the caller's OnFinish callbacks, once for the call: at the end of the
 // stream that the caller got, or when there is none.
 func (s *session) Done(_ uint64, end holdfast.End) {
+	if s.finished.Swap(true) { // one of them has panicked
+		return
+	}
+	if end.Code == holdfast.CodePanic {
+		end.Err = cmp.Or(end.Err, errBrokenOff)
+	}
 	s.own.finish(end.Err)
 }

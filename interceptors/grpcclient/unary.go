@@ -31,8 +31,15 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 		u.call.Target, u.call.Method, u.call.Unary = targetOf(cc), method, true
 		u.call.Repeatable = own.may(d, method)
 		u.call.Sender, u.call.Record, u.of = u, &u.record, &u.call
+		over := false
+		defer func() {
+			if !over { // by a panic
+				own.finish(errBrokenOff)
+			}
+		}()
 		res := d.handle(ctx, &u.call)
 		if a, mine := res.Reply.(*answer); mine && a == (*answer)(u) && res.Err == nil {
+			over = true
 			own.finish(nil)
 			return nil
 		}
@@ -40,6 +47,7 @@ func (w Wrapper) Unary(policies ...holdfast.Policy) grpc.UnaryClientInterceptor 
 		if err != nil && d.Fallback != nil {
 			err = u.fallBack(ctx, err)
 		}
+		over = true
 		own.finish(err)
 		return err
 	}
