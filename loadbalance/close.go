@@ -16,7 +16,7 @@ func (s *Set) Close() {
 		return
 	}
 	s.stop()
-	if !s.Pool.herald.Telling() {
+	if !s.Pool.telling() {
 		<-s.stopped
 	}
 	s.Pool.Close()

@@ -165,3 +165,28 @@ func TestNilAndZeroAreHarmless(t *testing.T) {
 		}
 	}
 }
+
+// Who is told that an endpoint is drained may close the Set, though that is told by what watches.
+func TestWhoIsToldOfADrainedEndpointMayClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := loadbalance.New(discovery.Func(func(ctx context.Context) iter.Seq2[[]discovery.Endpoint, error] {
+			return func(yield func([]discovery.Endpoint, error) bool) {
+				yield([]discovery.Endpoint{{Addr: "a:1"}, {Addr: "b:1"}}, nil)
+				yield([]discovery.Endpoint{{Addr: "a:1"}}, nil)
+				<-ctx.Done()
+			}
+		}), nil, loadbalance.Options{})
+		drained := make(chan string, 1)
+		s.OnDrained(func(addr string) { s.Close(); drained <- addr })
+		synctest.Wait()
+		select {
+		case addr := <-drained:
+			if addr != "b:1" {
+				t.Error(addr)
+			}
+		case <-time.After(time.Second):
+			t.Fatal("it waits for itself")
+		}
+		s.Close()
+	})
+}

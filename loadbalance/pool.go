@@ -77,18 +77,19 @@ type Pool struct {
 	strategy Strategy
 	now      atomic.Pointer[snapshot]
 
-	mu      sync.Mutex
-	nodes   map[string]*Node
-	order   []*Node
-	drained func(addr string) // told when a node that is gone has no call any more
-	gone    map[*Node]bool
-	sweep   *time.Timer
-	closed  bool
-	opened  func()        // what Opened has returned, once: it is told of the end
-	changed chan struct{} // closed at the next change; nil: nobody waits for it
-	panics  atomic.Uint64
-	herald  herald.Herald[holdfast.Event]
-	checks  sync.WaitGroup // that run; added to with the lock held, and not once it is closed
+	mu       sync.Mutex
+	nodes    map[string]*Node
+	order    []*Node
+	drained  func(addr string) // told when a node that is gone has no call any more
+	gone     map[*Node]bool
+	sweep    *time.Timer
+	closed   bool
+	opened   func()        // what Opened has returned, once: it is told of the end
+	changed  chan struct{} // closed at the next change; nil: nobody waits for it
+	panics   atomic.Uint64
+	herald   herald.Herald[holdfast.Event]
+	draining atomic.Int64   // how often f of OnDrained is being told
+	checks   sync.WaitGroup // that run; added to with the lock held, and not once it is closed
 }
 
 // NewPool makes a Pool without nodes. A nil strategy means PeakEWMA.
@@ -213,9 +214,14 @@ func (p *Pool) letGo(n *Node) {
 	_, back := p.nodes[n.addr]
 	p.mu.Unlock()
 	if tell && drained != nil && !back {
+		p.draining.Add(1)
+		defer p.draining.Add(-1)
 		drained(n.addr)
 	}
 }
+
+// telling reports whether a listener, or f of OnDrained, is being told: it may call Close.
+func (p *Pool) telling() bool { return p.herald.Telling() || p.draining.Load() > 0 }
 
 // OnDrained has f told the address of each endpoint that was removed once its last
 // call is over: its connections can be closed. There is one f.
@@ -268,7 +274,7 @@ func (p *Pool) Close() {
 		n.state.stop()
 	}
 	p.mu.Unlock()
-	if !p.herald.Telling() {
+	if !p.telling() {
 		p.checks.Wait()
 	}
 	if opened != nil {
