@@ -39,8 +39,6 @@ type open struct {
 	unfit   bool         // the caller could not receive it
 	taken   bool         // the caller has come for it
 	empty   bool         // it has ended without a message
-
-	discarded atomic.Bool // by a policy: its header is not the caller's to see
 }
 
 var (
@@ -97,7 +95,6 @@ func (a *open) end(end holdfast.End) {
 
 // Discard ends the stream of an attempt that is not the caller's.
 func (a *open) Discard() {
-	a.discarded.Store(true)
 	if a.Finished() {
 		return
 	}

@@ -188,7 +188,7 @@ func (r *replayed) RecvMsg(m any) error {
 func (r *replayed) Header() (metadata.MD, error) {
 	r.mu.Lock()
 	r.wanted = true
-	if a := r.headed; a != nil && !a.discarded.Load() {
+	if a := r.headed; a != nil {
 		a.first.show()
 		r.mu.Unlock()
 		return a.Header()
