@@ -1,6 +1,7 @@
 package httpclient_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -149,7 +150,7 @@ func TestWhatIsInMemoryStaysWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Hour)
-				if got, err := io.ReadAll(resp.Body); string(got) != string(file) || err != nil {
+				if got, err := io.ReadAll(resp.Body); !bytes.Equal(got, file) || err != nil {
 					t.Errorf("fails %v, drain %v: %d bytes, then %v", fails, drain, len(got), err)
 				}
 				_ = resp.Body.Close()

@@ -262,7 +262,7 @@ func TestAClosedDoorLeavesNoConnections(t *testing.T) {
 			client := &http.Client{Transport: httpclient.Wrap(base, &gate, set)}
 			done := make(chan error)
 			for range 3 {
-				go func() { _, err := client.Get("https://example.com/"); done <- err }() //nolint:bodyclose // there is none
+				go func() { _, err := client.Get("https://example.com/"); done <- err }()
 			}
 			await(t, func() bool { return asked.Load() == 3 || late && dialled.Load() == 3 })
 			_ = gate.Close()
