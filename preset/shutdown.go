@@ -40,8 +40,6 @@ func (s *Stack) close() bool {
 	if s == nil || s.now() == nil {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
+	s.closed.Store(true) // without the lock: whom an Update tells of something may close s
 	return true
 }

@@ -321,3 +321,28 @@ func TestAStackCostsNoAllocation(t *testing.T) {
 		}
 	}
 }
+
+// A tells tells what it knows to whoever begins to listen.
+type tells struct{ holdfast.PolicyFunc }
+
+func (*tells) Watch(f func(ctx context.Context, e holdfast.Event)) (stop func()) {
+	f(context.Background(), holdfast.Event{Kind: "endpoint", Policy: "mine"})
+	return func() {}
+}
+
+// Whom an Update tells of something may close the Stack.
+func TestCloseWithinAnUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stackOf(t, preset.Standard())
+		told := 0
+		defer s.Watch(func(context.Context, holdfast.Event) { told++; _ = s.Close() })()
+		c := preset.Standard()
+		c.Inner = []holdfast.Policy{&tells{func(next holdfast.Handler) holdfast.Handler { return next }}}
+		if _, err := s.Update(c); err != nil || told != 1 {
+			t.Errorf("%v, told %d times", err, told)
+		}
+		if _, err := s.Update(c); err != holdfast.ErrClosed {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -24,7 +24,7 @@ type Stack struct {
 	gate    holdfast.Gate
 	mu      sync.Mutex // of Update, OnDrained and Watch
 	parts   atomic.Pointer[parts]
-	closed  bool
+	closed  atomic.Bool
 	drained []func(addr string)
 	heard   map[*hearing]bool
 }

@@ -28,7 +28,7 @@ func (s *Stack) Update(c Config) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return nil, holdfast.ErrClosed
 	}
 	was := s.now()

@@ -54,8 +54,8 @@ func TestRequestsThatAreNotKept(t *testing.T) {
 				if err := stream.SendMsg(c.ask); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
-				if sent := len(p.calls) == 1; sent == c.kept {
-					t.Errorf("%s: sent by SendMsg: %v", name, sent)
+				if !c.kept && len(p.calls) != 1 { // one that is kept is sent by a goroutine of its own
+					t.Errorf("%s: SendMsg has made %d calls", name, len(p.calls))
 				}
 				_ = stream.CloseSend()
 				if err := stream.SendMsg(c.ask); status.Code(err) != codes.Internal {

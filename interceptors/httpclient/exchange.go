@@ -37,6 +37,13 @@ func (x *exchange) Protocol() string        { return "http" }
 func (x *exchange) Request() *http.Request  { return x.req }
 func (x *exchange) Base() http.RoundTripper { return x.door.base }
 
+// endsWith reports whether a context ends with the answer of an attempt, for a policy sees to that
+// whose context it is. One that was detached from it (context.WithoutCancel) has no deadline.
+func endsWith(ctx context.Context, record *holdfast.Record) bool {
+	_, has := ctx.Deadline()
+	return has && ctx.Value(attempt.EndsKey{}) == any(record)
+}
+
 // Send makes one attempt.
 func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Result {
 	a := &x.first
@@ -45,7 +52,7 @@ func (x *exchange) Send(ctx context.Context, call *holdfast.Call) holdfast.Resul
 	}
 	a.life.Context = call.Context(ctx)
 	inside := context.Context(&a.life)
-	if x.closes() || ctx.Value(attempt.EndsKey{}) == any(&x.record) {
+	if x.closes() || endsWith(ctx, &x.record) {
 		inside = a.life.Context // its end is not needed, or is that of the answer as it is
 	}
 	if ctx.Err() != nil { // nothing is sent

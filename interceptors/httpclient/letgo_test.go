@@ -104,6 +104,14 @@ func TestADiscardedAnswerIsLetGoOf(t *testing.T) {
 		"a limit around each attempt": func() []holdfast.Policy {
 			return []holdfast.Policy{quick(3), timeout.New(timeout.Options{Limit: time.Hour})}
 		},
+		"a limit, and a policy that detaches": func() []holdfast.Policy {
+			detach := holdfast.PolicyFunc(func(next holdfast.Handler) holdfast.Handler {
+				return func(ctx context.Context, call *holdfast.Call) holdfast.Result {
+					return next(context.WithoutCancel(ctx), call)
+				}
+			})
+			return []holdfast.Policy{quick(3), timeout.New(timeout.Options{Limit: time.Hour}), detach}
+		},
 		"a policy that gives its own error": func() []holdfast.Policy { return []holdfast.Policy{dropping} },
 	}
 	for answer, server := range servers {
