@@ -12,7 +12,7 @@ import (
 
 // Update has all calls that begin from now on run through the policies of c;
 // those under way go on with what they began with, their callbacks too; who waits for a
-// place or a token goes by the new limit at once. Circuits, what calls take,
+// place or a token goes by the new limit at once; for routes see Route.Match. Circuits, what calls take,
 // slots, and the tokens of the budget and of rates stay as they are. It returns
 // what has changed, a line for each value in force: "retry.maxAttempts: 3 -> 5";
 // of functions and policies that they were given, taken away or replaced, where

@@ -2,6 +2,7 @@ package timeout
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,15 @@ type adaptive struct {
 type learnt struct {
 	targets keyed.Table[*target]
 	window  atomic.Int64 // of the latest of them
+	with    sync.Mutex   // of latest: what is in force is of one of them, and not of several
+}
+
+// latest has the times follow what Timeouts that share them cannot have each for itself.
+func (l *learnt) latest(window time.Duration) {
+	l.with.Lock()
+	defer l.with.Unlock()
+	l.window.Store(int64(window))
+	l.targets.Each(func(_ string, t *target) bool { t.window.Resize(window); return true })
 }
 
 // A target is what was observed of one of them.
@@ -82,8 +92,7 @@ func newAdaptive(o *Adaptive, ceiling time.Duration, before *adaptive) *adaptive
 		l.targets.New = func(string) *target { return &target{window: quantile.New(time.Duration(l.window.Load()))} }
 		a.learnt = l
 	}
-	a.learnt.window.Store(int64(a.Window))
-	a.learnt.targets.Each(func(_ string, t *target) bool { t.window.Resize(a.Window); return true })
+	a.learnt.latest(a.Window)
 	return a
 }
 
