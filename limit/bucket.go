@@ -73,7 +73,7 @@ func (b *bucket) set(o *RateOptions) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.serve(now)
-	was, full := b.tokens.Limit(), b.tokens.TokensAt(now) >= float64(b.tokens.Burst())
+	was, full := b.tokens.Limit(), b.tokens.TokensAt(now) >= float64(b.tokens.Burst())-1e-6 // of which sums of fractions are off
 	if was != o.limit() {
 		b.tokens.SetLimitAt(now, o.limit())
 	}

@@ -52,7 +52,7 @@ func (m *tokens) late(place int, w *waits) bool {
 
 // change has another rate be in force. It returns who would wait too long by it.
 func (m *tokens) change(o *limit.RateOptions) (refused []*waits) {
-	if m.o.PerSecond < 0 && o.PerSecond > 0 {
+	if full := m.level >= float64(m.o.Burst)-hair; o.PerSecond > 0 && (m.o.PerSecond < 0 || full) {
 		m.level = float64(o.Burst)
 	}
 	m.o, m.level = o, min(m.level, float64(o.Burst))
