@@ -62,12 +62,12 @@ func (g *Gate) Wrap(next Handler) Handler {
 		if !call.Record.mark(gated) { // it passes a second gate, or this one as another attempt
 			p = &passing{outer: passingOf(ctx, call)}
 		}
-		p.caller, p.gate, p.of, p.shard = ctx, g, call.Record, uint8(rand.Uint32()%gateShards)
+		p.Context.Context, p.gate, p.of, p.shard = ctx, g, call.Record, uint8(rand.Uint32()%gateShards)
 		if !g.enter(p, false) && !(g.lets(ctx, call) && g.enter(p, true)) {
 			return call.Reject(ctx, Event{Policy: "gate", Code: CodeClosed, Reason: "closed", Err: ErrClosed})
 		}
 		res := call.Track(p, next, (*leaving)(p), 0)
-		if res.Err != nil && p.wasCut() && !errors.Is(res.Err, ErrClosed) {
+		if res.Err != nil && p.EndedBy(ErrClosed) && !errors.Is(res.Err, ErrClosed) {
 			res.Err = &closedError{res.Err}
 		}
 		return res
@@ -192,7 +192,7 @@ func (g *Gate) settle() {
 func (g *Gate) cut() int {
 	all, news := g.underWay(), false
 	for _, p := range all { // with no lock held: what ends by it leaves
-		if p.end(ErrClosed) {
+		if p.End(ErrClosed) {
 			news = true
 		}
 	}

@@ -1,10 +1,11 @@
-// Package attempt has the context of one attempt, which whoever sends it can end.
+// Package attempt has the context of one attempt, or of a whole call, which whoever sends it can end.
 package attempt
 
 import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // A Context is that of one attempt. A context of the standard library comes to be
@@ -14,6 +15,8 @@ import (
 // set, which is not to be changed then; it must not be copied.
 type Context struct {
 	context.Context // the parent
+
+	touched atomic.Bool // there is more to it than the parent
 
 	mu     sync.Mutex
 	over   bool
@@ -34,30 +37,44 @@ type EndsKey struct{}
 // the error of a limit of ours, or nil where it is the caller's own.
 type LimitKey struct{}
 
-// End cancels the attempt, with context.Canceled as the cause when it is nil. Only
-// the first call does anything.
-func (a *Context) End(cause error) {
+// End cancels the context, with context.Canceled as the cause when it is nil. Only
+// the first call does anything, and alone returns true. Without a cause all is over, and a limit
+// further in, which AfterFunc was for, has let go.
+func (a *Context) End(cause error) bool {
 	a.mu.Lock()
 	if a.over {
 		a.mu.Unlock()
-		return
+		return false
 	}
 	a.over, a.cause = true, cause
+	a.touched.Store(true)
 	cancel, after := a.cancel, a.after
 	a.after = nil
 	a.mu.Unlock()
 	if cancel != nil {
 		cancel(cause)
 	}
-	if after != nil {
+	if after != nil && cause != nil {
 		after()
 	}
+	return true
+}
+
+// EndedBy reports whether it was ended with that cause, and not by its parent.
+func (a *Context) EndedBy(cause error) bool {
+	if !a.touched.Load() {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.over && a.cause == cause
 }
 
 // AfterFunc has f run once the attempt is over, as context.AfterFunc does; it saves a
 // limit further in the context beneath. f may run after stop as well, and twice.
 func (a *Context) AfterFunc(f func()) (stop func() bool) {
 	a.mu.Lock()
+	a.touched.Store(true)
 	if a.over || a.after != nil {
 		inner := a.real()
 		a.mu.Unlock()
@@ -81,6 +98,7 @@ var noStop = func() bool { return false }
 // real returns the context beneath, made if need be; the lock is held.
 func (a *Context) real() context.Context {
 	if a.inner == nil {
+		a.touched.Store(true)
 		a.inner, a.cancel = context.WithCancelCause(a.Context)
 		if a.over {
 			a.cancel(a.cause)
@@ -97,8 +115,11 @@ func (a *Context) Done() <-chan struct{} {
 	return a.real().Done()
 }
 
-// Err returns what ended the attempt.
+// Err returns what ended it.
 func (a *Context) Err() error {
+	if !a.touched.Load() {
+		return a.Context.Err()
+	}
 	a.mu.Lock()
 	inner, over := a.inner, a.over
 	a.mu.Unlock()
@@ -117,6 +138,9 @@ func (a *Context) Err() error {
 
 // Value finds what the caller's context has. context.Cause comes this way.
 func (a *Context) Value(key any) any {
+	if !a.touched.Load() {
+		return a.Context.Value(key)
+	}
 	a.mu.Lock()
 	inner := a.inner
 	if inner == nil && a.over {
