@@ -6,10 +6,7 @@ var _ holdfast.Measured = (*Breaker)(nil)
 
 // Figures tells the state of each circuit, how many calls it has rejected, and how many had none.
 func (b *Breaker) Figures(yield func(holdfast.Figure) bool) {
-	if b.made() && !yield(holdfast.Figure{
-		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
-		Labels: map[string]string{"policy": "breaker"}, Value: float64(b.s.circuits.Late()), Owner: b.s,
-	}) {
+	if b.made() && !yield(holdfast.FullFigure("breaker", b.s.circuits.Late(), b.s)) {
 		return
 	}
 	b.Each(func(key string, s Status) bool {

@@ -14,10 +14,7 @@ func (h *Hedge) Figures(yield func(holdfast.Figure) bool) {
 	if !h.hedges() {
 		return
 	}
-	if !yield(holdfast.Figure{
-		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
-		Labels: map[string]string{"policy": "hedge"}, Value: float64(h.s.targets.Late()), Owner: h.s,
-	}) {
+	if !yield(holdfast.FullFigure("hedge", h.s.targets.Late(), h.s)) {
 		return
 	}
 	now := clock.Now()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -102,12 +101,8 @@ func telling(next holdfast.Handler, policy string, late uint64) holdfast.Handler
 }
 
 func tellLate(ctx context.Context, call *holdfast.Call, policy string, late uint64) {
-	if late == 0 || !call.Heard() {
-		return
-	}
-	call.Tell(ctx, holdfast.Event{
-		Kind: "table_full", Policy: policy, Level: slog.LevelWarn, Target: call.Target, Method: call.Method, Reason: "max_targets",
-		Detail: fmt.Sprintf("calls whose target found no limit of its own and shares one, so far: %d; raise MaxTargets if the targets are not of an attacker's choosing", late),
-	})
-	call.Waited() // for listeners, if they are slow
+	call.TellFull(ctx, holdfast.Event{
+		Policy: policy, Target: call.Target, Reason: "max_targets",
+		Detail: "calls share a limit, since their targets find none of their own; raise MaxTargets if the targets are not of an attacker's choosing",
+	}, late)
 }

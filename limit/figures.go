@@ -7,14 +7,6 @@ var (
 	_ holdfast.Measured = (*Rate)(nil)
 )
 
-// tableFull is how many calls found no limit of their own, since there is the table of that owner.
-func tableFull(policy string, late uint64, owner any) holdfast.Figure {
-	return holdfast.Figure{
-		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
-		Labels: map[string]string{"policy": policy}, Value: float64(late), Owner: owner,
-	}
-}
-
 // all is the target of a limit that has none for each.
 const all = "all"
 
@@ -46,7 +38,7 @@ func (l *InFlight) Figures(yield func(holdfast.Figure) bool) {
 		l.rooms.table.Each(each)
 	}
 	if more && perTarget {
-		more = yield(tableFull("limit", l.rooms.table.Late(), owner))
+		more = yield(holdfast.FullFigure("limit", l.rooms.table.Late(), owner))
 	}
 	if more && most > 0 {
 		yield(holdfast.Figure{Name: "limit_max", Help: "Calls that may be under way at once.", Kind: holdfast.Most, Value: float64(most)})
@@ -73,7 +65,7 @@ func (l *Rate) Figures(yield func(holdfast.Figure) bool) {
 	}
 	if !l.s.latest.Load().PerTarget {
 		each("", l.s.all)
-	} else if yield(tableFull("rate", l.s.buckets.Late(), l.s)) {
+	} else if yield(holdfast.FullFigure("rate", l.s.buckets.Late(), l.s)) {
 		l.s.buckets.Each(each)
 	}
 }

@@ -13,10 +13,7 @@ func (r *Retry) Figures(yield func(holdfast.Figure) bool) {
 
 // Figures tells how the accounts of the targets stand, and how often a target found none.
 func (b *Budget) Figures(yield func(holdfast.Figure) bool) {
-	if !b.made() || !yield(holdfast.Figure{
-		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
-		Labels: map[string]string{"policy": "retry"}, Value: float64(b.s.accounts.Late()), Owner: b.s,
-	}) {
+	if !b.made() || !yield(holdfast.FullFigure("retry", b.s.accounts.Late(), b.s)) {
 		return
 	}
 	b.s.accounts.Each(func(target string, a *account) bool {

@@ -2,8 +2,6 @@ package retry
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 
 	"github.com/holdfast-go/holdfast"
 )
@@ -42,10 +40,8 @@ func (r *Retry) deposit(ctx context.Context, call *holdfast.Call, res holdfast.R
 // tellLate tells that targets have no account of their own; late is how often they were looked for
 // so far.
 func tellLate(ctx context.Context, call *holdfast.Call, late uint64) {
-	if call.Heard() {
-		call.Tell(ctx, holdfast.Event{
-			Kind: "table_full", Policy: "retry", Level: slog.LevelWarn, Target: call.Target, Method: call.Method, Reason: "max_targets",
-			Detail: fmt.Sprintf("deposits and repeats that found no account of their target's own, so far: %d; raise the Budget's MaxTargets if the targets are not of an attacker's choosing", late),
-		})
-	}
+	call.TellFull(ctx, holdfast.Event{
+		Policy: "retry", Target: call.Target, Reason: "max_targets",
+		Detail: "deposits and repeats find no account of their target's own; raise the Budget's MaxTargets if the targets are not of an attacker's choosing",
+	}, late)
 }

@@ -9,8 +9,5 @@ func (t *Timeout) Figures(yield func(holdfast.Figure) bool) {
 	if t == nil || t.adaptive == nil {
 		return
 	}
-	yield(holdfast.Figure{
-		Name: "table_full_total", Help: "Calls whose key found no room in the table of the policy.", Kind: holdfast.Counter,
-		Labels: map[string]string{"policy": "timeout"}, Value: float64(t.adaptive.learnt.targets.Late()), Owner: t.adaptive.learnt,
-	})
+	yield(holdfast.FullFigure("timeout", t.adaptive.learnt.targets.Late(), t.adaptive.learnt))
 }
