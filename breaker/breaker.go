@@ -47,8 +47,8 @@ func (s *shared) latest(o *Options) {
 	s.onChange.Store(&o.OnChange)
 	s.width.Store(max(int64(o.Window)/buckets, 1))
 	s.circuits.Resize(o.MaxKeys)
-	// What was counted goes by the new Window at once, so that it makes no difference who looks.
-	s.circuits.Each(func(_ string, c *circuit) bool { c.window.sum(time.Now()); return true })
+	now := time.Now()
+	s.circuits.Each(func(_ string, c *circuit) bool { c.window.follow(now); return true })
 }
 
 func (s *shared) tell(ctx context.Context, e holdfast.Event) {
@@ -71,9 +71,8 @@ func New(o Options) *Breaker {
 
 // With returns a Breaker with other options and the circuits of b, which both
 // share from then on: what is open stays open, for as long as the bounds of each allow, and what
-// was counted counts. Window,
-// MaxKeys and OnChange hold for b as well. More circuits than MaxKeys are kept while they
-// may not be forgotten; see Options.MaxKeys.
+// was counted counts. Window, MaxKeys and OnChange hold for b as well. More circuits than MaxKeys
+// are kept while they may not be forgotten; see Options.MaxKeys.
 func (b *Breaker) With(o Options) *Breaker {
 	if !b.made() {
 		return New(o)

@@ -37,6 +37,17 @@ type counts struct{ calls, failures, slow int64 }
 // length is how far back calls count.
 func (w *window) length() time.Duration { return time.Duration(w.width.Load() * buckets) }
 
+// follow has what was counted go by a width that has changed. It is done at once and not at the next
+// look, so that it makes no difference whether somebody looks before the next change.
+func (w *window) follow(at time.Time) {
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		s.turn(at, w.width.Load())
+		s.mu.Unlock()
+	}
+}
+
 func (w *window) add(at time.Time, c counts) {
 	s := &w.shards[rand.Uint32()%shards]
 	s.mu.Lock()
