@@ -10,18 +10,18 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/interceptors/httpclient"
-	"github.com/holdfast-go/holdfast/preset"
+	"github.com/holdfast-go/holdfast/timeout"
 )
 
 // A server that calls its answer a stream and falls silent ends the limits of the call, but those
 // that were set for streams.
 func TestWhatBoundsAStreamThatTheAnswerShows(t *testing.T) {
 	for name, c := range map[string]struct {
-		set   func(c *preset.Config)
-		after time.Duration
+		whole, attempt timeout.Options
+		after          time.Duration
 	}{
-		"an idle limit that is set":  {func(c *preset.Config) { c.Attempt.Idle = 5 * time.Second }, 5 * time.Second},
-		"a limit that holds for all": {func(c *preset.Config) { c.Timeout.Streams = true }, 30 * time.Second},
+		"an idle limit that is set":  {timeout.Options{Limit: 30 * time.Second}, timeout.Options{Idle: 5 * time.Second}, 5 * time.Second},
+		"a limit that holds for all": {timeout.Options{Limit: 30 * time.Second, Streams: true}, timeout.Options{}, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -30,10 +30,8 @@ func TestWhatBoundsAStreamThatTheAnswerShows(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 					<-r.Context().Done()
 				})
-				config := preset.Standard()
-				c.set(&config)
 				start := time.Now()
-				resp, err := httpclient.Wrap(over(transport, false), config.Policies()...).RoundTrip(request(t, "GET", "http://server.test/", nil))
+				resp, err := httpclient.Wrap(over(transport, false), timeout.New(c.whole), quick(3), timeout.New(c.attempt)).RoundTrip(request(t, "GET", "http://server.test/", nil))
 				if err != nil {
 					t.Fatal(err)
 				}
